@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON objects over a byte stream, each after a `Content-Length` header (the base framing of the Language
+Server Protocol).
+
+    Content-Length: 46\\r\\n
+    \\r\\n
+    {"jsonrpc": "2.0", "id": 1, "method": "..."}
+
+Both sides use both classes: the reader on one pipe, the writer on the other. Sizes are bounded, because a
+broken peer must end in a sentence and not in a full memory. A body that is no JSON object is a `BadMessage`
+and the next message can still be read; a header that cannot be trusted is a `BadFrame`, after which nobody
+knows where the next message starts, so the stream is over.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NoReturn
+
+from .errors import BadFrame, BadMessage
+
+MAX_HEADER = 4096
+"""Bytes of all header lines of one message together."""
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of one message. Bulk goes by file, so the largest honest message is a few kilobytes."""
+
+
+class Reader:
+    """Takes messages off a binary stream, one at a time.
+
+    Usage:
+        while (message := reader.read()) is not None: ...
+    """
+
+    def __init__(self, stream: BinaryIO, max_body: int = MAX_BODY) -> None:
+        self._stream = stream
+        self._max_body = max_body
+
+    def read(self) -> dict[str, Any] | None:
+        """The next message, or None when the other side has closed the stream between two messages.
+
+        Raises BadMessage for a body that is no JSON object, BadFrame for a header that cannot be followed or
+        a stream that ends in the middle of a message, OSError or ValueError as the stream itself does when it
+        is closed under the reader.
+        """
+        length = self._read_header()
+        if length is None:
+            return None
+        return decode(self._read_exactly(length))
+
+    def _read_header(self) -> int | None:
+        length: int | None = None
+        left = MAX_HEADER
+        first = True
+        while True:
+            line = self._stream.readline(left)
+            if not line and first:
+                return None
+            if not line.endswith(b"\n"):
+                raise BadFrame(
+                    "A message header is cut off" if len(line) < left else "A message header is too long"
+                )
+            left -= len(line)
+            line = line.rstrip(b"\r\n")
+            if not line:
+                break
+            first = False
+            name, colon, value = line.partition(b":")
+            if not colon:
+                raise BadFrame(f"A message header is not a header: {_excerpt(line)}")
+            if name.strip().lower() == b"content-length":
+                length = _length_or_error(value.strip())
+            if left <= 0:
+                raise BadFrame("A message header is too long")
+        if length is None:
+            raise BadFrame("A message came without Content-Length")
+        if length > self._max_body:
+            raise BadFrame(
+                f"A message of {length} bytes is larger than the {self._max_body} bytes that are allowed"
+            )
+        return length
+
+    def _read_exactly(self, length: int) -> bytes:
+        parts: list[bytes] = []
+        while length:  # an unbuffered pipe may hand over less than was asked for
+            part = self._stream.read(length)
+            if not part:
+                raise BadFrame("The stream ended in the middle of a message")
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+
+class Writer:
+    """Puts messages on a binary stream; any thread may write, messages never mix."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def write(self, message: Mapping[str, Any]) -> None:
+        """Send one message, whole. Raises OSError or ValueError when the other side has gone, BadMessage for
+        what is no JSON.
+        """
+        data = encode(message)
+        with self._lock:
+            view = memoryview(data)
+            while view:  # an unbuffered pipe may take less than it was given
+                view = view[self._stream.write(view) or 0 :]
+            self._stream.flush()
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One message with its header. Raises BadMessage for what JSON cannot say (NaN included) or what is too
+    large.
+    """
+    try:
+        body = json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadMessage(f"A message cannot be written as JSON: {error}") from error
+    if len(body) > MAX_BODY:
+        raise BadMessage(
+            f"A message of {len(body)} bytes is larger than the {MAX_BODY} bytes that are allowed"
+        )
+    return b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body` (UTF-8). Raises BadMessage for anything else, NaN and Infinity included."""
+    try:
+        message = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"A message is not JSON: {_excerpt(body)}") from error
+    if not isinstance(message, dict):
+        raise BadMessage(f"A message is not a JSON object: {_excerpt(body)}")
+    return message
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _length_or_error(value: bytes) -> int:
+    if not value.isdigit() or len(value) > 12:
+        raise BadFrame(f"Content-Length is not a number: {_excerpt(value)}")
+    return int(value)
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data[:60].decode("utf-8", "replace"))

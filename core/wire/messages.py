@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every message between Blender and the server: one frozen dataclass each, checked when it is built, on both
+sides.
+
+`METHODS` is the schema: method -> (request, result). All paths are whole paths. Pictures and motion go by
+file, never by wire.
+
+Usage, on the client:
+    ask = messages.Decode(portrait=..., motion=..., out=...)      # BadFields, if something is wrong with it
+    writer.write(envelope.request(7, ask))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+from . import rules
+from .errors import BadFields
+from .rules import ruled
+
+PROTOCOL = 1
+"""Raised whenever a message changes its meaning; both sides must agree."""
+
+COMPOSITES = ("crop", "paste")
+FORMATS = ("png", "png16", "exr")
+MAX_SIZE = 4096
+
+M = TypeVar("M", bound="Message")
+
+_COUNT = rules.whole(0, 10**9)
+_NUMBER = rules.whole(-(10**7), 10**7)  # Blender's scene frames lie within +-1048574
+_SIDE = rules.whole(32, MAX_SIZE)
+_SECONDS = rules.number(0, 1e9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """The base of all messages: checks each field by its rule, and turns into plain JSON and back."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            try:
+                tidy = field.metadata["rule"](getattr(self, field.name))
+            except ValueError as error:
+                raise BadFields(f"{type(self).__name__}.{field.name} {error}") from error
+            object.__setattr__(self, field.name, tidy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls: type[M], data: Any) -> M:
+        """The inverse of `to_dict`. Raises BadFields for a missing, unknown or ill-valued field."""
+        if not isinstance(data, Mapping):
+            raise BadFields(f"{cls.__name__} wants an object with named fields")
+        unknown = sorted(str(key)[:60] for key in set(data) - {field.name for field in fields(cls)})
+        missing = sorted(
+            field.name for field in fields(cls) if field.default is MISSING and field.name not in data
+        )
+        if unknown:
+            raise BadFields(f"{cls.__name__} has no field {', '.join(unknown[:5])}")
+        if missing:
+            raise BadFields(f"{cls.__name__} lacks {', '.join(missing)}")
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initialize(Message):
+    """The first request: who is calling, and in which version of these messages."""
+
+    protocol: int = ruled(_COUNT)
+    client: str = ruled(rules.text, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initialized(Message):
+    """What answers, what it runs on, and the checkpoints it found."""
+
+    protocol: int = ruled(_COUNT)
+    server: str = ruled(rules.text)  # version of EDTalk
+    python: str = ruled(rules.text)
+    torch: str = ruled(rules.text)
+    device: str = ruled(rules.text)  # "cuda", "mps" or "cpu"
+    memory_mb: int = ruled(_COUNT)  # free memory of the device, 0 when unknown
+    pid: int = ruled(_COUNT)
+    checkpoints: tuple[dict[str, Any], ...] = ruled(
+        rules.several(
+            rules.record(
+                {
+                    "id": rules.text,
+                    "path": rules.path,
+                    "licence": rules.text,
+                    "size": _COUNT,  # side of the picture in pixels
+                    "embedded": rules.flag,  # shipped with EDTalk
+                }
+            )
+        )
+    )
+    warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe(Message):
+    """What are this checkpoint's sliders? "" is the one shipped with EDTalk."""
+
+    checkpoint: str = ruled(rules.path_or_empty, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described(Message):
+    """The sliders of a checkpoint and where its emotions lie."""
+
+    id: str = ruled(rules.text)
+    size: int = ruled(_SIDE)
+    channels: tuple[dict[str, Any], ...] = ruled(rules.several(rules.channel, 36, 36))
+    emotions: dict[str, tuple[float, ...]] = ruled(rules.emotions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect(Message):
+    """Where is the face in this portrait?"""
+
+    portrait: str = ruled(rules.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected(Message):
+    """Size of the portrait, faces as x, y, width, height, and the crop `analyze` would choose; in pixels.
+
+    The crop is None when there is no face, or when there are several to choose from.
+    """
+
+    width: int = ruled(_COUNT)
+    height: int = ruled(_COUNT)
+    faces: tuple[tuple[float, ...], ...] = ruled(rules.several(rules.several(rules.number(-1e6, 1e6), 4, 4)))
+    crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analyze(Message):
+    """A portrait and a voice (or a driving clip, or both) -> motion.npz."""
+
+    portrait: str = ruled(rules.path)
+    audio: str = ruled(rules.path_or_empty, "")
+    driving: str = ruled(rules.path_or_empty, "")
+    checkpoint: str = ruled(rules.path_or_empty, "")
+    out: str = ruled(rules.path)  # the motion.npz to write
+    crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)  # None: found by itself
+    seed: int = ruled(rules.whole(0, 2**31 - 1), 0)
+    idle: float = ruled(rules.number(0, 1), 0.0)  # natural head motion and blinks, 0 none .. 1 lively
+    emotion: str = ruled(rules.text, "")  # a name from the checkpoint, "" for none
+    face: int | None = ruled(
+        rules.optional(rules.whole(0, 1000)), None
+    )  # which of several faces, left to right
+    overwrite: bool = ruled(rules.flag, False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analyzed(Message):
+    """The motion that was written, and the crop it is meant for."""
+
+    motion: str = ruled(rules.path)
+    steps: int = ruled(_COUNT)
+    seconds: float = ruled(_SECONDS)
+    model: str = ruled(rules.text)
+    crop: tuple[float, float, float] = ruled(rules.crop)
+    source_weights: tuple[float, ...] = ruled(rules.WEIGHTS)  # the portrait's own
+    warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decode(Message):
+    """Motion -> one picture file a frame, named by the motion's frame numbers: `out/` + name + number +
+    suffix.
+    """
+
+    portrait: str = ruled(rules.path)
+    motion: str = ruled(rules.path)
+    out: str = ruled(rules.path)
+    name: str = ruled(rules.file_stem, "take.")
+    digits: int = ruled(rules.whole(1, 9), 4)
+    checkpoint: str = ruled(rules.path_or_empty, "")
+    crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    size: int = ruled(_SIDE, 512)  # side of the crop as it is written
+    composite: str = ruled(
+        rules.one_of(*COMPOSITES), "crop"
+    )  # the crop alone, or pasted into the whole portrait
+    detail: bool = ruled(rules.flag, True)  # carry the portrait's own sharpness over
+    format: str = ruled(rules.one_of(*FORMATS), "png")
+    hold: int | None = ruled(rules.optional(_NUMBER), None)  # also write the untouched source as this frame
+    overwrite: bool = ruled(rules.flag, False)  # frames of another take may go
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded(Message):
+    """How many frames were written, and how fast."""
+
+    written: int = ruled(_COUNT)
+    seconds: float = ruled(_SECONDS)
+    fps: float = ruled(_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview(Message):
+    """One picture, now. It overtakes what is queued or running; a newer preview makes an unanswered older one
+    stale.
+    """
+
+    portrait: str = ruled(rules.path)
+    weights: tuple[float, ...] = ruled(rules.WEIGHTS)
+    checkpoint: str = ruled(rules.path_or_empty, "")
+    crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    size: int = ruled(_SIDE, 256)
+    detail: bool = ruled(rules.flag, False)
+    out: str = ruled(rules.path)  # .npy to write: uint8 [H, W, 4], top row first, display-referred sRGB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed(Message):
+    """Where the picture is, and the milliseconds it took."""
+
+    out: str = ruled(rules.path)
+    width: int = ruled(_COUNT)
+    height: int = ruled(_COUNT)
+    ms: float = ruled(_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel(Message):
+    """Stop that request, whether it waits or runs; it will end in the error "cancelled"."""
+
+    request: int = ruled(_COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelTaken(Message):
+    """False: there was nothing left to stop."""
+
+    cancelled: bool = ruled(rules.flag)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shutdown(Message):
+    """Stop everything and leave."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShutdownTaken(Message):
+    """Goodbye."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Message):
+    """How far a request has come; about ten a second at most, the last one always."""
+
+    request: int = ruled(_COUNT)
+    stage: str = ruled(rules.text)  # a word for the animator: "Loading", "Listening", "Rendering"
+    done: int = ruled(_COUNT)
+    total: int = ruled(_COUNT)  # 0: not known
+    fps: float = ruled(_SECONDS, 0.0)
+    eta: float = ruled(_SECONDS, 0.0)  # seconds left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame(Message):
+    """A frame of a running decode is on disk, whole."""
+
+    request: int = ruled(_COUNT)
+    number: int = ruled(_NUMBER)
+    path: str = ruled(rules.path)
+
+
+METHODS: dict[str, tuple[type[Message], type[Message]]] = {
+    "initialize": (Initialize, Initialized),
+    "describe": (Describe, Described),
+    "inspect": (Inspect, Inspected),
+    "analyze": (Analyze, Analyzed),
+    "decode": (Decode, Decoded),
+    "preview": (Preview, Previewed),
+    "cancel": (Cancel, CancelTaken),
+    "shutdown": (Shutdown, ShutdownTaken),
+}
+"""Method -> (request, result)."""
+
+NOTICES: dict[str, type[Message]] = {"progress": Progress, "frame": Frame}
+"""What the server says without being asked."""
