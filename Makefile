@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything a developer runs, for Linux and macOS. `make` alone lists it; every target makes what it needs.
+# On Windows the same commands are written out plainly in docs/developing.md.
+
+PYTHON ?= python3.11
+BLENDERS = 4.2.23 4.5.15 5.0.1
+# More arguments for pytest, as in: make test ARGS="-k motion"
+ARGS ?=
+
+VENV = .venv
+PY = $(VENV)/bin/python
+READY = $(VENV)/.ready
+OUT = out/demo
+
+.PHONY: help env demo test test-matrix check build bench clean
+
+help:
+	@echo "make demo         animate demo/portrait.png with demo/voice.wav and build $(OUT)/demo.blend"
+	@echo "make test         all tests, with Blender 4.5 as a Python module"
+	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
+	@echo "make check        ruff and strict mypy"
+	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
+	@echo "make bench        how fast this machine analyses and decodes"
+	@echo "make env          only the environment in $(VENV)"
+	@echo "make clean        remove everything that make made"
+
+env: $(READY)
+
+$(READY): pyproject.toml tools/make_env.py
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "Python 3.11 is needed (Blender's Python module has no other) and $(PYTHON) was not found." >&2; \
+	  echo "Debian 12: sudo apt-get install python3.11 python3.11-venv. Elsewhere: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	$(PYTHON) tools/make_env.py $(VENV)
+
+demo: $(READY)
+	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --out $(OUT) --overwrite
+	$(PY) demo/make_blend.py $(OUT)
+
+test: $(READY)
+	$(PY) -m pytest $(ARGS)
+
+check: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+# One environment per Blender, holding Blender's side alone; the server these tests start is the one in $(VENV).
+test-matrix: $(READY) $(BLENDERS:%=test-blender-%)
+
+test-blender-%: .venv-bpy-%/.ready $(READY)
+	EDTALK_PYTHON="$(CURDIR)/$(PY)" .venv-bpy-$*/bin/python -m pytest $(ARGS) $$(grep -l 'mark\.blender' tests/test_*.py)
+
+.PRECIOUS: .venv-bpy-%/.ready
+.venv-bpy-%/.ready: tools/make_env.py
+	$(PYTHON) tools/make_env.py .venv-bpy-$* --bpy $*
+
+build: $(READY)
+	$(PY) tools/build_extension.py --out dist
+
+bench: $(READY)
+	$(PY) -m server.cli bench
+
+clean:
+	rm -rf $(VENV) .venv-bpy-* out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

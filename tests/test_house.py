@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The promises of the repository itself: licence headers, one version number, a README that tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("core", "server", "edtalk_blender", "tests", "tools", "demo")
+SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
+
+
+def python_files() -> list[Path]:
+    """Every Python file of the repository, found by room so that environments and outputs are never read."""
+    files = [ROOT / "__init__.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
+    return sorted(path for path in files if path.exists())
+
+
+def text_files() -> list[Path]:
+    """Every file a person reads: code, documents, settings."""
+    documents = [path for pattern in ("*.md", "*.toml", "Makefile") for path in ROOT.glob(pattern)]
+    documents += (ROOT / "docs").rglob("*.md")
+    return [*python_files(), *documents, *(ROOT / ".ci").iterdir()]
+
+
+def name_of(path: Path) -> str:
+    """A test id that reads the same on every system."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def first_match(pattern: str, path: Path) -> str:
+    """The first group of `pattern` in a file; a test fails with the file's name when there is none."""
+    match = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert match, f"{path.name} has nothing like {pattern}"
+    return match.group(1)
+
+
+def markdown_links(path: Path) -> list[str]:
+    """The local files and folders that a page links to or shows."""
+    targets = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+    return [target for target in targets if "://" not in target]
+
+
+def commands_in(path: Path, program: str) -> set[str]:
+    """The first word after `program` wherever a page shows it in a code block or in code marks."""
+    text = path.read_text(encoding="utf-8")
+    shown = re.findall(r"```.*?\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
+    return {word for code in shown for word in re.findall(rf"(?:^|\s){program} ([a-z][a-z-]+)", code)}
+
+
+def test_the_rooms_are_where_these_tests_look() -> None:
+    assert len(python_files()) > 30
+    assert all((ROOT / room).is_dir() for room in ROOMS)
+
+
+@pytest.mark.parametrize("path", python_files(), ids=name_of)
+def test_every_python_file_names_its_licence_and_its_purpose(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    assert SPDX in lines[:2], "the licence belongs on the first line (or the second, below #!)"
+    assert ast.get_docstring(ast.parse(source)), "a module docstring says what the file is for"
+
+
+def test_manifest_project_and_changelog_agree_on_the_version() -> None:
+    project = first_match(r'^version = "([^"]+)"', ROOT / "pyproject.toml")
+    assert first_match(r'^version = "([^"]+)"', ROOT / "blender_manifest.toml") == project
+    assert first_match(r"^## \[?(\d+\.\d+\.\d+)", ROOT / "CHANGELOG.md") == project
+
+
+def test_the_extension_is_gpl_and_carries_no_upper_blender_version() -> None:
+    manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+    assert re.search(r'^license = \[\s*"SPDX:GPL-3.0-or-later"', manifest, re.MULTILINE)
+    assert re.search(r'^id = "edtalk"', manifest, re.MULTILINE)
+    assert "blender_version_max" not in manifest
+    assert "GNU GENERAL PUBLIC LICENSE" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_nothing_names_a_folder_of_somebodys_machine() -> None:
+    folder = re.compile(r"(?<![\w.:/<>-])/(?:home|root|work|Users|opt|farm)/\w")
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if folder.search(line)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("d*/*.md")]), ids=name_of)
+def test_every_local_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert [link for link in markdown_links(page) if not (page.parent / link).exists()] == []
+
+
+def test_every_make_target_the_pages_mention_exists() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    mentioned = {word for page in (ROOT / "README.md", ROOT / "docs/developing.md") for word in commands_in(page, "make")}
+    assert {"demo", "test"} <= mentioned <= targets
+
+
+def test_every_edtalk_command_the_readme_shows_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    from server import cli
+
+    shown = commands_in(ROOT / "README.md", "edtalk")
+    assert {"animate", "decode", "doctor"} <= shown
+    for command in sorted(shown):
+        with pytest.raises(SystemExit) as leaving:
+            cli.main([command, "--help"])
+        assert leaving.value.code == 0, command
+        assert "usage" in capsys.readouterr().out.lower()
+
+
+def test_dependencies_each_give_a_reason() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    assert block
+    for line in block.group(1).splitlines():
+        assert re.search(r'^\s+"[^"]+",\s+# \S.*\(.+\)$', line), f"no reason or licence beside {line.strip()}"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with Python 3.11")
+def test_server_requirements_stay_within_the_projects_own() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name = re.compile(r"^([A-Za-z0-9-]+)")
+    own = {match.group(1) for line in project["dependencies"] if (match := name.match(line))}
+    for page in (ROOT / "server").glob("requirements*.txt"):
+        lines = page.read_text(encoding="utf-8").splitlines()
+        assert {match.group(1) for line in lines if (match := name.match(line))} <= own, page.name
