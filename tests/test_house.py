@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The promises of the repository itself: licence headers, one version number, a README that tells the truth."""
+"""The promises of the repository itself: licence headers, one version number, pages that tell the truth."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ def commands_in(path: Path, program: str) -> set[str]:
     return {word for code in shown for word in re.findall(rf"(?:^|\s){program} ([a-z][a-z-]+)", code)}
 
 
+def names_in(requirements: list[str]) -> set[str]:
+    """The package names in lines such as `numpy>=1.26`; comments and options have none."""
+    return {match.group() for line in requirements if (match := re.match(r"[A-Za-z][A-Za-z0-9-]*", line))}
+
+
 def test_the_rooms_are_where_these_tests_look() -> None:
     assert len(python_files()) > 30
     assert all((ROOT / room).is_dir() for room in ROOMS)
@@ -97,8 +102,9 @@ def test_every_local_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 def test_every_make_target_the_pages_mention_exists() -> None:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    mentioned = {word for page in (ROOT / "README.md", ROOT / "docs/developing.md") for word in commands_in(page, "make")}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    mentioned = commands_in(ROOT / "README.md", "make") | commands_in(ROOT / "docs/developing.md", "make")
     assert {"demo", "test"} <= mentioned <= targets
 
 
@@ -127,8 +133,6 @@ def test_server_requirements_stay_within_the_projects_own() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name = re.compile(r"^([A-Za-z0-9-]+)")
-    own = {match.group(1) for line in project["dependencies"] if (match := name.match(line))}
+    own = names_in(project["dependencies"])
     for page in (ROOT / "server").glob("requirements*.txt"):
-        lines = page.read_text(encoding="utf-8").splitlines()
-        assert {match.group(1) for line in lines if (match := name.match(line))} <= own, page.name
+        assert names_in(page.read_text(encoding="utf-8").splitlines()) <= own, page.name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the extension zip with Blender's own packer and has Blender's own validator read it.
 
-Both are one stand-alone program inside Blender (`blender_ext.py`), which the bpy wheel carries along. It is given
-Blender's list of allowed tags too: without that list it accepts any tag.
+Both are one stand-alone program inside Blender (`blender_ext.py`), which the bpy wheel carries along. It is
+given Blender's list of allowed tags too: without that list it accepts any tag.
 
     .venv/bin/python tools/build_extension.py --out dist
 """

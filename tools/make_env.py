@@ -20,7 +20,7 @@ from pathlib import Path
 import system_packages
 
 ROOT = Path(__file__).resolve().parent.parent
-# One version for everybody who develops, so that two people see the same numbers. Users may have any torch >= 2.4.
+# One version for all who develop, so that two people see the same numbers. Users may have any torch >= 2.4.
 TORCH = "torch==2.13.0"
 EVERYTHING = ".[dev,blender,heads]"
 # Blender 4.2 was built against numpy 1, yet its wheel does not say so.
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the environment lives")
     parser.add_argument("--bpy", metavar="VERSION", help="only Blender VERSION as a module, numpy and pytest")
-    parser.add_argument("--torch", default=TORCH, metavar="SPEC", help="which torch to install (default: %(default)s)")
+    parser.add_argument("--torch", default=TORCH, metavar="SPEC", help="which torch (default: %(default)s)")
     options = parser.parse_args(arguments)
 
     reason = why_not()

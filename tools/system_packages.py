@@ -3,7 +3,7 @@
 
 Standard library only, and Linux only: on macOS and Windows the wheels bring everything themselves.
 
-    python3.11 tools/system_packages.py            a sentence per group; exit status 1 if something needed is missing
+    python3.11 tools/system_packages.py            says what is missing; exit status 1 if it is needed
     python3.11 tools/system_packages.py --names    just the package names, for `apt-get install`
 """
 
