@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from core.wire.channels import Channel
+
+Array = NDArray[np.float32]
 
 # Length and start of each bank in a row of 36 weights.
 BANK_START = {"mouth": 0, "pose": 20, "expression": 26}
@@ -102,7 +105,31 @@ EMOTION_NAMES = tuple(f.name for f in EXPRESSION[:7])
 """The emotions with a factor of their own, in bank order ("neutral" is their absence)."""
 
 
-def to_weights(pose: np.ndarray, mouth: np.ndarray, expression: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Factors:
+    """One frame's motion in natural units: pose [6], mouth [12], expression [10], float32."""
+
+    pose: Array
+    mouth: Array
+    expression: Array
+
+    @classmethod
+    def neutral(cls) -> Factors:
+        """Frontal, closed mouth, open eyes looking at the camera."""
+        return cls(*(np.zeros(len(t), np.float32) for t in (POSE, MOUTH, EXPRESSION)))
+
+    @classmethod
+    def of(cls, **values: float) -> Factors:
+        """Neutral but for the named factors: ``Factors.of(yaw=0.3, jaw_open=0.5)``."""
+        result = cls.neutral()
+        for name, value in values.items():
+            factor = next(f for f in FACTORS if f.name == name)
+            bank: Array = getattr(result, factor.bank)
+            bank[factor.index] = value
+        return result
+
+
+def to_weights(pose: ArrayLike, mouth: ArrayLike, expression: ArrayLike) -> Array:
     """Rows of weights from factors.
 
     Args:
@@ -110,18 +137,18 @@ def to_weights(pose: np.ndarray, mouth: np.ndarray, expression: np.ndarray) -> n
     Returns:
         float32 [N, 36], order mouth | pose | expression; the eight spare mouth channels are 0.
     """
-    pose, mouth, expression = (np.atleast_2d(np.asarray(a, np.float32)) for a in (pose, mouth, expression))
-    weights = np.zeros((len(pose), WEIGHTS), np.float32)
+    rows = len(np.atleast_2d(np.asarray(pose)))
+    weights = np.zeros((rows, WEIGHTS), np.float32)
     for table, values in ((MOUTH, mouth), (POSE, pose), (EXPRESSION, expression)):
         start = table[0].column
-        weights[:, start:start + len(table)] = values / _scales(table)
+        weights[:, start:start + len(table)] = np.asarray(values, np.float32) / _scales(table)
     return weights
 
 
-def from_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def from_weights(weights: ArrayLike) -> tuple[Array, Array, Array]:
     """Inverse of `to_weights`: [N, 36] -> pose [N, 6], mouth [N, 12], expression [N, 10] in natural units."""
-    weights = np.atleast_2d(np.asarray(weights, np.float32))
-    pose, mouth, expression = (weights[:, t[0].column:t[0].column + len(t)] * _scales(t)
+    rows = np.atleast_2d(np.asarray(weights, np.float32))
+    pose, mouth, expression = (rows[:, t[0].column:t[0].column + len(t)] * _scales(t)
                                for t in (POSE, MOUTH, EXPRESSION))
     return pose, mouth, expression
 
@@ -155,5 +182,5 @@ def emotions() -> dict[str, list[float]]:
     return dict(sorted(table.items()))
 
 
-def _scales(table: tuple[Factor, ...]) -> np.ndarray:
+def _scales(table: tuple[Factor, ...]) -> Array:
     return np.array([f.scale for f in table], np.float32)
