@@ -116,7 +116,7 @@ class Described(Message):
     id: str = ruled(rules.text)
     size: int = ruled(_SIDE)
     channels: tuple[dict[str, Any], ...] = ruled(rules.several(rules.channel, 36, 36))
-    emotions: dict[str, tuple[float, ...]] = ruled(rules.emotions)
+    emotions: Mapping[str, tuple[float, ...]] = ruled(rules.emotions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +152,7 @@ class Analyze(Message):
     seed: int = ruled(rules.whole(0, 2**31 - 1), 0)
     idle: float = ruled(rules.number(0, 1), 0.0)  # natural head motion and blinks, 0 none .. 1 lively
     emotion: str = ruled(rules.text, "")  # a name from the checkpoint, "" for none
-    face: int | None = ruled(
-        rules.optional(rules.whole(0, 1000)), None
-    )  # which of several faces, left to right
+    face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)  # of several, from left to right
     overwrite: bool = ruled(rules.flag, False)
 
 
@@ -185,13 +183,12 @@ class Decode(Message):
     checkpoint: str = ruled(rules.path_or_empty, "")
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
     size: int = ruled(_SIDE, 512)  # side of the crop as it is written
-    composite: str = ruled(
-        rules.one_of(*COMPOSITES), "crop"
-    )  # the crop alone, or pasted into the whole portrait
+    composite: str = ruled(rules.one_of(*COMPOSITES), "crop")  # alone, or pasted into the whole portrait
     detail: bool = ruled(rules.flag, True)  # carry the portrait's own sharpness over
     format: str = ruled(rules.one_of(*FORMATS), "png")
     hold: int | None = ruled(rules.optional(_NUMBER), None)  # also write the untouched source as this frame
-    overwrite: bool = ruled(rules.flag, False)  # frames of another take may go
+    take: str = ruled(rules.text, "")  # frames of another take are not overwritten without asking
+    overwrite: bool = ruled(rules.flag, False)  # asked, and they may go
 
 
 @dataclass(frozen=True, kw_only=True)
