@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files are written whole or not at all.
+
+A reader (Blender watching a folder, a second take, a person) never sees half a frame: everything goes to a
+temporary name in the same folder and is renamed when it is complete. A full disk or a read-only folder
+becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.wire.errors import OutputBlocked
+
+
+@contextmanager
+def written_whole(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path`, with the same suffix; it takes the place of `path` when the block
+    ends well.
+
+    When the block raises, the temporary file is removed and an older `path` stays as it was.
+    Raises OutputBlocked when the system refuses to write.
+
+    Usage:
+        with written_whole("take/0001.png") as temporary:
+            temporary.write_bytes(data)
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputBlocked(
+            f"{path} could not be written: {_reason(error)}", hint="Choose another output folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "its folder does not exist"
+    if isinstance(error, PermissionError):
+        return "writing there is not allowed"
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures: read any, crop a square, write PNG and EXR.
+
+One type, `Picture`, goes in and comes out: integer levels of sRGB colour, straight alpha beside it. The
+network's range is met at one edge only: level = x * 127.5 + 127.5, rounded, so that 0 is 128 and
+brightness never depends on content.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import exr
+from core.files import written_whole
+from core.wire.errors import InputError, UnreadableImage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Levels = NDArray[Any]  # uint8 or uint16
+Format = Literal["png", "png16", "exr"]
+
+LONGEST_SIDE = 16384
+MOST_PIXELS = 178_000_000  # just under Pillow's own guard against decompression bombs
+SMALLEST_CROP = 16
+READABLE = "Save it as PNG, JPEG, TIFF or WebP"
+DEPTHS: dict[str, int] = {"png": 8, "png16": 16, "exr": 16}
+"""Bits per channel that a picture should have before it is written in a format."""
+SUFFIXES: dict[str, str] = {"png": ".png", "png16": ".png", "exr": ".exr"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """sRGB colour `rgb` [H, W, 3], uint8 or uint16, and straight (not premultiplied) `alpha` [H, W] of the
+    same type, or None."""
+
+    rgb: Levels
+    alpha: Levels | None = None
+
+    @property
+    def height(self) -> int:
+        return int(self.rgb.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.rgb.shape[1])
+
+    @property
+    def depth(self) -> int:
+        """Bits per channel, 8 or 16."""
+        return 8 * int(self.rgb.dtype.itemsize)
+
+    def to_depth(self, depth: int) -> Picture:
+        """The same picture with 8 or 16 bits per channel."""
+        if depth == self.depth:
+            return self
+        return Picture(
+            _to_depth(self.rgb, depth), None if self.alpha is None else _to_depth(self.alpha, depth)
+        )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of a picture: left and top edge and side, in pixels. It may reach over the border; the edge
+    is repeated there."""
+
+    x: int
+    y: int
+    side: int
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Crop:
+        """From [x, y, side] as it comes over the wire or from a command line. Raises InputError."""
+        try:
+            x, y, side = (round(float(number)) for number in numbers)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"A crop is three numbers (left, top, side), not {numbers!r}") from None
+        return cls(x, y, side)
+
+    def check(self, width: int, height: int) -> None:
+        """Raises InputError when the crop is too small, or mostly outside of a picture of this size."""
+        if self.side < SMALLEST_CROP:
+            raise InputError(f"The crop is {self.side} pixels wide, at least {SMALLEST_CROP} are needed")
+        inside_x = min(self.x + self.side, width) - max(self.x, 0)
+        inside_y = min(self.y + self.side, height) - max(self.y, 0)
+        if inside_x < self.side / 4 or inside_y < self.side / 4:
+            place = f"The crop at ({self.x}, {self.y}) with side {self.side}"
+            raise InputError(
+                f"{place} lies mostly outside of the picture ({width} x {height})",
+                hint="Draw the crop around the face, or leave it empty to have the face found",
+            )
+
+
+def load(path: Path | str) -> Picture:
+    """Read a picture file: upright (EXIF), in sRGB (embedded profiles are converted), 8 or 16 bits, alpha
+    kept aside.
+
+    Grey, palette, CMYK and transparent pictures are all turned into RGB; of an animation, the first
+    picture is taken. Colour under transparent pixels is replaced by its surroundings, so that no stray
+    colour creeps in at the edges. Raises UnreadableImage.
+    """
+    path = Path(path)
+    data = _bytes_of(path)
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is our own limit
+            image: Image.Image = Image.open(io.BytesIO(data))
+            _check_size(path, *image.size)
+            deep = _is_16_bit(image)
+            orientation = image.getexif().get(0x0112, 1)
+            image.load()
+            if not deep:
+                image = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError:
+        raise UnreadableImage(f"{path.name} {_what_is_it(data)}", hint=READABLE) from None
+    except Image.DecompressionBombError:
+        raise _too_large(path, f"has over {MOST_PIXELS // 1_000_000} million pixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's decoders raise all of these
+        raise UnreadableImage(
+            f"{path.name} is damaged or incomplete: {error}", hint="Export it again"
+        ) from None
+    if deep:
+        return _clean(_load_16_bit(path, data, orientation))
+    if image.mode in ("F", "I"):
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise UnreadableImage(f"{path.name} holds {kind} values", hint=READABLE)
+    return _clean(_from_pillow(image))
+
+
+def crop(picture: Picture, where: Crop, size: int) -> Picture:
+    """The square `where` of the picture, resampled to size x size: area average when it shrinks, bicubic
+    when it grows.
+
+    What lies beyond the border repeats the edge. Raises InputError for a crop that is outside of the
+    picture.
+    """
+    where.check(picture.width, picture.height)
+    rgb = _resize(_cut(picture.rgb, where), size)
+    return Picture(rgb, None if picture.alpha is None else _resize(_cut(picture.alpha, where), size))
+
+
+def to_model(levels: Levels) -> NDArray[np.float32]:
+    """Levels [..., H, W, 3] -> the network's range, float32 [..., 3, H, W] in [-1, 1]."""
+    top = np.float32(np.iinfo(levels.dtype).max)
+    return np.ascontiguousarray(np.moveaxis((levels.astype(np.float32) / top - np.float32(0.5)) * 2, -1, -3))
+
+
+def from_model(values: NDArray[np.float32], depth: int = 8) -> Levels:
+    """The network's output [..., 3, H, W] -> levels [..., H, W, 3].
+
+    A fixed map, clamped to [-1, 1]: 0 is level 128 of 255, or 32768 of 65535.
+    """
+    half = 127.5 if depth == 8 else 32767.5
+    clamped: NDArray[Any] = np.clip(np.asarray(values, np.float32 if depth == 8 else np.float64), -1.0, 1.0)
+    levels: Levels = np.floor(clamped * half + (half + 0.5)).astype(np.uint8 if depth == 8 else np.uint16)
+    return np.ascontiguousarray(np.moveaxis(levels, -3, -1))
+
+
+def published_picture(levels: Levels, size: int = 256) -> NDArray[np.float32]:
+    """A still picture as the published programs prepare it: Pillow's bicubic filter on the 8-bit levels,
+    aspect not kept."""
+    from PIL import Image
+
+    resized = Image.fromarray(levels).resize((size, size), Image.Resampling.BICUBIC)
+    return to_model(np.asarray(resized))
+
+
+def published_frame(levels: Levels, size: int = 256) -> NDArray[np.float32]:
+    """A frame of a clip as the published programs prepare it: to [-1, 1] first, then bilinear without
+    antialiasing."""
+    import torch
+
+    values = torch.from_numpy(to_model(levels))[None]
+    return torch.nn.functional.interpolate(values, (size, size), mode="bilinear", align_corners=False)[
+        0
+    ].numpy()
+
+
+def write(path: Path | str, picture: Picture, form: Format = "png") -> None:
+    """Write a picture, whole or not at all: 8-bit PNG, 16-bit PNG, or half-float EXR.
+
+    PNG holds sRGB and straight alpha. EXR holds scene-linear colour (the sRGB curve is undone) and
+    associated alpha, as that format prescribes. Raises OutputBlocked.
+    """
+    picture = picture.to_depth(DEPTHS[form])
+    data = exr.encode(linear(picture)) if form == "exr" else _png(picture)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def linear(picture: Picture) -> NDArray[np.float32]:
+    """Scene-linear RGB [H, W, 3] in [0, 1] (IEC 61966-2-1 curve undone), or RGBA [H, W, 4] with associated
+    alpha."""
+    top = np.iinfo(picture.rgb.dtype).max
+    levels = np.arange(top + 1, dtype=np.float64) / top
+    curve = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    rgb = curve[picture.rgb]
+    if picture.alpha is None:
+        return rgb
+    alpha = picture.alpha[..., None].astype(np.float32) / np.float32(top)
+    return np.concatenate([rgb * alpha, alpha], axis=-1)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableImage(f"There is no picture {path}") from None
+    except OSError as error:
+        raise UnreadableImage(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from None
+    if not data:
+        raise UnreadableImage(f"{path.name} is empty", hint="Export it again")
+    return data
+
+
+def _what_is_it(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
+        return "is an HEIC picture, which cannot be read here"
+    if data[:4] == b"\x76\x2f\x31\x01":
+        return "is an EXR picture; the portrait must be display-referred (sRGB)"
+    if data[4:8] == b"ftyp" or data[:4] == b"\x1a\x45\xdf\xa3":
+        return "is a video, not a picture"
+    return "is not a picture, or is damaged"
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+        raise _too_large(path, f"is {width} x {height} pixels")
+    if min(width, height) < SMALLEST_CROP:
+        raise UnreadableImage(f"{path.name} is only {width} x {height} pixels", hint="Use a larger picture")
+
+
+def _too_large(path: Path, what: str) -> UnreadableImage:
+    limit = f"at most {LONGEST_SIDE} a side and {MOST_PIXELS // 1_000_000} million in all can be read"
+    return UnreadableImage(f"{path.name} {what}; {limit}", hint="Scale the picture down first")
+
+
+def _is_16_bit(image: Image) -> bool:
+    """Pillow reads 16-bit colour as 8-bit; only the file's own description tells."""
+    if image.mode.startswith("I;16"):
+        return True
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]  # BitsPerSample
+        return bool(max(bits) == 16) and image.mode in ("RGB", "RGBA", "RGBX")
+    return image.format == "PNG" and any("16" in str(tile[3]) for tile in image.tile)  # type: ignore[attr-defined]
+
+
+def _load_16_bit(path: Path, data: bytes, orientation: int) -> Picture:
+    import cv2
+
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16:
+        raise UnreadableImage(f"{path.name} is a kind of 16-bit picture that cannot be read", hint=READABLE)
+    array = array if array.ndim == 3 else array[..., None]
+    for turn in _TURNS.get(orientation, ()):
+        array = turn(array)
+    rgb, alpha = (array[..., :-1], array[..., -1]) if array.shape[-1] in (2, 4) else (array, None)
+    rgb = rgb[..., ::-1] if rgb.shape[-1] == 3 else np.repeat(rgb, 3, axis=-1)
+    return Picture(np.ascontiguousarray(rgb), None if alpha is None else np.ascontiguousarray(alpha))
+
+
+_TURNS: dict[int, tuple[Any, ...]] = {  # EXIF orientation -> what makes the picture upright
+    2: (np.fliplr,),
+    3: (np.fliplr, np.flipud),
+    4: (np.flipud,),
+    5: (np.rot90, np.flipud),
+    6: (lambda array: np.rot90(array, -1),),
+    7: (np.rot90, np.fliplr),
+    8: (np.rot90,),
+}
+
+
+def _from_pillow(image: Image) -> Picture:
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    alpha = np.asarray(image.convert("RGBA").getchannel("A")) if transparent else None
+    return Picture(np.asarray(_to_srgb(image)).copy(), alpha)
+
+
+def _to_srgb(image: Image) -> Image:
+    """RGB in sRGB. A camera's or printer's embedded profile is honoured; one that is broken is passed
+    over, as viewers do."""
+    from PIL import ImageCms
+
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
+        plain = image.convert("RGB") if image.mode == "RGBA" else image
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            return plain.convert("RGB") if converted is None else converted
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
+
+
+def _clean(picture: Picture) -> Picture:
+    """Drop an alpha that says nothing; else fill transparent pixels with the colour around them
+    (pull-push, coarse to fine)."""
+    if picture.alpha is None or bool((picture.alpha == np.iinfo(picture.alpha.dtype).max).all()):
+        return Picture(picture.rgb)
+    if not picture.alpha.any():
+        raise UnreadableImage("The picture is fully transparent")
+    import cv2
+
+    top = np.iinfo(picture.rgb.dtype).max
+    share = picture.alpha.astype(np.float32)[..., None] / top
+    # premultiplied colour and coverage, halved again and again
+    levels: list[tuple[Any, Any]] = [(picture.rgb.astype(np.float32) * share, share)]
+    while max(levels[-1][0].shape[:2]) > 1:
+        colour, cover = levels[-1]
+        half = (max(1, colour.shape[1] // 2), max(1, colour.shape[0] // 2))
+        colour, cover = (cv2.resize(array, half, interpolation=cv2.INTER_AREA) for array in (colour, cover))
+        levels.append((colour.reshape(half[1], half[0], 3), cover.reshape(half[1], half[0], 1)))
+    colour, cover = levels.pop()
+    filled = colour.reshape(1, 1, 3) / np.maximum(cover.reshape(1, 1, 1), 1e-6)
+    while levels:
+        colour, cover = levels.pop()
+        height, width = colour.shape[:2]
+        filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3)
+        filled = colour + filled * (1 - cover)
+    solid = share > 0.999
+    return Picture(
+        np.where(solid, picture.rgb, np.clip(np.rint(filled), 0, top)).astype(picture.rgb.dtype),
+        picture.alpha,
+    )
+
+
+# --- cropping, depth, PNG -------------------------------------------------------------------------
+
+
+def _cut(array: Levels, where: Crop) -> Levels:
+    height, width = array.shape[:2]
+    left, top, right, bottom = where.x, where.y, where.x + where.side, where.y + where.side
+    inside = array[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = [(max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0)]
+    return np.pad(inside, beyond[: array.ndim], mode="edge")
+
+
+def _resize(array: Levels, size: int) -> Levels:
+    if array.shape[0] == size:
+        return np.ascontiguousarray(array)
+    import cv2
+
+    kind = cv2.INTER_AREA if size < array.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(array), (size, size), interpolation=kind), dtype=array.dtype
+    )
+
+
+def _to_depth(levels: Levels, depth: int) -> Levels:
+    if depth == 16:
+        return levels.astype(np.uint16) * np.uint16(257)
+    return ((levels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _png(picture: Picture) -> bytes:
+    import cv2
+
+    array = picture.rgb[..., ::-1]
+    if picture.alpha is not None:
+        array = np.concatenate([array, picture.alpha[..., None]], axis=-1)
+    done, data = cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not done:
+        raise RuntimeError("OpenCV did not encode the picture")
+    return bytes(data)
