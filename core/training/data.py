@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pairs of rendered heads for training, read from the shards that ``core.heads.dataset`` writes.
+
+A shard is a folder of ``.npy`` arrays, memory-mapped: a 128-pixel set of 3000 identities with 12 frames each is about
+36 000 frames in 4.5 GB, and only what a batch touches is read. New shards are picked up while a run goes on.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..heads.factors import to_weights
+from ..wire.channels import BANK_SLICES
+
+_ARRAYS = ("image", "identity", "pose", "mouth", "expression", "pair", "flow", "visible", "boxes")
+# What a horizontal mirror does to the factors: these change sign, contempt (one-sided) forbids the mirror.
+_MIRRORED = (BANK_SLICES["pose"].start, BANK_SLICES["pose"].start + 2, BANK_SLICES["pose"].start + 3,
+             BANK_SLICES["mouth"].start + 10, BANK_SLICES["expression"].start + 8)  # fmt: skip
+_ONE_SIDED = BANK_SLICES["expression"].start + 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pairs of one person each. Pictures are in [-1, 1], positions in [-1, 1] with x right and y down."""
+
+    source: Tensor  # [B, 3, S, S]
+    driving: Tensor  # [B, 3, S, S]
+    source_weights: Tensor  # [B, 36] true weights
+    weights: Tensor  # [B, 36] true weights of the driving picture
+    flow: Tensor  # [B, 2, h, h] where each driving pixel lies in the source
+    visible: Tensor  # [B, 1, h, h] 1 where the flow is known and seen in both
+    mouth: Tensor  # [B, 1, S, S] 1 inside the mouth box of the driving picture
+    eyes: Tensor  # [B, 1, S, S] 1 inside its two eye boxes
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+
+class HeadShards:
+    """All frames of the shards below ``root``. Raises ``FileNotFoundError`` when there is none."""
+
+    def __init__(self, root: Path, size: int, limit: int = 0) -> None:
+        self.root, self.size, self.limit = root, size, limit
+        self._shards: list[dict[str, np.ndarray]] = []
+        self._names: set[str] = set()
+        self.refresh()
+        if not self._shards:
+            raise FileNotFoundError(f"{root} holds no shards of rendered heads; run `edtalk heads render --out {root}` first.")
+
+    def refresh(self) -> None:
+        """Open shards that have appeared since the last look."""
+        for folder in sorted(self.root.glob("shard_*")):
+            full = self.limit and len(self._shards) >= self.limit
+            if folder.name in self._names or full or not (folder / "image.npy").exists():
+                continue
+            shard = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+            shard["weights"] = to_weights(shard["pose"], shard["mouth"], shard["expression"])
+            self._shards.append(shard)
+            self._names.add(folder.name)
+
+    def __len__(self) -> int:
+        return sum(len(s["image"]) for s in self._shards)
+
+    def draw(self, rng: np.random.Generator, count: int, augment: bool = True) -> Batch:
+        """``count`` random pairs; ``augment`` mirrors and changes colour, the same way in both pictures of a pair."""
+        rows = []
+        for _ in range(count):
+            shard = self._shards[rng.integers(len(self._shards))]
+            rows.append((shard, int(rng.integers(len(shard["image"]))), int(rng.integers(shard["pair"].shape[1]))))
+        return self._collect(rows, rng if augment else None)
+
+    def first(self, count: int) -> Batch:
+        """A fixed, evenly spread choice of pairs without augmentation, for evaluation and previews."""
+        rows = []
+        for k in range(count):
+            place = k * len(self) // count
+            for shard in self._shards:
+                if place < len(shard["image"]):
+                    rows.append((shard, place, k % shard["pair"].shape[1]))
+                    break
+                place -= len(shard["image"])
+        return self._collect(rows, None)
+
+    def _collect(self, rows: list[tuple[dict[str, np.ndarray], int, int]], rng: np.random.Generator | None) -> Batch:
+        src, drv, ws, wd, flow, seen, boxes = [], [], [], [], [], [], []
+        for shard, n, q in rows:
+            m = int(shard["pair"][n, q])
+            src.append(shard["image"][m])
+            drv.append(shard["image"][n])
+            ws.append(shard["weights"][m])
+            wd.append(shard["weights"][n])
+            flow.append(shard["flow"][n, q])
+            seen.append(shard["visible"][n, q] == 1)
+            boxes.append(shard["boxes"][n])
+        pictures = torch.from_numpy(np.stack(src + drv)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        if pictures.shape[-1] != self.size:
+            pictures = F.interpolate(pictures, size=(self.size, self.size), mode="area")
+        weights = torch.from_numpy(np.stack(ws + wd))
+        grid = torch.from_numpy(np.stack(flow).astype(np.float32)).permute(0, 3, 1, 2)
+        visible = torch.from_numpy(np.stack(seen))[:, None].float()
+        mouth, eyes = _box_masks(torch.from_numpy(np.stack(boxes)), self.size)
+        count = len(rows)
+        if rng is not None:
+            flip = torch.from_numpy(rng.random(count) < 0.5)
+            flip &= (weights[:count, _ONE_SIDED] == 0) & (weights[count:, _ONE_SIDED] == 0)
+            pictures = torch.where(torch.cat([flip, flip])[:, None, None, None], pictures.flip(-1), pictures)
+            sign = torch.ones_like(weights)
+            sign[:, list(_MIRRORED)] = -1
+            weights = torch.where(torch.cat([flip, flip])[:, None], weights * sign, weights)
+            mirrored = grid.flip(-1) * torch.tensor([-1.0, 1.0])[None, :, None, None]
+            f = flip[:, None, None, None]
+            grid, visible = torch.where(f, mirrored, grid), torch.where(f, visible.flip(-1), visible)
+            mouth, eyes = torch.where(f, mouth.flip(-1), mouth), torch.where(f, eyes.flip(-1), eyes)
+            pictures = _recolour(pictures, rng)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        return Batch(pictures[:count], pictures[count:], weights[:count], weights[count:], grid, visible, mouth, eyes)
+
+
+def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Boxes [B, 3, 4] (x0, y0, x1, y1) to masks [B, 1, S, S] of the mouth and of both eyes."""
+    centre = (torch.arange(size) + 0.5) * 2 / size - 1
+    x0, y0, x1, y1 = (boxes[..., i, None] for i in range(4))
+    across = (centre >= x0) & (centre <= x1)  # [B, 3, S]
+    down = (centre >= y0) & (centre <= y1)
+    inside = (down[..., :, None] & across[..., None, :]).float()
+    return inside[:, :1], inside[:, 1:].amax(1, keepdim=True)
+
+
+def _recolour(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Gain, gamma and saturation of the whole pair, and grain: renders must not be told apart from photographs by colour."""
+    count = len(pictures) // 2
+
+    def both(low: float, high: float, *shape: int) -> Tensor:
+        value = torch.from_numpy(rng.uniform(low, high, (count, *shape)).astype(np.float32))
+        return torch.cat([value, value])
+
+    unit = ((pictures + 1) / 2).clamp(1e-4, 1) ** both(0.75, 1.35, 1, 1, 1)
+    grey = unit.mean(1, keepdim=True)
+    unit = grey + (unit - grey) * both(0.4, 1.3, 1, 1, 1)
+    unit = unit * both(0.85, 1.15, 3, 1, 1)
+    noise = torch.from_numpy(rng.standard_normal(unit.shape, dtype=np.float32)) * both(0.0, 0.015, 1, 1, 1)
+    return (unit + noise).clamp(0, 1) * 2 - 1

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage 1: encoder, navigators, banks and generator, on rendered heads (the LIA stage of the paper, section 3, made supervised).
+
+What only a renderer knows makes a small budget enough:
+
+* the true weights of every picture: the navigators are told them, and for a good part of the pairs the generator is given
+  them, bank by bank, so that it learns to warp at once instead of waiting for the encoder;
+* the true flow, at every level of the generator;
+* the portrait's own pixels as one more source level (``clean`` arithmetic), so that colour need not be learnt again.
+
+Grow the picture: a run at 64 pixels first, then one at 128 that starts from its weights (``--start``).
+
+    torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --out RUN64 --size 64 --steps 4000 --threads 1
+    torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --out RUN128 --size 128 \
+        --steps 6000 --threads 1 --start RUN64/state.pt
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..evaluation.reconstruction import measure, redraw, sample_sheet
+from ..models.config import EDTalkConfig
+from ..models.edtalk import EDTalk, load_overlapping
+from ..wire.channels import BANKS
+from .data import HeadShards
+from .loop import LoopSettings, from_command_line, rng_of, take_place, train
+from .losses import flow_l1, masked_l1, pyramid_l1, weight_regression
+
+CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Encoder and generator on rendered heads."""
+
+    data: Path
+    heldout: Path
+    out: Path
+    size: int = 64
+    latent: int = 160
+    batch: int = 12  # pairs a step, in each process
+    threads: int = 0
+    start: str = ""  # a smaller run's state.pt, to grow from
+    true_first: float = 0.75  # share of banks given their true weights at the start of the run
+    true_last: float = 0.45  # and at its end
+    mouth: float = 2.5  # weight of the mouth box
+    eyes: float = 1.0
+    flow: float = 3.0
+    codes: float = 0.35  # weight of the navigators' regression
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+
+def config_of(s: Settings) -> EDTalkConfig:
+    """The small model we ship: ``clean`` arithmetic, expression module at the coarse levels."""
+    channels = {res: n for res, n in CHANNELS.items() if res <= s.size}
+    return EDTalkConfig(size=s.size, latent=s.latent, channels=channels, arithmetic="clean", enhance=(8, 16))
+
+
+def main(s: Settings) -> EDTalk:
+    """Train to ``s.loop.steps`` (resuming), leaving ``state.pt``, ``log.jsonl`` and sample sheets in ``s.out``."""
+    place = take_place(s.threads)
+    torch.manual_seed(s.loop.seed)
+    model = EDTalk(config_of(s))
+    for level in model.decoder.levels.values():  # begin as a copy of the source: nothing moves until it is taught to
+        torch.nn.init.zeros_(level.flow.weight)  # type: ignore[union-attr,arg-type]
+    if s.start:
+        load_overlapping(model, torch.load(s.start, map_location="cpu", weights_only=True)["ema"])
+    model = model.to(place.device, memory_format=torch.channels_last)
+    shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        if step % 50 == 0:
+            shards.refresh()
+        rng = rng_of(s.loop.seed, step, place)
+        batch = shards.draw(rng, s.batch).to(place.device)
+        share = s.true_first + (s.true_last - s.true_first) * step / s.loop.steps
+        given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < share)
+        given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1).to(place.device)
+        latent, features = model.encoder(torch.cat([batch.source, batch.driving]))
+        read = model.navigator(latent).float()
+        weights = torch.where(given, batch.weights, read[s.batch :])
+        drawn = model.decode(latent[: s.batch], [f[: s.batch] for f in features], weights, batch.source)
+        terms = {
+            "picture": pyramid_l1(drawn.image, batch.driving),
+            "mouth": s.mouth * masked_l1(drawn.image, batch.driving, batch.mouth),
+            "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
+            "flow": s.flow * flow_l1(drawn.flows, batch.flow, batch.visible, 4 * batch.mouth + 3 * batch.eyes),
+            "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
+        }
+        return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}
+
+    def look(step: int, average: EDTalk) -> dict[str, float]:
+        made = redraw(average, heldout, 64)
+        Image.fromarray(sample_sheet(made)).save(s.out / f"sheet_{step:06d}.png")
+        return {k: v for k, v in measure(made).items() if "_copy" not in k}
+
+    return train(model, loss_of, s.loop, s.out, place, look if place.leads else None)  # type: ignore[arg-type,return-value]
+
+
+if __name__ == "__main__":
+    main(from_command_line(Settings))
