@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion, the one currency: 36 weights a step, made by `analyze`, edited by the animator, turned into
+frames by `decode`.
+
+Plain numpy in, plain files out: motion.npz (no pickles, keys in `core.wire.channels.MOTION_KEYS`) and a
+CSV for everything else that reads tables. All operations return a new Motion and look at nothing but time
+and weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.files import written_whole
+from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
+from core.wire.errors import BadMotion
+
+Weights = NDArray[np.float32]
+
+MOST_BYTES = 1 << 29  # half a gigabyte is 80 hours of steps: a larger file is not a motion
+TAIL = 3.0  # a Gaussian is cut off at this many sigmas
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Three weight tracks in time.
+
+    Usage:
+        take = Motion.load("motion.npz")
+        take.slice(25, 75)                      # the second and third second
+        take.smooth(1.5, "pose")                # calm the head, leave the mouth alone
+        take.blend(other, 0.3)                  # 70 % take, 30 % other
+        take.resample(24.0)                     # at the scene's frame rate
+    """
+
+    weights: Weights
+    """[T, 36] in channel order: mouth, pose, expression."""
+    rate: float = float(STEPS_PER_SECOND)
+    """Rows a second."""
+    model: str = ""
+    """Id of the checkpoint the weights belong to; weights of one mean nothing to another."""
+    numbers: NDArray[np.int64] | None = None
+    """[T] frame numbers; None stands for 0..T-1."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no motion. Raises BadMotion."""
+        weights = np.array(self.weights, np.float32, ndmin=2)
+        if weights.ndim != 2 or weights.shape[1] != len(CHANNELS) or not len(weights):
+            raise BadMotion(
+                f"A motion is T rows of {len(CHANNELS)} weights, not {' x '.join(map(str, weights.shape))}"
+            )
+        if not np.isfinite(weights).all():
+            row, column = np.argwhere(~np.isfinite(weights))[0]
+            raise BadMotion(
+                f"The motion holds a value that is not a number, at row {row} of {CHANNELS[column]}"
+            )
+        if not (np.isfinite(self.rate) and 0 < self.rate <= 1000):
+            raise BadMotion(f"A motion has between 0 and 1000 rows a second, not {self.rate}")
+        numbers = np.arange(len(weights)) if self.numbers is None else np.array(self.numbers, np.int64)
+        if numbers.shape != (len(weights),):
+            raise BadMotion(f"The motion has {len(weights)} rows but {numbers.size} frame numbers")
+        if len(np.unique(numbers)) != len(numbers):
+            raise BadMotion("The motion names a frame number twice")
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "rate", float(self.rate))
+        object.__setattr__(self, "numbers", numbers)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def mouth(self) -> Weights:
+        """[T, 20]"""
+        return self.weights[:, BANK_SLICES["mouth"]]
+
+    @property
+    def pose(self) -> Weights:
+        """[T, 6]"""
+        return self.weights[:, BANK_SLICES["pose"]]
+
+    @property
+    def expression(self) -> Weights:
+        """[T, 10]"""
+        return self.weights[:, BANK_SLICES["expression"]]
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """[T] frame numbers."""
+        assert self.numbers is not None  # filled in when the motion was made
+        return self.numbers
+
+    @property
+    def seconds(self) -> float:
+        """How long the motion lasts; each row fills 1 / rate seconds."""
+        return len(self) / self.rate
+
+    def at(self, seconds: ArrayLike) -> Weights:
+        """[N, 36] weights at any times, linear between rows; before the first and after the last, that row
+        is held."""
+        return interpolate(np.arange(len(self)) / self.rate, self.weights, seconds)
+
+    def slice(self, start: int, stop: int) -> Motion:
+        """Rows start..stop-1, with their frame numbers. Raises BadMotion when none are left."""
+        return replace(self, weights=self.weights[start:stop], numbers=self.frames[start:stop])
+
+    def smooth(self, sigma: float, bank: str = "") -> Motion:
+        """Gaussian over time, `sigma` in rows, for one bank or all. The ends are held, so nothing fades
+        towards zero."""
+        part = BANK_SLICES[bank] if bank else slice(None)
+        weights = self.weights.copy()
+        weights[:, part] = smoothed(weights[:, part], sigma)
+        return replace(self, weights=weights)
+
+    def blend(self, other: Motion, share: float | Sequence[float] | NDArray[Any]) -> Motion:
+        """self * (1 - share) + other * share, at self's times; `share` is one number or one per row."""
+        amount = np.broadcast_to(np.asarray(share, np.float64), (len(self),))[:, None]
+        theirs = other.at(np.arange(len(self)) / self.rate)
+        mixed: Weights = (self.weights * (1 - amount) + theirs * amount).astype(np.float32)
+        return replace(self, weights=mixed)
+
+    def resample(self, rate: float) -> Motion:
+        """The same motion with another number of rows a second, linear in time; numbers start from 0
+        again."""
+        count = max(1, round(self.seconds * rate))
+        return Motion(self.at(np.arange(count) / rate), rate, self.model)
+
+    # --- files --------------------------------------------------------------------------------------
+
+    def save(self, path: Path | str) -> None:
+        """Write motion.npz, whole or not at all. Raises OutputBlocked."""
+        arrays: dict[str, Any] = {bank: self.weights[:, part] for bank, part in BANK_SLICES.items()}
+        arrays |= {"rate": np.float64(self.rate), "numbers": self.frames, "model": np.array(self.model)}
+        arrays |= {"schema": np.int64(MOTION_SCHEMA)}
+        with written_whole(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Motion:
+        """Read motion.npz. Nothing in it is ever unpickled. Raises BadMotion."""
+        path = Path(path)
+        arrays = _arrays(path)
+        missing, unknown = (
+            sorted(MOTION_KEYS.keys() - arrays.keys()),
+            sorted(arrays.keys() - MOTION_KEYS.keys()),
+        )
+        if "schema" in arrays and not (arrays["schema"].shape == () and arrays["schema"] == MOTION_SCHEMA):
+            raise BadMotion(
+                f"{path.name} has layout {arrays['schema']}, this version reads {MOTION_SCHEMA}",
+                hint="Update EDTalk",
+            )
+        if missing or unknown:
+            what = f"lacks {', '.join(missing)}" if missing else f"holds unknown arrays: {', '.join(unknown)}"
+            raise BadMotion(f"{path.name} is not a motion file: it {what}")
+        rows = arrays["mouth"].shape[0] if arrays["mouth"].ndim else 0
+        for bank, count in BANKS.items():
+            if arrays[bank].shape != (rows, count) or arrays[bank].dtype.kind != "f":
+                shape = " x ".join(map(str, arrays[bank].shape))
+                raise BadMotion(
+                    f"In {path.name}, {bank} is {shape} {arrays[bank].dtype}, not {rows} x {count} floats"
+                )
+        if (
+            arrays["numbers"].dtype.kind not in "iu"
+            or arrays["rate"].shape != ()
+            or arrays["rate"].dtype.kind not in "fiu"
+        ):
+            raise BadMotion(f"In {path.name}, numbers must be whole numbers and rate a single number")
+        if arrays["model"].shape != () or arrays["model"].dtype.kind != "U":
+            raise BadMotion(f"In {path.name}, model must be a text")
+        weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
+        return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"])
+
+    def save_csv(self, path: Path | str) -> None:
+        """Write a table: number, seconds since the first row, 36 weights. Reading it back is exact. Raises
+        OutputBlocked."""
+        stream = io.StringIO()
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(("number", "seconds", *CHANNELS))
+        for number, row in zip(self.frames.tolist(), self.weights.tolist()):
+            table.writerow((number, repr((number - int(self.frames[0])) / self.rate), *map(repr, row)))
+        with written_whole(path) as temporary:
+            temporary.write_text(stream.getvalue(), encoding="utf-8")
+
+    @classmethod
+    def load_csv(cls, path: Path | str, model: str = "") -> Motion:
+        """Read such a table; a single row is taken to be at 25 a second. Raises BadMotion."""
+        path = Path(path)
+        try:
+            rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadMotion(f"{path} cannot be read as a table: {error}") from None
+        header = ["number", "seconds", *CHANNELS]
+        if not rows or rows[0] != header:
+            raise BadMotion(
+                f"{path.name} does not begin with the columns number, seconds, {CHANNELS[0]}, ..."
+            )
+        try:
+            table = np.array([[float(cell) for cell in row] for row in rows[1:] if row], np.float64)
+            numbers = np.array([int(row[0]) for row in rows[1:] if row], np.int64)
+        except ValueError as error:
+            raise BadMotion(
+                f"{path.name} holds a cell that is not a number, or a row of another length: {error}"
+            ) from None
+        if table.ndim != 2 or table.shape[1] != len(header):
+            raise BadMotion(f"{path.name} has rows that are not {len(header)} numbers long")
+        span, steps = table[-1, 1] - table[0, 1], numbers[-1] - numbers[0]
+        rate = round(float(steps / span), 9) if len(table) > 1 and span > 0 else float(STEPS_PER_SECOND)
+        return cls(table[:, 2:].astype(np.float32), rate, model, numbers)
+
+
+def interpolate(times: NDArray[Any], values: NDArray[Any], seconds: ArrayLike) -> Weights:
+    """Values [T, C] known at rising `times` [T] -> [N, C] at `seconds` [N]: linear between, held beyond
+    the ends."""
+    wanted = np.atleast_1d(np.asarray(seconds, np.float64))
+    return np.stack([np.interp(wanted, times, column) for column in values.T], axis=1).astype(np.float32)
+
+
+def smoothed(values: NDArray[Any], sigma: float) -> Weights:
+    """Gaussian along the first axis of [T, C] with held ends; a sigma of 0 changes nothing."""
+    if sigma < 0:
+        raise ValueError(f"a Gaussian cannot be {sigma} wide")
+    reach = int(np.ceil(TAIL * sigma))
+    if reach == 0:
+        return np.asarray(values, np.float32)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    padded = np.pad(np.asarray(values, np.float64), ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=1).astype(np.float32)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file, none of them an object."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise BadMotion(f"{path.name} unpacks to more than {MOST_BYTES >> 20} MB: that is no motion")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise BadMotion(f"There is no motion file {path}") from None
+    except (zipfile.BadZipFile, EOFError, KeyError, zipfile.LargeZipFile, NotImplementedError):
+        raise BadMotion(f"{path.name} is not a motion file, or is damaged") from None
+    except ValueError as error:
+        what = (
+            "objects instead of numbers"
+            if "pickle" in str(error).lower()
+            else f"what numpy cannot read ({error})"
+        )
+        raise BadMotion(f"{path.name} holds {what}; it was not opened any further") from None
+    except OSError as error:
+        raise BadMotion(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from None
