@@ -170,11 +170,11 @@ def synthetic(network: str, leave_out: tuple[str, ...] = ()) -> dict[str, torch.
 
 
 def fill_checksum(network: str) -> tuple[str, str]:
-    """(SHA-256 of our filling, the one it must have)."""
+    """(SHA-256 over all keys and our fillings, the one it must be)."""
     digest = hashlib.sha256()
     salt = _json("manifests")[network]["salt"]
     for key, shape, dtype in manifest(network):
-        digest.update(fill(key, shape, dtype, salt).tobytes())
+        digest.update(key.encode() + fill(key, shape, dtype, salt).tobytes())
     return digest.hexdigest(), _json("manifests")[network]["sha256_of_fill"]
 
 
