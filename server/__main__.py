@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m server`: JSON-RPC 2.0 over stdin and stdout, for Blender or any other client.
+
+    python -m server [--log FILE]
+
+Standard output belongs to the protocol alone: its file descriptor is taken away at start, and whatever prints
+afterwards, Python, a C library or a child process, prints to standard error. Standard input is taken in the
+same way, so that nothing can eat a message.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from .session import Runtime, Session
+
+
+def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
+    """Private copies of stdin and stdout; descriptor 0 then reads nothing, descriptor 1 writes to stderr."""
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    sys.stdout.flush()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return source, sink
+
+
+def serve(make_runtime: Callable[[], Runtime], log_file: str = "") -> int:
+    """Claim the standard streams and serve them until the client leaves. Returns the exit code."""
+    source, sink = claim_stdio()
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    faulthandler.enable()
+    try:
+        return Session(source, sink, make_runtime(), log_file).run()
+    except KeyboardInterrupt:
+        return 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m server", description="EDTalk's server, spoken to over stdin and stdout"
+    )
+    parser.add_argument(
+        "--log", default="", metavar="FILE", help="write messages and tracebacks here instead of to stderr"
+    )
+    options = parser.parse_args(argv)
+    if options.log:
+        descriptor = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    from .runtime import Runtime as TheRuntime
+
+    return serve(TheRuntime, options.log)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # no thread, no library may hold up the leaving

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One client, from its first message to its last: read, dispatch, answer.
+
+A thread listens, so that a cancel is heard and a closed stdin is noticed while the worker is deep in a
+decode; the work itself stays on the thread that called `run`. Every request ends in exactly one result or one
+error.
+
+Leaving: `shutdown` answers all that is open and ends the session in order. When stdin closes there is nobody
+left to answer. Either way the running job is told to stop, and if it has not done so after `GRACE` seconds
+the process leaves without it, so that no orphan stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from core.wire import envelope, framing, messages
+from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Internal, Stale, WrongProtocol
+
+from .jobs import URGENT, Desk, Job
+from .report import Pace, Report
+
+GRACE = 2.0
+"""Seconds a running job has to stop after stdin closed."""
+
+log = logging.getLogger("edtalk")
+
+
+class Runtime(Protocol):
+    """What the session needs of `server.runtime.Runtime`; a test may put something smaller here."""
+
+    def answer(self, message: messages.Message, report: Report) -> messages.Message:
+        """Do what the message asks for and return its result. Raises EDTalkError."""
+
+
+class Session:
+    """The server's side of one connection.
+
+    Usage:
+        Session(stdin, stdout, Runtime()).run()
+    """
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO, runtime: Runtime, log_file: str = "") -> None:
+        self._reader = framing.Reader(source)
+        self._writer = framing.Writer(sink)
+        self._runtime = runtime
+        self._log_file = log_file
+        self._desk = Desk()
+        self._open: set[int] = set()
+        self._lock = threading.Lock()
+        self._greeted = self._shut_down = False
+        self._finished = threading.Event()
+        self._exit_code = 0
+
+    def run(self) -> int:
+        """Serve until the client says shutdown or closes the stream. Returns the exit code."""
+        listener = threading.Thread(target=self._listen, name="listener", daemon=True)
+        listener.start()
+        while (job := self._desk.take()) is not None:
+            self._serve(job)
+        self._finished.set()
+        listener.join(GRACE)  # it may still have its last answers to write
+        return self._exit_code
+
+    # --- the listening thread ---
+
+    def _listen(self) -> None:
+        try:
+            while self._hear():
+                pass
+        except (OSError, ValueError):
+            pass  # the stream was closed under us: the same as its end
+        except BaseException:
+            log.exception("The listening thread failed")
+            self._exit_code = 1
+        self._desk.close()
+        if not self._finished.wait(0 if self._shut_down else GRACE):
+            log.warning("A job did not stop in time, leaving without it")
+            os._exit(self._exit_code)
+
+    def _hear(self) -> bool:
+        """Read and dispatch one message; false when there will be no more."""
+        try:
+            data = self._reader.read()
+        except BadFrame as error:
+            self._send(envelope.failure(None, error))
+            self._exit_code = 1
+            return False
+        except BadMessage as error:
+            self._send(envelope.failure(None, error))
+            return True
+        if data is None:
+            return False
+        number = envelope.number_or_none(data)
+        try:
+            request = envelope.open_request(data)
+            with self._lock:
+                if number in self._open:
+                    number = None  # its own answer is still to come, and must stay the only one
+                    raise BadMessage(f"The number {request.number} belongs to a request that is still open")
+            message = request.message()
+            self._check_order(message)
+        except EDTalkError as error:
+            self._send(envelope.failure(number, error))
+            return True
+        return self._dispatch(Job(request.number, message))
+
+    def _check_order(self, message: messages.Message) -> None:
+        if isinstance(message, messages.Initialize):
+            if message.protocol != messages.PROTOCOL:
+                raise WrongProtocol(
+                    f"The extension speaks protocol {message.protocol}, this server {messages.PROTOCOL}",
+                    hint="Install the extension and the server from the same version of EDTalk",
+                )
+            self._greeted = True
+        elif not self._greeted and not isinstance(message, messages.Shutdown):
+            raise BadMessage("The first request must be initialize")
+
+    def _dispatch(self, job: Job) -> bool:
+        with self._lock:
+            self._open.add(job.number)
+        if isinstance(job.message, messages.Shutdown):
+            self._shut_down = True
+            self._desk.close()
+            self._finished.wait(GRACE)
+            for number in sorted(self._open - {job.number}):
+                self._answer(number, Cancelled("The server was shut down"))
+            self._answer(job.number, messages.ShutdownTaken())
+            return False
+        if isinstance(job.message, messages.Cancel):
+            found, waiting_job = self._desk.cancel(job.message.request)
+            if waiting_job:
+                self._answer(waiting_job.number, Cancelled("Cancelled before it began"))
+            self._answer(job.number, messages.CancelTaken(cancelled=found))
+        elif stale := self._desk.put(job):
+            self._answer(stale.number, Stale("A newer preview has overtaken this one"))
+        return True
+
+    # --- the working thread ---
+
+    def _serve(self, job: Job) -> None:
+        self._answer(job.number, self._result_or_error(job))
+        self._desk.finish(job)
+
+    def _result_or_error(self, job: Job) -> messages.Message | EDTalkError:
+        try:
+            return self._runtime.answer(job.message, _WireReport(self, job))
+        except EDTalkError as error:
+            return error
+        except Exception as error:
+            log.exception("Request %d (%s) failed", job.number, type(job.message).__name__)
+            where = f"{self._log_file} has" if self._log_file else "The server's log has"
+            return Internal(f"Something unexpected happened: {_one_line(error)}", hint=f"{where} the details")
+
+    def serve_urgent(self) -> None:
+        """Answer what may overtake, in the midst of another job."""
+        while (job := self._desk.take_urgent()) is not None:
+            self._serve(job)
+
+    # --- both ---
+
+    def _answer(self, number: int, outcome: messages.Message | EDTalkError) -> None:
+        with self._lock:
+            if number not in self._open:
+                return  # answered already, on the way out
+            self._open.discard(number)
+        if isinstance(outcome, EDTalkError):
+            self._send(envelope.failure(number, outcome))
+        else:
+            self._send(envelope.result(number, outcome))
+
+    def notify(self, message: messages.Message) -> None:
+        """Tell the client something it did not ask for."""
+        self._send(envelope.notice(message))
+
+    def _send(self, data: dict[str, object]) -> None:
+        try:
+            self._writer.write(data)
+        except (OSError, ValueError):
+            self._desk.close()  # the client has gone; so do we
+
+
+class _WireReport:
+    """A job's report to the client."""
+
+    def __init__(self, session: Session, job: Job) -> None:
+        self._session = session
+        self._job = job
+        self._pace = Pace()
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        if self._pace.due(stage, done, total):
+            fps, eta = self._pace.speed(done, total)
+            self._session.notify(
+                messages.Progress(
+                    request=self._job.number, stage=stage, done=done, total=total, fps=fps, eta=eta
+                )
+            )
+
+    def frame(self, number: int, path: Path) -> None:
+        self._session.notify(messages.Frame(request=self._job.number, number=number, path=str(path)))
+
+    def breathe(self) -> None:
+        if self._job.cancelled.is_set():
+            raise Cancelled("Cancelled")
+        if not isinstance(self._job.message, URGENT):
+            self._session.serve_urgent()
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose frames are these? A small `edtalk-take.json` beside the frames says it, so that no take overwrites
+another one.
+
+Frames belong together when everything but the motion is the same: portrait, checkpoint, crop, size, format,
+and the name the artist gave to the take. Rendering changed frames of the same take again is the everyday case
+and asks nothing. Files that are in the way and belong to another take, or to nobody, are only overwritten
+when that was asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.files import written_whole
+from core.wire.errors import OutputBlocked, OutputExists
+
+SIDECAR = "edtalk-take.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What all frames of a take have in common."""
+
+    take: str
+    portrait: str  # digest of the file
+    model: str
+    crop: tuple[float, ...]
+    size: int
+    composite: str
+    detail: bool
+    format: str
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Folder, stem, digits and suffix of a take's files."""
+
+    folder: Path
+    stem: str
+    digits: int
+    suffix: str
+
+    def path(self, number: int) -> Path:
+        """The file of a frame, numbered as Blender does: `take.0101.png`, `take.-0005.png`."""
+        return (
+            self.folder / f"{self.stem}{'-' if number < 0 else ''}{abs(number):0{self.digits}d}{self.suffix}"
+        )
+
+    @property
+    def pattern(self) -> str:
+        return f"{self.stem}{'#' * self.digits}{self.suffix}"
+
+
+def digest(path: Path) -> str:
+    """128 bits of BLAKE2 over a file's bytes, in hexadecimal."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite: bool = False) -> None:
+    """Make the folder ready for these frames and note in the sidecar that they belong to this take.
+
+    Raises OutputExists when files of another take are in the way and `overwrite` is false, OutputBlocked when
+    nothing can be written there.
+    """
+    try:
+        naming.folder.mkdir(parents=True, exist_ok=True)
+        present = {entry.name for entry in os.scandir(naming.folder)}
+    except OSError as error:
+        raise OutputBlocked(
+            f"The folder {naming.folder} cannot be used: {(error.strerror or str(error)).lower()}",
+            hint="Choose another output folder",
+        ) from error
+    takes = _read(naming.folder)
+    known = takes.get(naming.pattern, {})
+    wanted = {"identity": json.loads(json.dumps(asdict(identity)))}
+    ours = _members(known.get("frames", ())) if known.get("identity") == wanted["identity"] else set()
+    if not overwrite:
+        foreign = [number for number in numbers if number not in ours and naming.path(number).name in present]
+        if foreign:
+            raise OutputExists(
+                _sentence(naming, foreign, bool(known)), hint="Choose another folder or allow overwriting"
+            )
+    takes[naming.pattern] = {**wanted, "frames": _ranges(ours | set(numbers))}
+    with written_whole(naming.folder / SIDECAR) as temporary:
+        temporary.write_text(json.dumps({"schema": SCHEMA, "takes": takes}, indent=1), encoding="utf-8")
+
+
+def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:
+    more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    verb = "belong" if more else "belongs"
+    owner = f"{verb} to another take" if known else ("are already there" if more else "is already there")
+    return f"{naming.path(foreign[0]).name}{more} in {naming.folder} {owner}"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """The takes noted in a folder; none when the note is missing, damaged or of a later kind."""
+    try:
+        data = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        takes = data["takes"] if data["schema"] == SCHEMA else {}
+        return {str(key): value for key, value in takes.items() if isinstance(value, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """{1, 2, 3, 7} -> [[1, 3], [7, 7]]."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def _members(ranges: Any) -> set[int]:
+    """The inverse of `_ranges`; what is no range is left out."""
+    pairs = (
+        pair
+        for pair in ranges
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
+    )
+    return {number for first, last in pairs for number in range(first, min(last, first + 10**6) + 1)}
