@@ -67,6 +67,10 @@ class HeadShards:
     def __len__(self) -> int:
         return sum(len(s["image"]) for s in self._shards)
 
+    def identities(self) -> int:
+        """How many different heads there are."""
+        return sum(len(np.unique(s["identity"])) for s in self._shards)
+
     def draw(self, rng: np.random.Generator, count: int, augment: bool = True) -> Batch:
         """``count`` random pairs; ``augment`` mirrors and changes colour, the same way in both pictures of a pair."""
         rows = []
