@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from .session import Runtime, Session
 
@@ -62,7 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return serve(TheRuntime, options.log)
 
 
-if __name__ == "__main__":
-    code = main()
+def leave(code: int) -> NoReturn:
+    """End the process here and now: no thread and no library may hold it up."""
     sys.stderr.flush()
-    os._exit(code)  # no thread, no library may hold up the leaving
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may import whom: edtalk_blender -> core.wire <- server -> core, read off the source; and nothing only POSIX has."""
+"""Who may import whom: edtalk_blender -> core.wire <- server -> core, read off the source; and nothing only
+POSIX has.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def sources(room: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Whole names of all modules a file imports, also inside functions; relative ones resolved against the repository."""
+    """Whole names of all modules a file imports, also inside functions; relative ones resolved against the
+    repository.
+    """
     package = path.relative_to(ROOT).with_suffix("").parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -30,7 +30,7 @@ def test_a_name_that_is_no_channel_has_no_bank() -> None:
 
 
 def test_there_are_eight_emotions() -> None:
-    assert EMOTIONS == tuple(sorted(EMOTIONS)) and len(EMOTIONS) == 8
+    assert tuple(sorted(EMOTIONS)) == EMOTIONS and len(EMOTIONS) == 8
 
 
 def test_channels_survive_json() -> None:

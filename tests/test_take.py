@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""server/take.py: a take's frames may be rendered again, another take's frames are never overwritten unasked.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.wire.errors import OutputBlocked, OutputExists
+from server.take import SIDECAR, Identity, Naming, claim
+
+TAKE = Identity("anna", "d1", "model", (0.0, 0.0, 64.0), 64, "crop", True, "png")
+
+
+@pytest.fixture
+def naming(tmp_path: Path) -> Naming:
+    return Naming(tmp_path / "new" / "folder", "take.", 4, ".png")
+
+
+def make(naming: Naming, *numbers: int) -> None:
+    naming.folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        naming.path(number).write_bytes(b"an artist's picture")
+
+
+def test_frames_are_numbered_as_blender_numbers_them(naming: Naming) -> None:
+    names = [naming.path(number).name for number in (7, 12345, -5)]
+    assert names == ["take.0007.png", "take.12345.png", "take.-0005.png"]
+
+
+def test_the_same_take_may_be_rendered_again_in_part_and_grow(naming: Naming) -> None:
+    claim(naming, TAKE, range(1, 11))
+    make(naming, *range(1, 11))
+    claim(naming, TAKE, [3, 4])
+    claim(naming, TAKE, range(5, 15))
+    make(naming, *range(11, 15))
+    claim(naming, TAKE, range(1, 15))
+
+
+@pytest.mark.parametrize(
+    "change", [{"take": "b"}, {"portrait": "d2"}, {"model": "x"}, {"size": 32}, {"detail": False}]
+)
+def test_frames_of_another_take_are_in_the_way(naming: Naming, change: dict[str, object]) -> None:
+    claim(naming, TAKE, range(1, 11))
+    make(naming, 3, 4)
+    other = replace(TAKE, **change)
+    with pytest.raises(
+        OutputExists, match=r"take\.0003\.png and 1 more in .* belong to another take"
+    ) as caught:
+        claim(naming, other, range(1, 11))
+    assert caught.value.hint
+    claim(naming, TAKE, range(1, 11))  # the refusal changed nothing
+    claim(naming, other, range(1, 11), overwrite=True)
+    with pytest.raises(OutputExists):
+        claim(naming, TAKE, [3])
+
+
+def test_another_take_may_live_beside_under_other_numbers_or_another_name(naming: Naming) -> None:
+    claim(naming, TAKE, range(1, 5))
+    make(naming, *range(1, 5))
+    claim(replace(naming, stem="b."), replace(TAKE, take="b"), range(1, 5))
+    claim(naming, TAKE, range(1, 5))
+    claim(naming, replace(TAKE, take="b"), range(5, 9))
+
+
+def test_files_that_nobody_claimed_are_in_the_way_too(naming: Naming) -> None:
+    make(naming, 3)
+    with pytest.raises(OutputExists, match=r"take\.0003\.png in .* is already there"):
+        claim(naming, TAKE, [2, 3])
+    claim(naming, TAKE, [2])
+
+
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", '{"schema": 1}', '{"schema": 99, "takes": {}}', '{"schema":1,"takes":3}']
+)
+def test_a_damaged_note_counts_as_none(naming: Naming, note: str) -> None:
+    make(naming, 3)
+    (naming.folder / SIDECAR).write_text(note)
+    with pytest.raises(OutputExists):
+        claim(naming, TAKE, [3])
+    claim(naming, TAKE, [3], overwrite=True)
+    claim(naming, TAKE, [3])
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputBlocked, match="cannot be used"):
+        claim(Naming(tmp_path / "file" / "under", "take.", 4, ".png"), TAKE, [1])
+    with pytest.raises(OutputBlocked):
+        claim(Naming(tmp_path / "file", "take.", 4, ".png"), TAKE, [1])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_sentence(naming: Naming) -> None:
+    naming.folder.mkdir(parents=True)
+    naming.folder.chmod(0o555)
+    with pytest.raises(OutputBlocked):
+        claim(naming, TAKE, [1])
