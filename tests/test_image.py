@@ -17,8 +17,7 @@ from PIL import Image, ImageCms
 from core import exr, image
 from core.image import Crop, Picture
 from core.wire.errors import InputError, OutputBlocked, UnreadableImage
-
-DATA = Path(__file__).parent / "data"
+from tests import parity
 
 
 def gradient(height: int = 48, width: int = 64) -> np.ndarray:
@@ -240,14 +239,14 @@ def test_levels_survive_the_way_into_the_network_and_back() -> None:
 
 
 def test_published_preparation_of_pictures_and_frames_matches_the_reference() -> None:
-    with np.load(DATA / "preprocess.npz") as golden:
-        still = image.published_picture(golden["prep_image_in"])
-        np.testing.assert_array_equal(image.from_model(still), golden["prep_image_out_levels"])
-        np.testing.assert_allclose(still[:, ::4, ::4], golden["prep_image_out_s4"], atol=2e-6)
-        frame = image.published_frame(golden["prep_frame_in"])
-        difference = np.abs(frame[:, ::4, ::4] - golden["prep_frame_out_s4"]).max()
-        print(f"largest difference of a prepared frame: {difference:.1e}")
-        assert difference <= 2e-6
+    still = image.published_picture(parity.given("prep_image_in"))
+    np.testing.assert_array_equal(
+        image.from_model(still), parity.golden("preprocess")["prep_image_out_levels"]
+    )
+    parity.compare("preprocess", "prep_image_out", still, 2e-6, 2e-6)
+    frame = image.published_frame(parity.given("prep_frame_in"))
+    parity.compare("preprocess", "prep_frame_out", frame, 2e-6, 2e-6)
+    print(parity.report())
 
 
 # --- writing --------------------------------------------------------------------------------------

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clips: read frame after frame with their time stamps, and write a preview with sound.
+
+Time stamps, not frame counts, say when a picture is shown: phones record at a varying rate, and what is 30
+in one clip is 29.97 in the next. Reading is a stream, so a long clip needs no more memory than a short
+one. FFmpeg does the work, through PyAV. Pixels are upright (rotation in the file is undone) RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.files import written_whole
+from core.wire.errors import EDTalkError, OutputBlocked, UnreadableAudio, UnreadableVideo
+
+CONVERT = "Convert it to MP4 (H.264)"
+LONGEST_SIDE = 8192
+CODECS = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264", "mpeg4")  # the first that this FFmpeg has
+SOUND_RATE = 48000
+
+
+@dataclass(frozen=True)
+class TimedFrame:
+    """One picture of a clip: `rgb` uint8 [H, W, 3], shown from `seconds` after the first."""
+
+    rgb: NDArray[np.uint8]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a clip says about itself; `seconds` is 0 where it does not say."""
+
+    width: int
+    height: int
+    seconds: float
+    rate: float
+    has_sound: bool
+
+
+def info(path: Path | str) -> ClipInfo:
+    """Size, duration and nominal rate from the header, before rotation. Raises UnreadableVideo."""
+    path = Path(path)
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        return ClipInfo(
+            stream.codec_context.width,
+            stream.codec_context.height,
+            _announced_seconds(container, stream),
+            float(stream.average_rate or 0),
+            bool(container.streams.audio),
+        )
+
+
+def read(path: Path | str, densest: float = 0.0) -> Iterator[TimedFrame]:
+    """The frames of a clip in order. One nearer than `densest` seconds to the last given is passed over.
+
+    A damaged frame is left out; readers interpolate over it. Raises UnreadableVideo for what is no clip,
+    holds no picture, or breaks off long before the end that it announces.
+    """
+    path = Path(path)
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        first = last = None
+        seconds = -1.0
+        for frame in _decoded(container, stream):
+            stamp = frame.time if frame.time is not None else _guess(last, stream)
+            first = stamp if first is None else first
+            if last is not None and stamp <= last:
+                continue  # a stamp that runs backwards cannot be placed
+            last = stamp
+            if seconds >= 0 and stamp - first - seconds < densest - 1e-6:
+                continue
+            seconds = stamp - first
+            yield TimedFrame(_upright(frame), seconds)
+        if first is None or last is None:
+            raise UnreadableVideo(f"{path.name} holds no picture that can be decoded", hint=CONVERT)
+        announced = _announced_seconds(container, stream)
+        if announced and last - first < 0.8 * announced - 1.0:
+            what = f"breaks off after {last - first:.1f} of {announced:.1f} seconds"
+            raise UnreadableVideo(f"{path.name} {what}", hint="Copy or export it again")
+
+
+def write_preview(
+    path: Path | str, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None = None
+) -> int:
+    """An H.264 mp4 that plays anywhere, with the sound of `sound` cut to the pictures' length -> number of
+    frames.
+
+    frames: uint8 [H, W, 3], all of one size; rate: frames a second. Raises OutputBlocked, and what reading
+    the sound raises.
+    """
+    count = 0
+    with written_whole(path) as temporary:
+        try:
+            count = _encode(temporary, frames, rate, sound)
+        except EDTalkError:
+            raise
+        except Exception as error:
+            if not _is_ffmpeg(error):
+                raise
+            raise OutputBlocked(
+                f"{Path(path).name} could not be written: {error}", hint="Choose another folder"
+            ) from error
+        if not count:
+            raise ValueError("a preview needs at least one frame")
+    return count
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _opened(path: Path) -> Any:
+    import av
+
+    if not path.is_file():
+        raise UnreadableVideo(f"There is no clip {path}")
+    if not path.stat().st_size:
+        raise UnreadableVideo(f"{path.name} is empty", hint="Export it again")
+    try:
+        return av.open(str(path), metadata_errors="ignore")
+    except Exception as error:
+        if not _is_ffmpeg(error):
+            raise
+        raise UnreadableVideo(f"{path.name} is not a clip, or is damaged", hint=CONVERT) from None
+
+
+def _is_ffmpeg(error: Exception) -> bool:
+    import av
+
+    return isinstance(error, (av.error.FFmpegError, OSError))
+
+
+def _picture_stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        kind = "is a sound file" if container.streams.audio else "holds no pictures"
+        raise UnreadableVideo(f"{path.name} {kind}, not a clip")
+    stream = container.streams.video[0]
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if max(width, height) > LONGEST_SIDE:
+        raise UnreadableVideo(
+            f"{path.name} is {width} x {height} pixels, too large to read", hint="Scale it down first"
+        )
+    return stream
+
+
+def _announced_seconds(container: Any, stream: Any) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration and not container.streams.audio else 0.0
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Every frame that decodes; broken packets are stepped over."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except Exception as error:
+            if not _is_ffmpeg(error):
+                raise
+            return  # the container itself ends in the middle; `read` compares with the announced end
+        try:
+            yield from packet.decode()
+        except Exception as error:
+            if not _is_ffmpeg(error):
+                raise
+
+
+def _guess(last: float | None, stream: Any) -> float:
+    return 0.0 if last is None else last + 1 / float(stream.average_rate or 25)
+
+
+def _upright(frame: Any) -> NDArray[np.uint8]:
+    rgb = frame.to_ndarray(format="rgb24")
+    quarters = (
+        round(getattr(frame, "rotation", 0) / 90) % 4
+    )  # degrees counter-clockwise, from the display matrix
+    return np.ascontiguousarray(np.rot90(rgb, quarters))
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def _encode(path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None) -> int:
+    import av
+
+    count = 0
+    fraction = Fraction(rate).limit_denominator(1001)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = _new_stream(container, fraction)
+        voice = _Sound(container, Path(sound)) if sound is not None else None
+        for rgb in frames:
+            height, width = rgb.shape[:2]
+            even = np.pad(
+                rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"
+            )  # 4:2:0 knows no odd sizes
+            if not count:
+                stream.width, stream.height = even.shape[1], even.shape[0]
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+            picture.pts, picture.time_base = count, 1 / fraction
+            container.mux(stream.encode(picture))
+            count += 1
+            if voice is not None:
+                voice.write_until(count / float(fraction))
+        if count:
+            container.mux(stream.encode(None))
+        if voice is not None:
+            voice.finish()
+    return count
+
+
+def _new_stream(container: Any, rate: Fraction) -> Any:
+    import av
+
+    for name in CODECS:
+        try:
+            stream = container.add_stream(name, rate=rate)
+        except (ValueError, av.error.FFmpegError):  # this build lacks it; PyAV says so in one of these ways
+            continue
+        stream.pix_fmt = "yuv420p"
+        if name == "libx264":
+            stream.options = {"crf": "18", "preset": "veryfast"}
+        else:
+            stream.bit_rate = 8_000_000
+        return stream
+    raise OutputBlocked(
+        "This FFmpeg can write none of: " + ", ".join(CODECS), hint="Install the wheel of PyAV from PyPI"
+    )
+
+
+class _Sound:
+    """The sound track, written in step with the pictures so that neither waits in memory."""
+
+    def __init__(self, container: Any, path: Path) -> None:
+        import av
+
+        self._container = container
+        self._stream = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+        self._pieces = self._converted(path)
+        self._waiting = av.AudioFifo()
+        self._done = 0
+
+    def _converted(self, path: Path) -> Iterator[Any]:
+        import av
+
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SOUND_RATE)
+        try:
+            with av.open(str(path), metadata_errors="ignore") as source:
+                for frame in source.decode(audio=0):
+                    frame.pts = None  # played from the start, one after the other
+                    yield from resampler.resample(frame)
+                yield from resampler.resample(None)
+        except Exception as error:
+            if not (_is_ffmpeg(error) or isinstance(error, IndexError)):
+                raise
+            raise UnreadableAudio(
+                f"{path.name} holds no sound that can be played", hint="Convert it to WAV"
+            ) from None
+
+    def write_until(self, seconds: float) -> None:
+        wanted = round(seconds * SOUND_RATE) - self._done
+        while self._waiting.samples < wanted:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            piece.pts = None
+            self._waiting.write(piece)
+        frame = self._waiting.read(min(wanted, self._waiting.samples)) if self._waiting.samples else None
+        if frame is not None:
+            frame.pts, frame.time_base = self._done, Fraction(1, SOUND_RATE)
+            self._done += frame.samples
+            self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        self._container.mux(self._stream.encode(None))
