@@ -117,9 +117,7 @@ def test_a_clip_that_breaks_off_says_where(tmp_path: Path) -> None:
     video.write_preview(tmp_path / "whole.mp4", noise, 25)  # its index is at the front
     data = (tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
-    with pytest.raises(
-        UnreadableVideo, match=r"breaks off after [12]\.\d of 4\.0 seconds"):
-    ):
+    with pytest.raises(UnreadableVideo, match=r"breaks off after [12]\.\d of 4\.0 seconds"):
         list(video.read(tmp_path / "cut.mp4"))
 
 
