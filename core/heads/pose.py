@@ -20,8 +20,8 @@ NECK_SHARES = {"neck01": 0.12, "neck02": 0.18, "neck03": 0.25, "head": 0.45}
 LID_FOLLOWS_GAZE = 0.55
 
 # Camera: long lens; the picture is 2 * HALF_VIEW dm wide at the plane through the neck.
-DISTANCE, HALF_VIEW, VIEW_HEIGHT = 17.5, 1.58, 7.1
-PIVOT = (0.0, (7.1 - VIEW_HEIGHT) / HALF_VIEW)  # the head grows about its middle, in [-1, 1] coordinates, y up
+# Its middle, VIEW_HEIGHT, is the middle of the head: the point about which log_scale grows it.
+DISTANCE, HALF_VIEW, VIEW_HEIGHT = 17.5, 1.52, 7.1
 NEAR, FAR = 12.0, 24.0
 EYE = np.array([0.0, VIEW_HEIGHT, DISTANCE])
 
@@ -109,7 +109,7 @@ def place(position: Floats, share: Floats, pose: Floats) -> Floats:
     x = position[:, 0] * (DISTANCE / HALF_VIEW) / depth
     y = (position[:, 1] - VIEW_HEIGHT) * (DISTANCE / HALF_VIEW) / depth
     size = np.exp(log_scale * share)
-    x = PIVOT[0] + size * (x - PIVOT[0]) + share * tx
-    y = PIVOT[1] + size * (y - PIVOT[1]) + share * ty
+    x = size * x + share * tx
+    y = size * y + share * ty
     z = (FAR + NEAR - 2.0 * FAR * NEAR / depth) / (FAR - NEAR)
     return np.stack([x * depth, y * depth, z * depth, depth], axis=1).astype(np.float32)

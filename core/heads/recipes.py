@@ -15,7 +15,7 @@ from core.heads.factors import EMOTION_NAMES, MOUTH
 from core.heads.pack import Floats, load_pack
 
 # The base mesh frowns at rest: these make its neutral face friendly.
-REST = {"BothInnerBrowUp": 0.38, "BothOuterBrowUp": 0.12, "BothMouthPullUp": 0.14}
+REST = {"BothInnerBrowUp": 0.42, "BothOuterBrowUp": 0.12, "BothMouthPullUp": 0.15}
 REST_PITCH = 0.09  # rad, added to the pitch factor: the base head looks slightly down
 
 MOUTH_RECIPES: dict[str, dict[str, float]] = {

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renders training shards: pictures of random people in random motion, with exact labels.
+
+    python -m core.heads.dataset --out DIR --identities 3200 --first-seed 0 --workers 2
+
+A shard is a folder of plain .npy arrays (N frames, P pairs per frame, S pixels):
+    image     uint8   [N, S, S, 3]
+    identity  int32   [N]             seed of the person
+    pose      float32 [N, 6]          factors in natural units (core/heads/factors.py)
+    mouth     float32 [N, 12]
+    expression float32 [N, 10]
+    pair      int32   [N, P]          place in this shard of the source frame, same person
+    flow      float16 [N, P, 64, 64, 2]  where each pixel of the frame lies in the source: x right, y down, [-1, 1]
+    visible   uint8   [N, P, 64, 64]  0 background, 1 surface seen in both, 2 surface hidden in the source
+    boxes     float32 [N, 3, 4]       mouth, picture-left eye, picture-right eye: x0, y0, x1, y1 in [-1, 1]
+    landmarks float16 [N, 68, 2]      in [-1, 1]
+The first frame of each person is at rest. A shard appears by renaming its finished folder, so what exists is whole;
+finished shards are left alone when the command is run again. People of seed 1 000 000 and up are kept for evaluation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.heads.factors import Factors
+from core.heads.labels import boxes, flow
+from core.heads.motion import random_factors, resting_factors
+from core.heads.render import Frame, HeadRenderer
+
+HELD_OUT = 1_000_000
+"""Seeds from here on are never trained on."""
+
+# One rasteriser and one BLAS thread per worker: the workers are the parallelism.
+SINGLE_THREADED = ("LP_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+_MOTION_STREAM, _PAIR_STREAM = 8, 9
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What to render and where."""
+
+    out: Path
+    identities: int
+    first_seed: int = 0
+    frames: int = 12  # per identity, the first at rest; at least 2
+    size: int = 128
+    pairs: int = 3
+    shard_identities: int = 32
+    workers: int = 2
+
+    def shards(self) -> Iterator[tuple[int, range]]:
+        """(shard number, seeds) of every shard; the last may be smaller."""
+        end = self.first_seed + self.identities
+        for number, start in enumerate(range(self.first_seed, end, self.shard_identities)):
+            yield number, range(start, min(start + self.shard_identities, end))
+
+    def folder(self, number: int) -> Path:
+        """Where a finished shard lies."""
+        return self.out / f"shard_{number:05d}"
+
+
+def render_dataset(settings: DatasetSettings) -> Iterator[Path]:
+    """Renders what is missing and yields each shard's folder when it is finished (in any order)."""
+    settings.out.mkdir(parents=True, exist_ok=True)
+    missing = [(number, seeds) for number, seeds in settings.shards() if not settings.folder(number).exists()]
+    if settings.workers <= 1:
+        for number, seeds in missing:
+            yield _render_shard(settings, number, seeds)
+        return
+    with _environment(SINGLE_THREADED), \
+            ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as workers:
+        for done in as_completed(workers.submit(_render_shard, settings, *shard) for shard in missing):
+            yield done.result()
+
+
+def load_shard(folder: Path, mmap: bool = True) -> dict[str, NDArray[Any]]:
+    """All arrays of a shard by name, read lazily when `mmap`."""
+    return {file.stem: np.load(file, mmap_mode="r" if mmap else None, allow_pickle=False)
+            for file in sorted(folder.glob("*.npy"))}
+
+
+def render_identity(renderer: HeadRenderer, seed: int, frames: int, pairs: int) -> dict[str, NDArray[Any]]:
+    """One person's part of a shard; `pair` counts from this person's first frame."""
+    motion = motion_of(seed, frames)
+    person = renderer.person(seed)
+    try:
+        drawn = [renderer.frame(person, factors) for factors in motion]
+    finally:
+        person.release()
+    sources = source_frames(seed, frames, pairs)
+    flows, visibles = _flows(drawn, sources, person.figure.triangles)
+    return {
+        "image": np.stack([f.image for f in drawn]),
+        "identity": np.full(frames, seed, np.int32),
+        "pose": np.stack([f.pose for f in motion]),
+        "mouth": np.stack([f.mouth for f in motion]),
+        "expression": np.stack([f.expression for f in motion]),
+        "pair": sources,
+        "flow": flows,
+        "visible": visibles,
+        "boxes": np.stack([boxes(f.landmarks) for f in drawn]),
+        "landmarks": np.stack([f.landmarks for f in drawn]).astype(np.float16),
+    }
+
+
+def motion_of(seed: int, frames: int) -> list[Factors]:
+    """The motion of a person in the data set: at rest first, then random."""
+    rng = np.random.default_rng((seed, _MOTION_STREAM))
+    return [resting_factors(rng), *(random_factors(rng) for _ in range(frames - 1))]
+
+
+def source_frames(seed: int, frames: int, pairs: int) -> NDArray[np.int32]:
+    """Source frame of each pair, [frames, pairs]: first the resting frame, then any other; never the frame itself."""
+    rng = np.random.default_rng((seed, _PAIR_STREAM))
+    other = rng.integers(1, frames, (frames, pairs))
+    sources = (np.arange(frames)[:, None] + other) % frames
+    sources[1:, 0] = 0
+    return sources.astype(np.int32)
+
+
+def _flows(drawn: list[Frame], sources: NDArray[np.int32], triangles: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    pairs = [[flow(drawn[j], drawn[i], triangles) for i in row] for j, row in enumerate(sources)]
+    return (np.stack([[position for position, _ in row] for row in pairs]).astype(np.float16),
+            np.stack([[visible for _, visible in row] for row in pairs]))
+
+
+_renderers: dict[int, HeadRenderer] = {}
+
+
+def _render_shard(settings: DatasetSettings, number: int, seeds: range) -> Path:
+    if settings.size not in _renderers:  # one OpenGL context per process
+        _renderers[settings.size] = HeadRenderer(settings.size)
+    parts = [render_identity(_renderers[settings.size], seed, settings.frames, settings.pairs) for seed in seeds]
+    for place, part in enumerate(parts):
+        part["pair"] = part["pair"] + np.int32(place * settings.frames)
+    folder = settings.folder(number)
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    unfinished.mkdir()
+    try:
+        for name in parts[0]:
+            np.save(unfinished / f"{name}.npy", np.concatenate([part[name] for part in parts]), allow_pickle=False)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _environment(names: tuple[str, ...]) -> Iterator[None]:
+    """Sets environment variables to "1" for the child processes started inside; restores them afterwards."""
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line; see the module docstring."""
+    import argparse
+    import time
+
+    parser = argparse.ArgumentParser(description="Render training shards of synthetic heads.")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--identities", type=int, required=True)
+    for name in ("first_seed", "frames", "size", "pairs", "shard_identities", "workers"):
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(DatasetSettings, name))
+    settings = DatasetSettings(**vars(parser.parse_args(arguments)))
+    start, frames = time.monotonic(), 0
+    for folder in render_dataset(settings):
+        frames += len(np.load(folder / "identity.npy"))
+        print(f"{folder.name}  {frames / (time.monotonic() - start):.1f} frames/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
