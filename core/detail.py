@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Detail transfer: the network works at its own size, the output does not have to.
+
+A picture is a low band (what survives being made small) and a high band (the rest). The network's frame is
+the low band. The high band is in the portrait itself and only has to be moved: the last level's flow says
+from where each pixel comes, its mask how much of it comes from there at all. With P the portrait at output
+size, W the flow, M the mask, up and down between sizes:
+
+    out = up(model) + up(M) * (W(P) - up(down(W(P))))
+
+Where the mask is 0 (an opened mouth, ground that the head uncovers) the frame stays as soft as the network
+made it. Any checkpoint will do, and a frame depends on nothing but itself.
+
+Legend: B batch, C channels, S the network's size, H the output's, pictures float32 in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def transfer(image: Tensor, flow: Tensor, mask: Tensor, portrait: Tensor) -> Tensor:
+    """The network's frame with the portrait's own detail, [B, 3, H, H].
+
+    image     [B, 3, S, S]  the network's frame
+    flow      [B, 2, S, S]  absolute sampling positions (x, y) in [-1, 1], align_corners False
+    mask      [B, 1, S, S]  share of the frame that is taken from the warped portrait, 0 to 1
+    portrait  [B or 1, 3, H, H], with H >= S; for a smaller H the frame is only made smaller
+    """
+    size, small = portrait.shape[-1], image.shape[-1]
+    if size <= small:
+        return down(image, size)
+    moved = warp(portrait, flow)
+    high = moved - up(down(moved, small), size)
+    return up(image, size) + up_linear(mask, size) * high
+
+
+def warp(picture: Tensor, flow: Tensor) -> Tensor:
+    """Sample `picture` [B or 1, C, H, H] where `flow` [B, 2, S, S] says -> [B, C, H, H]; the border is
+    repeated.
+
+    What is enlarged is the displacement, not the position: positions held flat at the border would bend
+    the edge of the frame.
+    """
+    size = picture.shape[-1]
+    offsets = up_linear(flow - _grid(flow.shape[-1], flow), size)
+    positions = (offsets + _grid(size, flow)).permute(0, 2, 3, 1)
+    source = picture.expand(len(positions), -1, -1, -1)
+    return F.grid_sample(source, positions, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def up(picture: Tensor, size: int) -> Tensor:
+    """Bicubic enlargement of [B, C, h, h]."""
+    if picture.shape[-1] == size:
+        return picture
+    return F.interpolate(picture, (size, size), mode="bicubic", align_corners=False)
+
+
+def up_linear(field: Tensor, size: int) -> Tensor:
+    """Bilinear enlargement, for flows and masks, which must not overshoot."""
+    if field.shape[-1] == size:
+        return field
+    return F.interpolate(field, (size, size), mode="bilinear", align_corners=False)
+
+
+def down(picture: Tensor, size: int) -> Tensor:
+    """Antialiased reduction of [B, C, h, h]: the mean of each cell where the ratio is whole, else a
+    triangle filter."""
+    ratio, rest = divmod(picture.shape[-1], size)
+    if not rest:
+        return picture if ratio == 1 else F.avg_pool2d(picture, ratio)
+    return F.interpolate(picture, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def _grid(size: int, like: Tensor) -> Tensor:
+    """[1, 2, size, size] pixel centres (x, y) in [-1, 1]."""
+    line = (torch.arange(size, device=like.device, dtype=like.dtype) * 2 + 1) / size - 1
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack([x, y])[None]
