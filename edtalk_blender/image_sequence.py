@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take's pictures in Blender: image datablock, picture plane, image strip and sound strip.
+
+Pictures are named by scene frame and Blender is told so: `frame_offset` is the first file number less one, hence
+scene frame f shows file f. The picture before the first is the portrait at rest, since Blender shows that one
+until the take begins and would paint a missing file magenta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+
+from . import takes
+
+TEXTURE = "EDTalk Frames"
+"""Name of the texture node that shows the take, so that it is found again whatever the animator has built around."""
+
+
+def short_path(path: Path | str) -> str:
+    """Relative to the .blend when there is one (`//edtalk/...`), so that the project can be moved as a whole."""
+    if not bpy.data.filepath:
+        return str(path)
+    try:
+        return bpy.path.relpath(str(path))
+    except ValueError:
+        return str(path)  # Windows: the file is on another drive
+
+
+def make_image(name: str, first_file: Path) -> bpy.types.Image:
+    """An image sequence that begins with `first_file`, which need not exist yet."""
+    image = bpy.data.images.new(name, 1, 1)
+    image.source = "SEQUENCE"
+    image.filepath = short_path(first_file)
+    image.use_fake_user = True  # the pictures stay known when an older take is shown nowhere
+    return image
+
+
+def folder_of(image: bpy.types.Image) -> Path:
+    """The folder its files are in. Blender keeps an image's path right when the .blend is saved elsewhere."""
+    return Path(bpy.path.abspath(image.filepath, library=image.library)).parent
+
+
+def set_timing(user, start: int, count: int, first_number: int) -> None:
+    """Show file `first_number` at scene frame `start`, and the last of `count` files after the end."""
+    user.frame_start, user.frame_duration = start, max(1, count)
+    user.frame_offset = first_number - 1
+    user.use_cyclic, user.use_auto_refresh = False, True
+
+
+# ------------------------------------------------------------------------------------------------ plane
+
+
+def plane_of(rig: bpy.types.Object) -> bpy.types.Object | None:
+    """The rig's picture plane, the child that shows a take."""
+    return next((child for child in rig.children if texture_of(child) is not None), None)
+
+
+def texture_of(plane: bpy.types.Object):
+    """The texture node of a picture plane, None for any other object."""
+    for slot in plane.material_slots:
+        tree = slot.material.node_tree if slot.material is not None else None
+        node = tree.nodes.get(TEXTURE) if tree is not None else None
+        if node is not None:
+            return node
+    return None
+
+
+def make_plane(rig: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Object:
+    """A plane standing behind the rig's bones and facing -Y (front view), 2 units high, unlit."""
+    mesh = bpy.data.meshes.new(f"{rig.name} Picture")
+    corners = [(-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1)]
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
+    uv = mesh.uv_layers.new(name="UVMap").data
+    for loop, (x, _, z) in zip(uv, corners):
+        loop.uv = ((x + 1) / 2, (z + 1) / 2)
+    plane = bpy.data.objects.new(f"{rig.name} Picture", mesh)
+    plane.parent = rig
+    plane.location = (0.0, 0.02, 0.1)
+    mesh.materials.append(_make_material(f"{rig.name} Picture"))
+    scene.collection.objects.link(plane)
+    return plane
+
+
+def _make_material(name: str) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:  # from 5.0 the tree is always there and `use_nodes` warns
+        material.use_nodes = True
+    material.surface_render_method = "BLENDED"
+    tree = material.node_tree
+    tree.nodes.clear()
+    texture = tree.nodes.new("ShaderNodeTexImage")
+    texture.name, texture.label = TEXTURE, TEXTURE
+    texture.extension = "CLIP"
+    emission = tree.nodes.new("ShaderNodeEmission")
+    clear = tree.nodes.new("ShaderNodeBsdfTransparent")
+    mix = tree.nodes.new("ShaderNodeMixShader")
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    for node, x, y in ((texture, -600, 0), (emission, -250, -80), (clear, -250, 80), (mix, 0, 0), (output, 220, 0)):
+        node.location = x, y
+    link = tree.links.new
+    link(texture.outputs["Color"], emission.inputs["Color"])
+    link(texture.outputs["Alpha"], mix.inputs[0])
+    link(clear.outputs[0], mix.inputs[1])
+    link(emission.outputs[0], mix.inputs[2])
+    link(mix.outputs[0], output.inputs["Surface"])
+    tree.nodes.active = texture  # what Solid shading shows in its Texture colour
+    return material
+
+
+def show_on_plane(
+    plane: bpy.types.Object, image: bpy.types.Image, aspect: float, start: int, count: int, first_number: int
+) -> None:
+    """Let the plane show a take, at the aspect (width / height) of its pictures."""
+    node = texture_of(plane)
+    if node.image != image:
+        node.image = image
+        plane.scale = (aspect, 1.0, 1.0)
+    set_timing(node.image_user, start, count, first_number)
+
+
+# ------------------------------------------------------------------------------------------------ strips
+
+
+def strips_of(scene: bpy.types.Scene):
+    """All top-level strips of a scene: `.sequences` before 4.4, then `.strips`."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def free_channel(scene: bpy.types.Scene, start: int, end: int, height: int) -> int:
+    """The lowest channel above which `height` channels have nothing between these scene frames."""
+    taken = {
+        strip.channel
+        for strip in strips_of(scene)
+        if strip.frame_final_start < end and strip.frame_final_end > start
+    }
+    channel = 1
+    while any(channel + i in taken for i in range(height)):
+        channel += 1
+    return channel
+
+
+def find_strips(scene: bpy.types.Scene, take: str) -> list:
+    """The strips that were added for a take."""
+    return [strip for strip in strips_of(scene) if strip.get("edtalk_take") == take]
+
+
+def add_strips(
+    scene: bpy.types.Scene, take: str, folder: Path, numbers: Sequence[int], start: int, fmt: str, audio: str
+) -> list:
+    """Image strip for these file numbers, and below it a sound strip, on free channels from scene frame `start`.
+
+    Gives back the strips that could be made; Blender builds without sound make no sound strip.
+    """
+    strips = strips_of(scene)
+    channel = free_channel(scene, start, start + len(numbers), 2)
+    names = [takes.file_name(number, fmt) for number in numbers]
+    made = []
+    if audio:
+        try:
+            sound = strips.new_sound(f"{take} Sound", audio, channel=channel, frame_start=start)
+            made.append(sound)
+        except RuntimeError:
+            pass  # "compiled without Audaspace", or a sound that Blender cannot read but the server could
+    picture = strips.new_image(
+        take, short_path(folder / names[0]), channel=channel + 1, frame_start=start, fit_method="FIT"
+    )
+    for name in names[1:]:
+        picture.elements.append(name)
+    made.append(picture)
+    for strip in made:
+        strip["edtalk_take"] = take
+    return made
+
+
+def mute_strips(scene: bpy.types.Scene, take: str) -> None:
+    """Silence an earlier take's strips, so that two voices do not speak at once; nothing is removed."""
+    for strip in find_strips(scene, take):
+        strip.mute = True
+
+
+def refresh(image: bpy.types.Image | None, scene: bpy.types.Scene | None, take: str) -> None:
+    """Make Blender read the take's files again."""
+    if image is not None:
+        image.reload()
+    if scene is not None and scene.sequence_editor is not None:
+        for strip in find_strips(scene, take):
+            if strip.type == "IMAGE":
+                strip.invalidate_cache("RAW")

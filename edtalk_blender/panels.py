@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
+
+From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, the weights, what
+comes out, the server. While a job runs the buttons make way for its progress and an X.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from ..core.wire.channels import BANKS
+from . import jobs, rig, status, timing
+from .properties import settings_of
+
+BANK_TITLES = {"pose": "Head Pose", "expression": "Expression", "mouth": "Mouth"}
+
+
+class EDTalkPanel:
+    """The panel; a class for each editor names the place."""
+
+    bl_label = "EDTalk"
+    bl_region_type = "UI"
+    bl_category = "EDTalk"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Drawn by Blender."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings, face = settings_of(context), rig.active_face(context)
+        _draw_lamp(layout, face)
+        _draw_source(layout, settings)
+        _draw_take(layout, settings)
+        _draw_output(layout, settings)
+        _draw_buttons(layout)
+        if face is not None:
+            _draw_weights(layout, face)
+        _draw_server(layout)
+
+
+def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None) -> None:
+    """Green, yellow or red, with words; the last outcome stays until the next job."""
+    last = jobs.last()
+    if last is not None and last.level != "INFO":
+        icon = "ERROR" if last.level == "ERROR" else "INFO"
+        box = layout.box().column(align=True)
+        box.alert = last.level == "ERROR"
+        for number, line in enumerate(_wrapped(jobs.sentence(last))):
+            box.label(text=line, icon=icon if number == 0 else "BLANK1")
+    if face is None or not face.edtalk.take.name:
+        return
+    take, stale = face.edtalk.take, status.stale_frames(face)
+    if stale is None:
+        text, icon = "", "STRIP_COLOR_09"
+    elif stale:
+        text, icon = f": {stale} frames out of date", "STRIP_COLOR_03"
+    else:
+        text, icon = ": frames match the curves", "STRIP_COLOR_04"
+    layout.label(text=f"{take.name}{text}", icon=icon)
+
+
+def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    header, body = layout.panel("EDTALK_source")
+    header.label(text="Source")
+    if body is None:
+        return
+    body.prop(settings, "portrait")
+    body.prop(settings, "audio")
+    body.prop(settings, "driving")
+    body.prop(settings, "face")
+    body.prop(settings, "use_crop")
+    if settings.use_crop:
+        body.prop(settings, "crop")
+
+
+def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    header, body = layout.panel("EDTALK_take")
+    header.label(text="Take")
+    if body is None:
+        return
+    body.prop(settings, "start")
+    body.prop(settings, "emotion")
+    body.prop(settings, "idle")
+    body.prop(settings, "seed")
+    body.prop(settings, "checkpoint")
+
+
+def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    header, body = layout.panel("EDTALK_output", default_closed=True)
+    header.label(text="Output")
+    if body is None:
+        return
+    body.prop(settings, "folder")
+    if settings.folder.startswith("//") and not bpy.data.filepath:
+        body.label(text="Not saved yet: frames go to a temporary folder", icon="INFO")
+    body.prop(settings, "composite")
+    body.prop(settings, "size")
+    body.prop(settings, "detail")
+    body.prop(settings, "format")
+    column = body.column(heading="Add")
+    column.prop(settings, "make_plane")
+    column.prop(settings, "make_strips")
+    column.prop(settings, "extend_scene")
+    if settings.take.name:
+        row = body.row(align=True)
+        row.prop(settings.take, "first", text="Frames")
+        row.prop(settings.take, "last", text="")
+        row = body.row(align=True)
+        row.operator("edtalk.add_plane")
+        row.operator("edtalk.add_strips")
+
+
+def _draw_buttons(layout: bpy.types.UILayout) -> None:
+    job = jobs.current()
+    if job is None:
+        column = layout.column(align=True)
+        column.scale_y = 1.3
+        column.operator("edtalk.generate_take", icon="PLAY")
+        column.operator("edtalk.render_changed", icon="FILE_REFRESH")
+        return
+    row = layout.row(align=True)
+    row.scale_y = 1.3
+    text = timing.progress_text(job.stage, job.done, job.total, job.fps, job.eta)
+    row.progress(factor=job.done / job.total if job.total else 0.0, text=text, type="BAR")
+    row.operator("edtalk.cancel", text="", icon="X")
+
+
+def _draw_weights(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
+    for bank in sorted(BANKS, key=list(BANK_TITLES).index):
+        header, body = layout.panel(f"EDTALK_weights_{bank}", default_closed=True)
+        header.label(text=BANK_TITLES[bank])
+        if body is None:
+            continue
+        column = body.column(align=True)
+        column.use_property_decorate = True  # the key diamond beside each slider
+        for name, label in rig.labels_of(face, bank):
+            column.prop(face.pose.bones[bank], f'["{name}"]', text=label, slider=True)
+
+
+def _draw_server(layout: bpy.types.UILayout) -> None:
+    header, body = layout.panel("EDTALK_server", default_closed=True)
+    server = jobs.server_or_none()
+    ready = server is not None and server.ready
+    header.label(text="Server", icon="STRIP_COLOR_04" if ready else "STRIP_COLOR_09")
+    if body is None:
+        return
+    if ready:
+        hello = server.hello
+        body.label(text=f"Python {hello.python}, torch {hello.torch}")
+        body.label(text=f"Device {hello.device}" + (f", {hello.memory_mb} MB free" if hello.memory_mb else ""))
+    else:
+        body.label(text="Not running; it starts when it is needed")
+    row = body.row(align=True)
+    row.operator("edtalk.check_server")
+    row.operator("edtalk.stop_server", text="Stop")
+    row = body.row(align=True)
+    row.operator("edtalk.open_log")
+    row.operator("edtalk.copy_server_command")
+
+
+def _wrapped(text: str, width: int = 42) -> list[str]:
+    """Labels do not wrap in Blender, so a sentence is broken by hand."""
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= width and lines[-1]:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines[:8]
+
+
+class EDTALK_PT_view3d(EDTalkPanel, bpy.types.Panel):
+    """In the sidebar of the 3D View"""
+
+    bl_idname = "EDTALK_PT_view3d"
+    bl_space_type = "VIEW_3D"
+
+
+class EDTALK_PT_sequencer(EDTalkPanel, bpy.types.Panel):
+    """In the sidebar of the Sequencer"""
+
+    bl_idname = "EDTALK_PT_sequencer"
+    bl_space_type = "SEQUENCE_EDITOR"
+
+
+CLASSES = (EDTALK_PT_view3d, EDTALK_PT_sequencer)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings: what the next take is made of, and what the rig's take was made of.
+
+A face rig keeps its own settings, so a scene may hold several faces; while there is no rig the scene's settings
+are shown, and the first rig starts with a copy of them. Only settings live here: the weights are plain custom
+properties of the rig's bones and outlive the add-on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..core.wire.channels import EMOTIONS
+from . import rig
+
+# From 4.5 a file path must say that "//" is welcome; earlier versions do not know the word and always accept it.
+BLEND_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+
+EMOTION_ITEMS = [("NONE", "None", "Leave the expression to the driving clip or to the animator")] + [
+    (name, name.title(), f"The whole take is {name}") for name in EMOTIONS
+]
+COMPOSITE_ITEMS = [
+    ("crop", "Face", "The square around the face alone"),
+    ("paste", "Whole Portrait", "The face is put back into the whole picture"),
+]
+FORMAT_ITEMS = [
+    ("png", "PNG", "8 bits a channel"),
+    ("png16", "PNG 16", "16 bits a channel"),
+    ("exr", "OpenEXR", "16-bit float"),
+]
+
+
+def _path(name: str, description: str, subtype: str = "FILE_PATH", default: str = ""):
+    return bpy.props.StringProperty(
+        name=name, description=description, subtype=subtype, default=default, options=BLEND_RELATIVE
+    )
+
+
+class EDTALK_Take(bpy.types.PropertyGroup):
+    """The take a rig wears: written by Generate, read by Render Changed."""
+
+    name: bpy.props.StringProperty(name="Take", description="Name of the take's folder, action and pictures")
+    image: bpy.props.PointerProperty(name="Frames", type=bpy.types.Image, description="The take's pictures")
+    first: bpy.props.IntProperty(
+        name="First Frame", description="First scene frame that Render Changed looks at", min=-1048573
+    )
+    last: bpy.props.IntProperty(
+        name="Last Frame", description="Last scene frame that Render Changed looks at", min=-1048573
+    )
+    shift: bpy.props.IntProperty(description="Added to a scene frame to get its file number")
+    crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")
+    model: bpy.props.StringProperty(name="Model", description="Checkpoint the weights belong to")
+    portrait: bpy.props.StringProperty(description="Digest of the portrait the crop was found in")
+    width: bpy.props.IntProperty(default=1)
+    height: bpy.props.IntProperty(default=1)
+
+
+class EDTALK_Settings(bpy.types.PropertyGroup):
+    """What Generate asks for."""
+
+    portrait: _path("Portrait", "Picture of the face that shall talk")
+    audio: _path("Audio", "Sound that is spoken: wav, flac, ogg, mp3, or a clip with sound")
+    driving: _path("Driving Clip", "Clip whose head motion and expression are taken over; optional")
+    checkpoint: _path("Checkpoint", "Model file; empty: the one that comes with EDTalk")
+    folder: _path(
+        "Output", "Folder for the takes; each take gets a folder of its own in it", "DIR_PATH", "//edtalk/"
+    )
+    start: bpy.props.IntProperty(
+        name="Start Frame", description="Scene frame at which the take begins", default=1, min=-1048573
+    )
+    emotion: bpy.props.EnumProperty(name="Emotion", description="Expression of the whole take", items=EMOTION_ITEMS)
+    idle: bpy.props.FloatProperty(
+        name="Idle Motion",
+        description="Natural head motion and blinks: 0 none, 1 lively",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    seed: bpy.props.IntProperty(name="Seed", description="Another seed, another idle motion", min=0)
+    face: bpy.props.IntProperty(
+        name="Face",
+        description="Which face of the portrait, from the left; 0: there is only one",
+        min=0,
+        max=1000,
+    )
+    use_crop: bpy.props.BoolProperty(
+        name="Crop by Hand", description="Set the square around the face by hand instead of finding it"
+    )
+    crop: bpy.props.FloatVectorProperty(
+        name="Crop",
+        description="Left, top and side of the square around the face, in pixels of the portrait",
+        size=3,
+        precision=1,
+        default=(0.0, 0.0, 256.0),
+    )
+    size: bpy.props.IntProperty(
+        name="Size", description="Side of the face's square in the pictures, pixels", default=512, min=64, max=4096
+    )
+    composite: bpy.props.EnumProperty(name="Picture", description="What the pictures show", items=COMPOSITE_ITEMS)
+    detail: bpy.props.BoolProperty(
+        name="Portrait Detail",
+        description="Carry the portrait's own sharpness over to the pictures",
+        default=True,
+    )
+    format: bpy.props.EnumProperty(name="Format", description="File format of the pictures", items=FORMAT_ITEMS)
+    make_plane: bpy.props.BoolProperty(
+        name="Picture Plane", description="Show the take on a plane in the 3D View", default=True
+    )
+    make_strips: bpy.props.BoolProperty(
+        name="Strips", description="Put the pictures and the sound into the sequencer", default=True
+    )
+    extend_scene: bpy.props.BoolProperty(
+        name="Extend Scene", description="Let the scene end no earlier than the take", default=True
+    )
+    take: bpy.props.PointerProperty(type=EDTALK_Take)
+
+
+def settings_of(context: bpy.types.Context) -> EDTALK_Settings:
+    """The active face's settings, or the scene's while there is no face."""
+    face = rig.active_face(context)
+    return (face if face is not None else context.scene).edtalk
+
+
+def absolute(path: str, library: bpy.types.Library | None = None) -> str:
+    """A whole path from what was typed into a path field, "" for an empty one."""
+    path = path.strip()
+    return str(Path(bpy.path.abspath(path, library=library)).absolute()) if path else ""
+
+
+def copy_settings(source: bpy.types.PropertyGroup, target: bpy.types.PropertyGroup) -> None:
+    """Copy every setting, but not the take."""
+    for name in EDTALK_Settings.__annotations__:
+        if name != "take":
+            setattr(target, name, getattr(source, name))
+
+
+def register() -> None:
+    """Hang the settings on scenes and objects; called after the classes are known."""
+    bpy.types.Scene.edtalk = bpy.props.PointerProperty(type=EDTALK_Settings)
+    bpy.types.Object.edtalk = bpy.props.PointerProperty(type=EDTALK_Settings)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    del bpy.types.Object.edtalk
+    del bpy.types.Scene.edtalk
+
+
+CLASSES = (EDTALK_Take, EDTALK_Settings)

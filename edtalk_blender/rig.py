@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The face rig: an armature whose pose bones `mouth`, `pose` and `expression` carry the 36 weights.
+
+The weights are plain custom properties, one slider each. Bones bring Blender's pose tools for nothing (pose
+assets, copy and paste, breakdown, NLA, overrides), and plain properties stay in the .blend, animate, drive and
+render where the add-on is missing, which a PropertyGroup would not.
+
+Trap: bones can only be made in Edit Mode, and a job lands while the animator may be editing something else. So
+the armature is built in a scene of its own and then linked into the user's; the user's mode is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import bpy
+
+from ..core.wire.channels import BANKS, CHANNELS, DEFAULT_CHANNELS, Channel, bank_of
+
+LABELS = "edtalk_labels"
+"""Custom property of the rig: channel name -> label, for the channels its checkpoint uses."""
+
+SPARE = "Spare: the checkpoint of this rig does nothing with it"
+
+
+def path_of(name: str) -> str:
+    """Data path of a weight from its rig: `pose.bones["mouth"]["mouth_00"]`."""
+    return f'pose.bones["{bank_of(name)}"]["{name}"]'
+
+
+def is_face(ob: bpy.types.Object | None) -> bool:
+    """Is this object a face rig? Looks at what it has, so it also knows rigs made elsewhere or overridden."""
+    if ob is None or ob.type != "ARMATURE" or ob.pose is None:
+        return False
+    return all(bank in ob.pose.bones and f"{bank}_00" in ob.pose.bones[bank] for bank in BANKS)
+
+
+def faces_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """All face rigs of a scene."""
+    return [ob for ob in scene.objects if is_face(ob)]
+
+
+def active_face(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The face rig the panels speak of: the active object, its parent (for the picture plane), or the only one."""
+    active = getattr(context, "active_object", None) or context.view_layer.objects.active
+    for ob in (active, active.parent if active is not None else None):
+        if is_face(ob):
+            return ob
+    faces = faces_in(context.scene)
+    return faces[0] if len(faces) == 1 else None
+
+
+def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
+    """A new face rig in `scene`, all weights 0, with generic labels until `label_channels` knows better."""
+    armature = bpy.data.armatures.new(name)
+    armature.display_type = "STICK"
+    rig = bpy.data.objects.new(name, armature)
+    workshop = bpy.data.scenes.new(".edtalk_workshop")
+    try:
+        workshop.collection.objects.link(rig)
+        layer = workshop.view_layers[0]
+        layer.objects.active = rig
+        with bpy.context.temp_override(
+            scene=workshop, view_layer=layer, active_object=rig, object=rig, edit_object=None, selected_objects=[rig]
+        ):
+            bpy.ops.object.mode_set(mode="EDIT")
+            for index, bank in enumerate(BANKS):
+                bone = armature.edit_bones.new(bank)
+                bone.head, bone.tail = (0.3 * (index - 1), 0.0, 0.0), (0.3 * (index - 1), 0.0, 0.2)
+            bpy.ops.object.mode_set(mode="OBJECT")
+    finally:
+        bpy.data.scenes.remove(workshop)
+    scene.collection.objects.link(rig)
+    for name in CHANNELS:
+        rig.pose.bones[bank_of(name)][name] = 0.0
+    label_channels(rig, DEFAULT_CHANNELS)
+    for name in CHANNELS:
+        rig.pose.bones[bank_of(name)].property_overridable_library_set(f'["{name}"]', True)
+    return rig
+
+
+def label_channels(rig: bpy.types.Object, channels: Iterable[Channel]) -> None:
+    """Give the sliders the labels, tooltips and soft ranges of a checkpoint; their values stay."""
+    labels = {}
+    for channel in channels:
+        bone = rig.pose.bones[bank_of(channel.name)]
+        if channel.name not in bone:
+            bone[channel.name] = 0.0
+        text = f"{channel.label}. {channel.description}" if channel.description else channel.label
+        bone.id_properties_ui(channel.name).update(
+            min=-100.0,
+            max=100.0,
+            soft_min=channel.soft_min,
+            soft_max=channel.soft_max,
+            default=channel.default,
+            precision=3,
+            step=1.0,
+            description=text if channel.used else SPARE,
+        )
+        if channel.used:
+            labels[channel.name] = channel.label
+    rig[LABELS] = labels
+
+
+def labels_of(rig: bpy.types.Object, bank: str) -> list[tuple[str, str]]:
+    """Name and label of the weights of a bank that the rig's checkpoint uses."""
+    labels = rig.get(LABELS)
+    names = [name for name in CHANNELS if bank_of(name) == bank and name in rig.pose.bones[bank]]
+    if labels is None:
+        return [(name, name) for name in names]
+    return [(name, labels[name]) for name in names if name in labels]

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lamp: how many frames of each face's take are out of date, kept up while the animator works.
+
+An edit is noticed by a handler that only writes down that something happened; counting waits until half a second has
+passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes of speech). In background
+mode nothing is watched: whoever wants to know asks `count`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import animation, jobs, rig, takes, work
+from .image_sequence import folder_of
+
+QUIET = 0.5
+
+_counts: dict[int, int] = {}
+_last_edit = 0.0
+
+
+def stale_frames(face: bpy.types.Object) -> int | None:
+    """Frames out of date as far as is known, None when it has not been counted yet."""
+    return _counts.get(face.session_uid)
+
+
+def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
+    """Count now which frames of the face's take Render Changed would make."""
+    take = face.edtalk.take
+    if take.image is None:
+        return 0
+    order = work.order_for_changes(context, face)
+    pictures = work.sample(face, context.scene, order.fps)
+    look = work.look_of(order, tuple(take.crop), take.model)
+    record = takes.Rendered(folder_of(take.image))
+    changed = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
+    _counts[face.session_uid] = int(changed.sum())
+    return _counts[face.session_uid]
+
+
+def forget() -> None:
+    """Something happened that may have changed every count."""
+    global _last_edit
+    _last_edit = time.monotonic()
+    if not bpy.app.background and not bpy.app.timers.is_registered(_count_when_quiet):
+        bpy.app.timers.register(_count_when_quiet, first_interval=QUIET, persistent=True)
+
+
+def _count_when_quiet() -> float | None:
+    if time.monotonic() - _last_edit < QUIET:
+        return QUIET
+    screen = bpy.context.screen
+    playing = screen is not None and screen.is_animation_playing
+    if playing or jobs.current() is not None or bpy.app.is_job_running("RENDER"):
+        return 1.0
+    _counts.clear()
+    for face in rig.faces_in(bpy.context.scene):
+        count(face, bpy.context)
+    jobs.redraw()
+    return None
+
+
+@persistent
+def _edited(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    if scene.name.startswith(animation.READING_SCENE):
+        return
+    for update in depsgraph.updates:
+        if isinstance(update.id, bpy.types.Action) or rig.is_face(_object_or_none(update.id)):
+            forget()
+            return
+
+
+@persistent
+def _loaded(_path: str) -> None:
+    _counts.clear()
+    forget()
+
+
+def _object_or_none(id_: bpy.types.ID) -> bpy.types.Object | None:
+    return id_ if isinstance(id_, bpy.types.Object) else None
+
+
+def register() -> None:
+    """Begin to watch."""
+    bpy.app.handlers.depsgraph_update_post.append(_edited)
+    for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        handlers.append(_loaded)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    for handlers in (bpy.app.handlers.redo_post, bpy.app.handlers.undo_post, bpy.app.handlers.load_post):
+        handlers.remove(_loaded)
+    bpy.app.handlers.depsgraph_update_post.remove(_edited)
+    if bpy.app.timers.is_registered(_count_when_quiet):
+        bpy.app.timers.unregister(_count_when_quiet)
+    _counts.clear()

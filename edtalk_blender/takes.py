@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take on disk: its folder, its file names, and the record of what each picture was made from. No bpy.
+
+    anna_001/
+        motion.npz       the analysed motion, 25 steps a second, as it came from the server
+        decode.npz       the weights that were last asked for, at scene frames
+        rendered.npz     for every picture that exists: the weights and the look it was made from
+        take.0100.png    the portrait at rest, shown before the take begins
+        take.0101.png    the picture of scene frame 101, and so on
+
+`rendered.npz` is what makes Render Changed cheap and safe. It never claims more than is true: before pictures are
+made again their entries are dropped, and an entry comes back when its picture has arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..core.wire.channels import BANK_SLICES, MOTION_SCHEMA
+from ..core.wire.errors import BadMotion, OutputBlocked
+
+STEM = "take."
+DIGITS = 4
+SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
+TOLERANCE = 1e-4
+"""Weights closer than this make the same picture; f-curves themselves are exact to about 1e-6."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything besides the weights that a picture depends on."""
+
+    portrait: str  # digest of the file's bytes, so that a retouched portrait counts as a new one
+    checkpoint: str  # digest too, "" for the one that is shipped
+    crop: tuple[float, float, float]
+    size: int
+    composite: str
+    detail: bool
+    format: str
+
+    def digest(self) -> bytes:
+        """16 bytes that change whenever the pictures would."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def at_rest(look: bytes) -> bytes:
+    """The look of the picture before the first: the portrait itself, whatever the weights are."""
+    return hashlib.blake2b(look + b"at rest", digest_size=16).digest()
+
+
+def file_digest(path: str) -> str:
+    """Digest of a file's bytes, "" when it cannot be read. Read again only when its time or size changes."""
+    try:
+        stat = os.stat(path)
+        return _digest_of(path, stat.st_mtime_ns, stat.st_size)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path: str, _mtime: int, _size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def file_name(number: int, picture_format: str) -> str:
+    """Name of the picture with this file number: `take.0101.png`."""
+    return f"{STEM}{number:0{DIGITS}d}{SUFFIXES[picture_format]}"
+
+
+def free_name(folder: Path, portrait: str, used: Iterable[str] = ()) -> str:
+    """The next take name nobody uses: `anna_001`, `anna_002` ...; neither a folder nor one of `used`."""
+    stem = re.sub(r"[^\w-]+", "_", Path(portrait).stem).strip("_")[:40] or "face"
+    used = set(used)
+    number = 1
+    while (name := f"{stem}_{number:03d}") in used or (folder / name).exists():
+        number += 1
+    return name
+
+
+def make_folder(folder: Path) -> None:
+    """Create a take's folder and see that files can be written there. Raises OutputBlocked."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputBlocked(
+            f"Nothing can be written to {folder}: {error.strerror or error}",
+            hint="Choose another output folder",
+        ) from error
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz whole or not at all. Raises OutputBlocked."""
+    whole = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(whole, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(whole, path)
+    except OSError as error:
+        whole.unlink(missing_ok=True)
+        raise OutputBlocked(
+            f"{path.name} cannot be written to {path.parent}: {error.strerror or error}",
+            hint="Make room on the disk or choose another output folder",
+        ) from error
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz, never unpickling. Raises BadMotion for what is none or is cut off."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise BadMotion(f"{path.name} cannot be read as arrays: {error}") from error
+
+
+def load_motion(path: Path) -> tuple[np.ndarray, float]:
+    """Weights float32 [T, 36] and steps a second of a motion.npz. Raises BadMotion."""
+    arrays = load_arrays(path)
+    try:
+        if int(arrays["schema"]) != MOTION_SCHEMA:
+            raise BadMotion(f"{path.name} has layout {int(arrays['schema'])}, not {MOTION_SCHEMA}")
+        weights = np.concatenate([arrays[bank] for bank in BANK_SLICES], axis=1).astype(np.float32)
+        rate = float(arrays["rate"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadMotion(f"{path.name} is not a motion file: {error}") from error
+    if weights.shape[1] != 36 or not len(weights) or not np.isfinite(weights).all() or not rate > 0:
+        raise BadMotion(f"{path.name} holds weights {weights.shape} at {rate:g} steps a second")
+    return weights, rate
+
+
+def save_motion(path: Path, weights: np.ndarray, rate: float, numbers: Sequence[int], model: str) -> None:
+    """Write weights [T, 36] as a motion.npz whose rows are the given frame numbers. Raises OutputBlocked."""
+    banks = {bank: weights[:, part].astype(np.float32) for bank, part in BANK_SLICES.items()}
+    save_arrays(
+        path,
+        banks
+        | {
+            "rate": np.float64(rate),
+            "numbers": np.asarray(numbers, np.int64),
+            "model": np.str_(model),
+            "schema": np.int64(MOTION_SCHEMA),
+        },
+    )
+
+
+class Rendered:
+    """The record of a take's pictures: scene frame -> weights and look. See the module's docstring."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the record of `folder`; a missing or damaged one is an empty one, so everything is made again."""
+        self.path = folder / "rendered.npz"
+        self._made: dict[int, tuple[bytes, np.ndarray]] = {}
+        try:
+            arrays = load_arrays(self.path)
+            rows = zip(arrays["numbers"], arrays["looks"], arrays["weights"])
+            self._made = {int(number): (look.tobytes(), row) for number, look, row in rows}
+        except (BadMotion, KeyError):
+            pass
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def changed(
+        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
+    ) -> np.ndarray:
+        """bool [N]: which of these frames must be made (again), because their picture is missing or was made
+        from other weights or another look. `files` are the picture names, one a frame.
+        """
+        try:
+            there = set(os.listdir(self.path.parent))
+        except OSError:
+            there = set()
+        result = np.ones(len(numbers), bool)
+        for i, (number, file) in enumerate(zip(numbers, files)):
+            made = self._made.get(int(number))
+            if made is not None and made[0] == look and file in there:
+                result[i] = bool(np.abs(made[1] - weights[i]).max() > TOLERANCE)
+        return result
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Drop the entries of pictures that are about to be made again."""
+        for number in numbers:
+            self._made.pop(int(number), None)
+
+    def note(self, number: int, weights: np.ndarray, look: bytes) -> None:
+        """The picture of this frame has arrived."""
+        self._made[int(number)] = (look, np.asarray(weights, np.float32))
+
+    def save(self) -> None:
+        """Write the record, whole or not at all. Raises OutputBlocked."""
+        numbers = sorted(self._made)
+        looks = b"".join(self._made[n][0] for n in numbers)
+        save_arrays(
+            self.path,
+            {
+                "numbers": np.asarray(numbers, np.int64),
+                "looks": np.frombuffer(looks, np.uint8).reshape(-1, 16),
+                "weights": np.stack([self._made[n][1] for n in numbers])
+                if numbers
+                else np.zeros((0, 36), np.float32),
+            },
+        )

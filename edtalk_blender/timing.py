@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds, steps and scene frames: plain arithmetic, no bpy.
+
+Motion comes at 25 steps a second, a scene runs at any rate (24, 29.97 = 30 / 1.001, 60 ...). Keys are laid out
+in seconds, so a key may stand between two scene frames; pictures are made at whole scene frames. Nothing is
+re-timed: at 30 frames a second 30 pictures are decoded from the same curves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+# A take of exactly 2 s at 24 fps has 48 frames, not 49 because of the last bit of a division.
+_SLACK = 1e-6
+
+
+def scene_rate(fps: float, fps_base: float) -> float:
+    """Frames a second of a scene, from Blender's two numbers (30 and 1.001 are 29.97)."""
+    return fps / fps_base
+
+
+def key_frames(steps: int, start: int, fps: float, rate: float) -> np.ndarray:
+    """Where the keys of a take stand: scene frames, whole or not, float64 [steps]; the first is `start`."""
+    return start + np.arange(steps) * (fps / rate)
+
+
+def frame_count(steps: int, fps: float, rate: float) -> int:
+    """How many scene frames a take covers: those that begin while it lasts, at least one."""
+    return max(1, math.ceil(steps / rate * fps - _SLACK))
+
+
+def file_shift(start: int) -> int:
+    """What to add to a scene frame to get its file number: nothing, unless the take starts before frame 1.
+
+    Blender's image sequences know no negative numbers, and the frame before the first is a file of its own
+    (the portrait at rest), so file numbers start at 0.
+    """
+    return max(0, 1 - start)
+
+
+def remaining(seconds: float) -> str:
+    """Time left in an animator's words: "3 s left", "2 min 05 s left"."""
+    whole = max(0, round(seconds))
+    return f"{whole} s left" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s left"
+
+
+def progress_text(stage: str, done: int, total: int, fps: float, seconds_left: float) -> str:
+    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", or the stage while nothing can be counted."""
+    if total <= 0:
+        return stage
+    parts = [f"{done} / {total}"]
+    if fps > 0:
+        parts.append(f"{fps:.0f} fps" if fps >= 10 else f"{fps:.1f} fps")
+        parts.append(remaining(seconds_left))
+    return " · ".join(parts)
