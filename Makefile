@@ -34,7 +34,8 @@ $(READY): pyproject.toml tools/make_env.py
 	$(PYTHON) tools/make_env.py $(VENV)
 
 demo: $(READY)
-	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --out $(OUT) --overwrite
+	rm -rf $(OUT)
+	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --out $(OUT)
 	$(PY) demo/make_blend.py $(OUT)
 
 test: $(READY)
