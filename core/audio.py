@@ -3,13 +3,15 @@
 
 Two front ends, after the two kinds of network:
     published   Wav2Lip's mel (80 bands, hop 200 = 80 frames a second), windows of 16 frames, reflecting ends,
-                floor(samples / 640) steps, smoothing with zeros beyond the ends. Exactly the released behaviour.
-    clean       the same 80 bands at hop 160, so four frames make a step; level and timbre of the recording are
-                measured over the whole sound and taken out; silence beyond the ends; ceil(samples / 640) steps, so
-                that the last sound is covered; no smoothing, the network having learned smooth motion.
+                floor(samples / 640) steps, smoothing with zeros beyond the ends. Exactly the released
+                behaviour.
+    clean       the same 80 bands at hop 160, so four frames make a step; level and timbre of the recording
+                are measured over the whole sound and taken out; silence beyond the ends; ceil(samples /
+                640) steps, so that the last sound is covered; no smoothing, the network having learned
+                smooth motion.
 
-Every mel frame is computed from its own samples alone. Sound of any length is therefore worked through in chunks, in
-constant memory beside the samples themselves, with the same result.
+Every mel frame is computed from its own samples alone. Sound of any length is therefore worked through in
+chunks, in constant memory beside the samples themselves, with the same result.
 
 Legend: N samples at 16 kHz, F mel frames, T steps of 1/25 s (640 samples).
 """
@@ -19,9 +21,10 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import UnreadableAudio
@@ -32,16 +35,17 @@ if TYPE_CHECKING:
 RATE = 16000
 SAMPLES_PER_STEP = RATE // STEPS_PER_SECOND
 BANDS = 80
-WINDOW = 800          # samples under one mel frame
-HOP = 200             # published: 80 mel frames a second
-CLEAN_HOP = 160       # clean: four mel frames a step
-WINDOW_FRAMES = 16    # published: mel frames that decide one step
+WINDOW = 800  # samples under one mel frame
+HOP = 200  # published: 80 mel frames a second
+CLEAN_HOP = 160  # clean: four mel frames a step
+WINDOW_FRAMES = 16  # published: mel frames that decide one step
 SMOOTHING = np.array([0.27406862, 0.45186276, 0.27406862], np.float32)  # Gaussian of one step, three taps
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
-def load_audio(path: str | Path) -> np.ndarray:
+
+def load_audio(path: str | Path) -> NDArray[Any]:
     """Any sound file, or the sound of any video file, as float32 [N] mono at 16 kHz.
 
     Raises:
@@ -49,7 +53,9 @@ def load_audio(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     if not path.is_file():
-        raise UnreadableAudio(f"There is no sound file {path.name} in {path.parent}", hint="Choose the file again")
+        raise UnreadableAudio(
+            f"There is no sound file {path.name} in {path.parent}", hint="Choose the file again"
+        )
     if path.stat().st_size == 0:
         raise UnreadableAudio(f"{path.name} is empty", hint="Export the sound again")
     samples = _read_sound(path)
@@ -60,7 +66,7 @@ def load_audio(path: str | Path) -> np.ndarray:
     return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _read_sound(path: Path) -> np.ndarray | None:
+def _read_sound(path: Path) -> NDArray[Any] | None:
     """What libsndfile makes of the file, None when it is not one of its formats."""
     import librosa
     import soundfile
@@ -69,7 +75,7 @@ def _read_sound(path: Path) -> np.ndarray | None:
         with soundfile.SoundFile(path) as file:
             rate, announced = file.samplerate, file.frames
             blocks = [block.mean(axis=1) for block in file.blocks(1 << 18, dtype="float32", always_2d=True)]
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: an extension that stands for headerless samples
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: the name says "headerless samples"
         return None
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if len(samples) < announced or _riff_is_short(path):
@@ -88,37 +94,45 @@ def _riff_is_short(path: Path) -> bool:
     return head[:4] == b"RIFF" and head[8:] == b"WAVE" and not streamed and size + 8 > path.stat().st_size + 1
 
 
-def _read_container(path: Path) -> np.ndarray:
+def _read_container(path: Path) -> NDArray[Any]:
     import av
 
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
-                raise UnreadableAudio(f"{path.name} has no sound in it", hint="Choose a sound file, or a video with sound")
+                raise UnreadableAudio(
+                    f"{path.name} has no sound in it", hint="Choose a sound file, or a video with sound"
+                )
             resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
             frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
             frames += resampler.resample(None)
     except av.FFmpegError as error:
-        raise UnreadableAudio(f"{path.name} could not be read as sound ({error.strerror})",
-                              hint="Use WAV, FLAC, OGG, MP3 or a video file with sound") from error
-    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames] or [np.zeros(0)]).astype(np.float32)
+        raise UnreadableAudio(
+            f"{path.name} could not be read as sound ({error.strerror})",
+            hint="Use WAV, FLAC, OGG, MP3 or a video file with sound",
+        ) from error
+    parts = [np.asarray(frame.to_ndarray(), np.float32).reshape(-1) for frame in frames]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-# --- mel spectrogram -------------------------------------------------------------------------------------------------
+# --- mel spectrogram ------------------------------------------------------------------------------
+
 
 @functools.cache
-def mel_basis() -> np.ndarray:
+def mel_basis() -> NDArray[Any]:
     """Filter bank [80, 401]: Slaney scale and area normalisation, 55 to 7600 Hz."""
     import librosa
 
-    return np.asarray(librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS, fmin=55, fmax=7600), np.float64)
+    return np.asarray(
+        librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS, fmin=55, fmax=7600), np.float64
+    )
 
 
-def mel_magnitudes(samples: np.ndarray, first: int, last: int, hop: int, reflect: bool) -> np.ndarray:
+def mel_magnitudes(samples: NDArray[Any], first: int, last: int, hop: int, reflect: bool) -> NDArray[Any]:
     """Mel magnitudes of frames `first` to `last` - 1, frame k centred on sample k * hop; float64 [F, 80].
 
-    The sound is pre-emphasised (y[n] = x[n] - 0.97 x[n-1]) and seen through a periodic Hann window. Beyond its ends it
-    is mirrored (`reflect`, as librosa did by default before 0.10) or silent.
+    The sound is pre-emphasised (y[n] = x[n] - 0.97 x[n-1]) and seen through a periodic Hann window. Beyond
+    its ends it is mirrored (`reflect`, as librosa did by default before 0.10) or silent.
     """
     index = np.arange(first * hop - WINDOW // 2, (last - 1) * hop + WINDOW // 2)
     inside = (index >= 0) & (index < len(samples))
@@ -134,35 +148,39 @@ def mel_magnitudes(samples: np.ndarray, first: int, last: int, hop: int, reflect
     return np.asarray(np.abs(np.fft.rfft(frames * hann)) @ mel_basis().T)
 
 
-def mel(samples: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
-    """Published mel spectrogram, float32 [F, 80] within -4..4 (-100..0 dB); F = 1 + N // 200 frames, 80 a second.
+def mel(samples: NDArray[Any], first: int = 0, last: int | None = None) -> NDArray[Any]:
+    """Published mel spectrogram, float32 [F, 80] within -4..4 (-100..0 dB); F = 1 + N // 200 frames, 80 a
+    second.
 
     `first` and `last` choose frames; each comes out the same whatever the choice.
     """
     last = 1 + len(samples) // HOP if last is None else last
     decibels = 20 * np.log10(np.maximum(mel_magnitudes(samples, first, last, HOP, reflect=True), 1e-5)) - 20
-    return np.clip(8 * (decibels + 100) / 100 - 4, -4, 4).astype(np.float32)
+    return np.asarray(np.clip(8 * (decibels + 100) / 100 - 4, -4, 4), np.float32)
 
 
-def window_starts(first: int, last: int) -> np.ndarray:
+def window_starts(first: int, last: int) -> NDArray[Any]:
     """First mel frame of each step's window; int() truncates towards zero: -6, -3, 0, 3, 6, 9, 12, 16 ..."""
     return np.array([int(80 * (step - 2) / STEPS_PER_SECOND) for step in range(first, last)])
 
 
-def windows(samples: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
-    """Published network input of steps `first` to `last` - 1: float32 [T, 80, 16], frames beyond the ends repeated."""
+def windows(samples: NDArray[Any], first: int = 0, last: int | None = None) -> NDArray[Any]:
+    """Published network input of steps `first` to `last` - 1: float32 [T, 80, 16], frames beyond the ends
+    repeated."""
     last = len(samples) // SAMPLES_PER_STEP if last is None else last
-    samples = samples[:len(samples) // SAMPLES_PER_STEP * SAMPLES_PER_STEP]
-    index = window_starts(first, last)[:, None] + np.arange(WINDOW_FRAMES)          # [T, 16]
+    samples = samples[: len(samples) // SAMPLES_PER_STEP * SAMPLES_PER_STEP]
+    index = window_starts(first, last)[:, None] + np.arange(WINDOW_FRAMES)  # [T, 16]
     index = index.clip(0, len(samples) // HOP)
     start = int(index.min())
-    return mel(samples, start, int(index.max()) + 1)[index - start].transpose(0, 2, 1)
+    frames = mel(samples, start, int(index.max()) + 1)[index - start]  # [T, 16, 80]
+    return np.ascontiguousarray(frames.transpose(0, 2, 1))
 
 
-# --- clean front end -------------------------------------------------------------------------------------------------
+# --- clean front end ------------------------------------------------------------------------------
 
 QUIETEST = -55.0
-"""Level (dB, as in `Profile`) below which a recording counts as silence and is not amplified to a speaking level."""
+"""Level (dB, as in `Profile`) below which a recording counts as silence and is not amplified to a speaking
+level."""
 RANGE = 70.0
 """Decibels below the level of speech that are told apart; whatever is softer is silence."""
 STEADY = 200
@@ -180,17 +198,19 @@ class Profile:
     """
 
     level: float
-    spectrum: np.ndarray
+    spectrum: NDArray[Any]
     frames: int
 
 
-def _decibels(samples: np.ndarray, first: int, last: int) -> np.ndarray:
-    return 20 * np.log10(np.maximum(mel_magnitudes(samples, first, last, CLEAN_HOP, reflect=False), 1e-7))
+def _decibels(samples: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+    magnitudes = mel_magnitudes(samples, first, last, CLEAN_HOP, reflect=False)
+    return np.asarray(20 * np.log10(np.maximum(magnitudes, 1e-7)))
 
 
-def profile(samples: np.ndarray, chunk: int = 4000) -> Profile:
-    """Measure a recording. A histogram of loudness with the summed spectrum of each bin makes one pass enough."""
-    low, bins = -160, 240                                                           # 1 dB each
+def profile(samples: NDArray[Any], chunk: int = 4000) -> Profile:
+    """Measure a recording. A histogram of loudness with the summed spectrum of each bin makes one pass
+    enough."""
+    low, bins = -160, 240  # 1 dB each
     count, total = np.zeros(bins), np.zeros((bins, BANDS))
     frames = 1 + len(samples) // CLEAN_HOP
     for first in range(0, frames, chunk):
@@ -206,47 +226,54 @@ def profile(samples: np.ndarray, chunk: int = 4000) -> Profile:
     return Profile(level, total[speaking].sum(axis=0) / max(heard, 1) - level, heard)
 
 
-def features(samples: np.ndarray, about: Profile, usual: np.ndarray, first: int, last: int) -> np.ndarray:
+def features(
+    samples: NDArray[Any], about: Profile, usual: NDArray[Any], first: int, last: int
+) -> NDArray[Any]:
     """Clean network input: float32 [F, 80] of frames `first` to `last` - 1 (which may lie beyond the ends).
 
-    Decibels relative to the recording's level, less its average spectrum, in units of 20 dB. The average of a short
-    recording says more about the words than about the voice, so it is trusted by its length (`STEADY`) and `usual`
-    [80], the average over the training voices, makes up the rest.
+    Decibels relative to the recording's level, less its average spectrum, in units of 20 dB. The average of
+    a short recording says more about the words than about the voice, so it is trusted by its length
+    (`STEADY`) and `usual` [80], the average over the training voices, makes up the rest.
     """
     relative = np.clip(_decibels(samples, first, last) - about.level, -RANGE, RANGE)
     trust = about.frames / (about.frames + STEADY)
-    return ((relative - usual - trust * (about.spectrum - usual)) / 20).astype(np.float32)
+    return np.asarray((relative - usual - trust * (about.spectrum - usual)) / 20, np.float32)
 
 
-# --- mouth -----------------------------------------------------------------------------------------------------------
+# --- mouth ----------------------------------------------------------------------------------------
 
-def step_count(samples: np.ndarray, kind: str) -> int:
+
+def step_count(samples: NDArray[Any], kind: str) -> int:
     """Steps that a sound gives: whole ones ("published"), or enough to cover all of it ("clean").
 
     Raises:
         UnreadableAudio: shorter than one step.
     """
     if len(samples) < SAMPLES_PER_STEP:
-        raise UnreadableAudio(f"The sound lasts {1000 * len(samples) / RATE:.0f} ms, less than one step of motion "
-                              f"({1000 // STEPS_PER_SECOND} ms)", hint="Use a longer sound")
+        raise UnreadableAudio(
+            f"The sound lasts {1000 * len(samples) / RATE:.0f} ms, less than one step of motion "
+            f"({1000 // STEPS_PER_SECOND} ms)",
+            hint="Use a longer sound",
+        )
     whole = len(samples) // SAMPLES_PER_STEP
     return whole if kind == "published" else -(-len(samples) // SAMPLES_PER_STEP)
 
 
-def smooth(track: np.ndarray, ends: str) -> np.ndarray:
+def smooth(track: NDArray[Any], ends: str) -> NDArray[Any]:
     """A light Gaussian over time, [T, C] -> [T, C].
 
     Args:
-        ends: "zero" (published; the first and last step lose a quarter of their strength), "edge" (the end values
-            go on) or "none" (no smoothing).
+        ends: "zero" (published; the first and last step lose a quarter of their strength), "edge" (the end
+            values go on) or "none" (no smoothing).
     """
     if ends == "none":
         return track
     padded = np.pad(track, ((1, 1), (0, 0)), mode="constant" if ends == "zero" else "edge")
-    return sum(weight * padded[i:i + len(track)] for i, weight in enumerate(SMOOTHING))  # type: ignore[return-value]
+    shifted = np.stack([padded[i : i + len(track)] for i in range(len(SMOOTHING))])
+    return np.tensordot(SMOOTHING, shifted, axes=1)
 
 
-def mouth_from_audio(net: AudioToMouth, samples: np.ndarray, chunk: int = 500) -> np.ndarray:
+def mouth_from_audio(net: AudioToMouth, samples: NDArray[Any], chunk: int = 500) -> NDArray[Any]:
     """Mouth weights of a whole sound, one row a step.
 
     Args:

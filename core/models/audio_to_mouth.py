@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Audio-to-mouth networks: sound -> the 20 mouth weights of each step.
 
-`published` is Wav2Lip's audio encoder with a linear layer on top, as EDTalk releases it (Tan et al. 2024, the audio
-branch of Audio-to-Motion; encoder from Prajwal et al. 2020). Its parameters carry the published names.
+`published` is Wav2Lip's audio encoder with a linear layer on top, as EDTalk releases it (Tan et al. 2024,
+the audio branch of Audio-to-Motion; encoder from Prajwal et al. 2020). Its parameters carry the published
+names.
 
-`clean` is ours: convolutions over bands and time find what was said whatever the height of the voice, and residual
-blocks weigh ±0.3 s of it, since lips prepare a sound before it is heard. It knows the twelve mouth units of
-`core.heads.factors` and leaves the eight spare weights at zero.
+`clean` is ours: convolutions over bands and time find what was said whatever the height of the voice, and
+residual blocks weigh ±0.3 s of it, since lips prepare a sound before it is heard. It knows the twelve mouth
+units of `core.heads.factors` and leaves the eight spare weights at zero.
 
 Legend: B batch, T steps of 1/25 s, F mel frames, W = 20 mouth weights.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -35,11 +37,11 @@ FULL = 1.5
 class AudioToMouthConfig:
     """Which audio network, and how its track is smoothed. Travels inside the checkpoint."""
 
-    kind: str = "clean"        # "published" or "clean"
-    smoothing: str = "none"    # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
-    width: int = 160           # clean: channels of the residual blocks
-    blocks: int = 7            # clean: residual blocks; each widens the view by one step on either side
-    units: int = 12            # clean: mouth units it knows; the other weights are zero
+    kind: str = "clean"  # "published" or "clean"
+    smoothing: str = "none"  # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
+    width: int = 160  # clean: channels of the residual blocks
+    blocks: int = 7  # clean: residual blocks; each widens the view by one step on either side
+    units: int = 12  # clean: mouth units it knows; the other weights are zero
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -57,20 +59,23 @@ class AudioToMouthConfig:
         except TypeError as error:
             raise BadCheckpoint(f"The checkpoint's audio settings are not understood: {error}") from error
         if config.kind not in ("published", "clean") or config.smoothing not in ("zero", "edge", "none"):
-            raise BadCheckpoint(f"The checkpoint asks for an audio network {config.kind!r} with smoothing "
-                                f"{config.smoothing!r}, which this version does not have")
+            raise BadCheckpoint(
+                f"The checkpoint asks for an audio network {config.kind!r} with smoothing "
+                f"{config.smoothing!r}, which this version does not have"
+            )
         return config
 
 
 PUBLISHED = AudioToMouthConfig(kind="published", smoothing="zero")
 CLEAN = AudioToMouthConfig()
 
-Listener = Callable[[int, int], np.ndarray]
+Listener = Callable[[int, int], NDArray[Any]]
 """Steps `first` to `last` - 1 of a sound -> mouth weights float32 [last - first, 20]."""
 
 
 class AudioToMouth(nn.Module):
-    """What both networks share: a config, and `listener`, through which `core.audio.mouth_from_audio` runs them."""
+    """What both networks share: a config, and `listener`, through which `core.audio.mouth_from_audio` runs
+    them."""
 
     def __init__(self, config: AudioToMouthConfig) -> None:
         super().__init__()
@@ -82,26 +87,38 @@ class AudioToMouth(nn.Module):
         return next(self.parameters()).device
 
     @abstractmethod
-    def listener(self, samples: np.ndarray) -> Listener:
+    def listener(self, samples: NDArray[Any]) -> Listener:
         """Measure a whole sound once, float32 [N] at 16 kHz; what comes back predicts any part of it."""
 
 
 # Wav2Lip's audio encoder: (channels in, out, kernel, stride (bands, time), padding, residual).
 _ENCODER: tuple[tuple[int, int, int, tuple[int, int], int, bool], ...] = (
-    (1, 32, 3, (1, 1), 1, False), (32, 32, 3, (1, 1), 1, True), (32, 32, 3, (1, 1), 1, True),
-    (32, 64, 3, (3, 1), 1, False), (64, 64, 3, (1, 1), 1, True), (64, 64, 3, (1, 1), 1, True),
-    (64, 128, 3, (3, 3), 1, False), (128, 128, 3, (1, 1), 1, True), (128, 128, 3, (1, 1), 1, True),
-    (128, 256, 3, (3, 2), 1, False), (256, 256, 3, (1, 1), 1, True),
-    (256, 512, 3, (1, 1), 0, False), (512, 512, 1, (1, 1), 0, False),
+    (1, 32, 3, (1, 1), 1, False),
+    (32, 32, 3, (1, 1), 1, True),
+    (32, 32, 3, (1, 1), 1, True),
+    (32, 64, 3, (3, 1), 1, False),
+    (64, 64, 3, (1, 1), 1, True),
+    (64, 64, 3, (1, 1), 1, True),
+    (64, 128, 3, (3, 3), 1, False),
+    (128, 128, 3, (1, 1), 1, True),
+    (128, 128, 3, (1, 1), 1, True),
+    (128, 256, 3, (3, 2), 1, False),
+    (256, 256, 3, (1, 1), 1, True),
+    (256, 512, 3, (1, 1), 0, False),
+    (512, 512, 1, (1, 1), 0, False),
 )
 
 
 class _PublishedBlock(nn.Module):
     """Convolution, batch norm, the input again if residual, ReLU."""
 
-    def __init__(self, channels: int, out: int, kernel: int, stride: tuple[int, int], padding: int, residual: bool) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: int, stride: tuple[int, int], padding: int, residual: bool
+    ) -> None:
         super().__init__()
-        self.conv_block = nn.Sequential(nn.Conv2d(channels, out, kernel, stride, padding), nn.BatchNorm2d(out))
+        self.conv_block = nn.Sequential(
+            nn.Conv2d(channels, out, kernel, stride, padding), nn.BatchNorm2d(out)
+        )
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,11 +139,12 @@ class PublishedAudioToMouth(AudioToMouth):
         weights: Tensor = self.mapping(self.audio_encoder(windows).flatten(1))
         return weights
 
-    def listener(self, samples: np.ndarray) -> Listener:
+    def listener(self, samples: NDArray[Any]) -> Listener:
         """See `AudioToMouth.listener`."""
+
         @torch.inference_mode()
-        def listen(first: int, last: int) -> np.ndarray:
-            windows = torch.from_numpy(np.ascontiguousarray(audio.windows(samples, first, last)))
+        def listen(first: int, last: int) -> NDArray[Any]:
+            windows = torch.from_numpy(audio.windows(samples, first, last))
             return np.asarray(self(windows[:, None].to(self.device)).float().cpu())
 
         return listen
@@ -153,10 +171,14 @@ class CleanAudioToMouth(AudioToMouth):
         super().__init__(config)
         # over bands as well as time: a formant is the same formant a few bands higher up
         self.bands = nn.Sequential(
-            nn.Conv2d(1, 32, 5, (2, 1), (2, 0), bias=False), nn.BatchNorm2d(32), nn.GELU(),      # [B, 32, 40, F - 4]
-            nn.Conv2d(32, 48, 3, (2, 2), (1, 0), bias=False), nn.BatchNorm2d(48), nn.GELU(),     # [B, 48, 20, ...]
+            nn.Conv2d(1, 32, 5, (2, 1), (2, 0), bias=False),
+            nn.BatchNorm2d(32),
+            nn.GELU(),  # [B, 32, 40, F - 4]
+            nn.Conv2d(32, 48, 3, (2, 2), (1, 0), bias=False),
+            nn.BatchNorm2d(48),
+            nn.GELU(),  # [B, 48, 20, ...]
         )
-        self.step = nn.Conv1d(48 * 20, config.width, 2, 2)                                       # 25 a second from here
+        self.step = nn.Conv1d(48 * 20, config.width, 2, 2)  # 25 a second from here
         self.blocks = nn.Sequential(*(_CleanBlock(config.width) for _ in range(config.blocks)))
         self.norm = nn.BatchNorm1d(config.width)
         self.units = nn.Conv1d(config.width, config.units, 1)
@@ -164,14 +186,15 @@ class CleanAudioToMouth(AudioToMouth):
         self.usual: Tensor  # average spectrum of the training voices, see core.audio.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:
-        """Mel frames (hop 160) that steps `first` to `last` - 1 depend on, symmetric about each step's middle."""
+        """Mel frames (hop 160) that steps `first` to `last` - 1 depend on, symmetric about each step's
+        middle."""
         context = 4 * self.config.blocks
         return 4 * first - 2 - context, 4 * (last - 1) + 7 + context
 
     def logits(self, features: Tensor) -> Tensor:
         """[B, F, 80] -> [B, T, 12]; sigmoid makes mouth units of them. F = 4 T + 5 + 8 * blocks."""
-        x = self.bands(features.transpose(1, 2).unsqueeze(1)).flatten(1, 2)                      # [B, 960, 2 T + ...]
-        x = functional.gelu(self.norm(self.blocks(self.step(x))))                                # [B, width, T]
+        x = self.bands(features.transpose(1, 2).unsqueeze(1)).flatten(1, 2)  # [B, 960, 2 T + ...]
+        x = functional.gelu(self.norm(self.blocks(self.step(x))))  # [B, width, T]
         out: Tensor = self.units(x)
         return out.transpose(1, 2)
 
@@ -180,13 +203,13 @@ class CleanAudioToMouth(AudioToMouth):
         weights = FULL * torch.sigmoid(self.logits(features))
         return functional.pad(weights, (0, BANKS["mouth"] - self.config.units))
 
-    def listener(self, samples: np.ndarray) -> Listener:
+    def listener(self, samples: NDArray[Any]) -> Listener:
         """See `AudioToMouth.listener`."""
         about = audio.profile(samples)
         usual = self.usual.double().cpu().numpy()
 
         @torch.inference_mode()
-        def listen(first: int, last: int) -> np.ndarray:
+        def listen(first: int, last: int) -> NDArray[Any]:
             heard = audio.features(samples, about, usual, *self.frames(first, last))
             return np.asarray(self(torch.from_numpy(heard)[None].to(self.device))[0].float().cpu())
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The phone names of flite and espeak-ng, as visemes.
 
-flite uses the ARPAbet in small letters. espeak-ng uses its own ASCII notation, in many languages; the table lists the
-base symbols and `from_espeak` strips length, stress and variant marks until one of them is met.
+flite uses the ARPAbet in small letters. espeak-ng uses its own ASCII notation, in many languages; the table
+lists the base symbols and `from_espeak` strips length, stress and variant marks until one of them is met.
 A diphthong is two visemes, the first taking 55 % of the time.
 """
 
@@ -10,29 +10,99 @@ from __future__ import annotations
 
 _FLITE = {
     "silence": "pau sil h# brth ssil",
-    "p": "p b m em", "f": "f v", "th": "th dh", "t": "t d n en dx nx", "l": "l el", "k": "k g ng", "s": "s z",
-    "sh": "sh zh ch jh", "r": "r", "w": "w", "y": "y", "h": "hh hv",
-    "aa": "aa", "ae": "ae", "ah": "ah ax", "ao": "ao", "eh": "eh", "er": "er axr", "ih": "ih ix", "iy": "iy",
-    "uh": "uh", "uw": "uw ux",
+    "p": "p b m em",
+    "f": "f v",
+    "th": "th dh",
+    "t": "t d n en dx nx",
+    "l": "l el",
+    "k": "k g ng",
+    "s": "s z",
+    "sh": "sh zh ch jh",
+    "r": "r",
+    "w": "w",
+    "y": "y",
+    "h": "hh hv",
+    "aa": "aa",
+    "ae": "ae",
+    "ah": "ah ax",
+    "ao": "ao",
+    "eh": "eh",
+    "er": "er axr",
+    "ih": "ih ix",
+    "iy": "iy",
+    "uh": "uh",
+    "uw": "uw ux",
 }
-_FLITE_PAIRS = {"aw": ("aa", "uh"), "ay": ("aa", "ih"), "ey": ("eh", "iy"), "ow": ("oh", "uw"), "oy": ("ao", "ih")}
+_FLITE_PAIRS = {
+    "aw": ("aa", "uh"),
+    "ay": ("aa", "ih"),
+    "ey": ("eh", "iy"),
+    "ow": ("oh", "uw"),
+    "oy": ("ao", "ih"),
+}
 
 _ESPEAK = {
     "silence": "_ ? !",
-    "p": "p b m B pF", "f": "f v v#", "th": "T D", "t": "t d n t# t[ d[ ts dz n^ t; d; * **", "l": "l L l^ @L",
-    "k": "k g N x X Q c J C N^ R R2 r* q G gh", "s": "s z s# z#", "sh": "S Z tS dZ s. z. S; Z; sx ts; dz;",
-    "r": "r r-", "w": "w w2", "y": "j ; J^", "h": "h <h>",
-    "aa": "A A: 0 a a:", "ae": "&", "ah": "@ @2 @5 @- V a# 3- &U", "ao": "O O: Q",
-    "oh": "o o:", "eh": "E E: e e: E- E2", "er": "3 3: VR", "ih": "I I2 I# i- y-", "iy": "i i:",
-    "uh": "U", "uw": "u u: u-", "ue": "y y: Y", "oe": "W W: 8 Y: 2 2: 9",
+    "p": "p b m B pF",
+    "f": "f v v#",
+    "th": "T D",
+    "t": "t d n t# t[ d[ ts dz n^ t; d; * **",
+    "l": "l L l^ @L",
+    "k": "k g N x X Q c J C N^ R R2 r* q G gh",
+    "s": "s z s# z#",
+    "sh": "S Z tS dZ s. z. S; Z; sx ts; dz;",
+    "r": "r r-",
+    "w": "w w2",
+    "y": "j ; J^",
+    "h": "h <h>",
+    "aa": "A A: 0 a a:",
+    "ae": "&",
+    "ah": "@ @2 @5 @- V a# 3- &U",
+    "ao": "O O: Q",
+    "oh": "o o:",
+    "eh": "E E: e e: E- E2",
+    "er": "3 3: VR",
+    "ih": "I I2 I# i- y-",
+    "iy": "i i:",
+    "uh": "U",
+    "uw": "u u: u-",
+    "ue": "y y: Y",
+    "oe": "W W: 8 Y: 2 2: 9",
 }
 _ESPEAK_PAIRS = {
-    "aI": ("aa", "ih"), "aI2": ("aa", "ih"), "ai": ("aa", "iy"), "AI": ("aa", "ih"), "aU": ("aa", "uh"), "au": ("aa", "uw"),
-    "eI": ("eh", "iy"), "EI": ("eh", "iy"), "ei": ("eh", "iy"), "oU": ("oh", "uw"), "ou": ("oh", "uw"), "VU": ("ah", "uh"),
-    "OI": ("ao", "ih"), "oI": ("oh", "ih"), "oi": ("oh", "iy"), "eU": ("eh", "uh"), "eu": ("eh", "uw"),
-    "i@": ("iy", "ah"), "e@": ("eh", "ah"), "U@": ("uh", "ah"), "o@": ("ao", "er"), "O@": ("ao", "er"), "A@": ("aa", "er"),
-    "i@3": ("iy", "er"), "aI@": ("aa", "ih"), "aU@": ("aa", "uh"), "IR": ("ih", "er"), "UR": ("uh", "er"), "ea": ("eh", "aa"),
-    "aI3": ("aa", "er"), "I@": ("ih", "ah"), "ju": ("y", "uw"), "ju:": ("y", "uw"),
+    "aI": ("aa", "ih"),
+    "aI2": ("aa", "ih"),
+    "ai": ("aa", "iy"),
+    "AI": ("aa", "ih"),
+    "aU": ("aa", "uh"),
+    "au": ("aa", "uw"),
+    "eI": ("eh", "iy"),
+    "EI": ("eh", "iy"),
+    "ei": ("eh", "iy"),
+    "oU": ("oh", "uw"),
+    "ou": ("oh", "uw"),
+    "VU": ("ah", "uh"),
+    "OI": ("ao", "ih"),
+    "oI": ("oh", "ih"),
+    "oi": ("oh", "iy"),
+    "eU": ("eh", "uh"),
+    "eu": ("eh", "uw"),
+    "i@": ("iy", "ah"),
+    "e@": ("eh", "ah"),
+    "U@": ("uh", "ah"),
+    "o@": ("ao", "er"),
+    "O@": ("ao", "er"),
+    "A@": ("aa", "er"),
+    "i@3": ("iy", "er"),
+    "aI@": ("aa", "ih"),
+    "aU@": ("aa", "uh"),
+    "IR": ("ih", "er"),
+    "UR": ("uh", "er"),
+    "ea": ("eh", "aa"),
+    "aI3": ("aa", "er"),
+    "I@": ("ih", "ah"),
+    "ju": ("y", "uw"),
+    "ju:": ("y", "uw"),
 }
 _ENGLISH = {"a": "ae", "a:": "aa", "Q": "ao"}
 """English vowels that the same letter spells differently elsewhere."""
@@ -52,7 +122,8 @@ def from_flite(phone: str) -> tuple[str, ...]:
 
 
 def from_espeak(phone: str, english: bool = True) -> tuple[str, ...] | None:
-    """Visemes of an espeak-ng phoneme; None when the sound is not known, so that the sentence can be dropped."""
+    """Visemes of an espeak-ng phoneme; None when the sound is not known, so that the sentence can be
+    dropped."""
     if english and phone in _ENGLISH:
         return (_ENGLISH[phone],)
     while phone:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Text -> sound and timed visemes, by flite (a program) or espeak-ng (a library).
 
-Only training needs either of them; the product does not. Both are free software packaged by every Linux distribution
-(Debian: ``flite``, ``libespeak-ng1``). Each voice says which sounds it makes and when they begin, within about 20 ms.
+Only training needs either of them; the product does not. Both are free software packaged by every Linux
+distribution (Debian: ``flite``, ``libespeak-ng1``). Each voice says which sounds it makes and when they
+begin, within about 20 ms.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.speech import phones
 from core.speech.visemes import timed
@@ -30,11 +33,11 @@ RATE = 16000
 class Voice:
     """Who speaks: an engine, one of its voices, and how."""
 
-    engine: str          # "flite" or "espeak"
-    name: str            # flite: slt, rms, awb, kal16; espeak: language, optionally +variant, e.g. "en-us+f3"
-    speed: float = 1.0   # 1 = the engine's own speaking rate, larger is faster
-    pitch: float = 0.5   # espeak only, 0..1
-    swing: float = 0.5   # espeak only: range of intonation, 0..1
+    engine: str  # "flite" or "espeak"
+    name: str  # flite: slt, rms, awb, kal16; espeak: language, optionally +variant, e.g. "en-us+f3"
+    speed: float = 1.0  # 1 = the engine's own speaking rate, larger is faster
+    pitch: float = 0.5  # espeak only, 0..1
+    swing: float = 0.5  # espeak only: range of intonation, 0..1
 
     @property
     def key(self) -> str:
@@ -51,8 +54,8 @@ class Utterance:
         visemes: float32 [K, 3], rows of (viseme number, start, end) in seconds.
     """
 
-    samples: np.ndarray
-    visemes: np.ndarray
+    samples: NDArray[Any]
+    visemes: NDArray[Any]
 
 
 class SpeechUnavailable(RuntimeError):
@@ -65,7 +68,11 @@ class UnknownSound(ValueError):
 
 def available(engine: str) -> bool:
     """True when the engine ("flite" or "espeak") is installed."""
-    return shutil.which("flite") is not None if engine == "flite" else ctypes.util.find_library("espeak-ng") is not None
+    return (
+        shutil.which("flite") is not None
+        if engine == "flite"
+        else ctypes.util.find_library("espeak-ng") is not None
+    )
 
 
 def speak(text: str, voice: Voice) -> Utterance:
@@ -78,15 +85,16 @@ def speak(text: str, voice: Voice) -> Utterance:
     return {"flite": _flite, "espeak": _espeak}[voice.engine](text, voice)
 
 
-def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+def _resampled(samples: NDArray[Any], rate: int) -> NDArray[Any]:
     if rate == RATE:
         return samples.astype(np.float32)
-    import soxr
+    import librosa
 
-    return np.asarray(soxr.resample(samples.astype(np.float32), rate, RATE), np.float32)
+    return np.asarray(librosa.resample(samples.astype(np.float32), orig_sr=rate, target_sr=RATE), np.float32)
 
 
-# --- flite -----------------------------------------------------------------------------------------------------------
+# --- flite ----------------------------------------------------------------------------------------
+
 
 def _flite(text: str, voice: Voice) -> Utterance:
     import soundfile
@@ -95,12 +103,24 @@ def _flite(text: str, voice: Voice) -> Utterance:
         raise SpeechUnavailable("flite is not installed")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
-        command = ["flite", "-voice", voice.name, "--setf", f"duration_stretch={1 / voice.speed:.4f}", "-psdur",
-                   "-t", text, "-o", str(path)]
+        command = [
+            "flite",
+            "-voice",
+            voice.name,
+            "--setf",
+            f"duration_stretch={1 / voice.speed:.4f}",
+            "-psdur",
+            "-t",
+            text,
+            "-o",
+            str(path),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         # an unknown voice is replaced by flite's default with nothing but a word on stderr
         if done.returncode or not path.exists() or "unknown" in done.stderr.lower():
-            raise SpeechUnavailable(f"flite cannot speak with the voice {voice.name!r}: {done.stderr.strip()}")
+            raise SpeechUnavailable(
+                f"flite cannot speak with the voice {voice.name!r}: {done.stderr.strip()}"
+            )
         samples, rate = soundfile.read(path, dtype="float32")
     rows: list[tuple[str, float, float]] = []
     start = 0.0
@@ -111,7 +131,8 @@ def _flite(text: str, voice: Voice) -> Utterance:
     return Utterance(_resampled(samples, rate), timed(rows))
 
 
-# --- espeak-ng -------------------------------------------------------------------------------------------------------
+# --- espeak-ng ------------------------------------------------------------------------------------
+
 
 class _Id(ctypes.Union):
     _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
@@ -120,12 +141,21 @@ class _Id(ctypes.Union):
 class _Event(ctypes.Structure):
     """espeak_EVENT of speak_lib.h."""
 
-    _fields_ = [("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-                ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-                ("user_data", ctypes.c_void_p), ("id", _Id)]
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    ]
 
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 _SYNCHRONOUS, _PHONEME_EVENTS, _DO_NOT_EXIT = 2, 1, 0x8000
 _LIST_END, _PHONEME, _UTF8 = 0, 7, 1
 _PARAMETERS = {"rate": 1, "pitch": 3, "range": 4}
@@ -134,7 +164,8 @@ _USUAL_RATE = 165  # words a minute
 
 @functools.cache
 def _library() -> tuple[ctypes.CDLL, int]:
-    """The library, started once in a process: a second start would lose the events. Returns it with its sample rate."""
+    """The library, started once in a process: a second start would lose the events. Returns it with its
+    sample rate."""
     name = ctypes.util.find_library("espeak-ng")
     if name is None:
         raise SpeechUnavailable("espeak-ng is not installed")
@@ -174,11 +205,17 @@ def _espeak(text: str, voice: Voice) -> Utterance:
     library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _UTF8, None, None)
     library.espeak_Synchronize()
     samples = np.frombuffer(b"".join(pcm), np.int16).astype(np.float32) / 32768
-    return Utterance(_resampled(samples, rate), timed(_espeak_visemes(events, len(samples) / rate, voice.name)))
+    return Utterance(
+        _resampled(samples, rate), timed(_espeak_visemes(events, len(samples) / rate, voice.name))
+    )
 
 
-def _espeak_visemes(events: list[tuple[float, str]], seconds: float, name: str) -> list[tuple[str, float, float]]:
-    sounds = [(at, phone) for at, phone in events if phone and not phone.startswith("(")]  # "(en)" marks a change of language
+def _espeak_visemes(
+    events: list[tuple[float, str]], seconds: float, name: str
+) -> list[tuple[str, float, float]]:
+    sounds = [
+        (at, phone) for at, phone in events if phone and not phone.startswith("(")
+    ]  # "(en)" marks a change of language
     if not sounds:
         raise UnknownSound(f"{name} said nothing")
     rows = [("silence", 0.0, sounds[0][0])]
