@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m server`: JSON-RPC 2.0 over stdin and stdout, for Blender or any other client.
 
-    python -m server [--log FILE]
+    python -m server [--log FILE] [--device cpu]
 
 Standard output belongs to the protocol alone: its file descriptor is taken away at start, and whatever prints
 afterwards, Python, a C library or a child process, prints to standard error. Standard input is taken in the
@@ -15,10 +15,11 @@ import faulthandler
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO, NoReturn
 
 from .session import Runtime, Session
+from .terminal import DEVICES
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -33,33 +34,15 @@ def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
     return source, sink
 
 
-def serve(make_runtime: Callable[[], Runtime], log_file: str = "") -> int:
+def serve(runtime: Runtime, log_file: str = "") -> int:
     """Claim the standard streams and serve them until the client leaves. Returns the exit code."""
     source, sink = claim_stdio()
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     faulthandler.enable()
     try:
-        return Session(source, sink, make_runtime(), log_file).run()
+        return Session(source, sink, runtime, log_file).run()
     except KeyboardInterrupt:
         return 130
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The entry point. Returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m server", description="EDTalk's server, spoken to over stdin and stdout"
-    )
-    parser.add_argument(
-        "--log", default="", metavar="FILE", help="write messages and tracebacks here instead of to stderr"
-    )
-    options = parser.parse_args(argv)
-    if options.log:
-        descriptor = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
-    from .runtime import Runtime as TheRuntime
-
-    return serve(TheRuntime, options.log)
 
 
 def leave(code: int) -> NoReturn:
@@ -68,5 +51,33 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `python -m server`, which is also `edtalk serve`."""
+    parser.add_argument(
+        "--log", default="", metavar="FILE", help="messages and tracebacks go here instead of to stderr"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: the fastest that is here")
+
+
+def run(options: argparse.Namespace) -> NoReturn:
+    """Serve, then leave."""
+    if options.log:
+        descriptor = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    from .runtime import Runtime as RealRuntime
+
+    leave(serve(RealRuntime(options.device), options.log))
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The entry point of `python -m server`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m server", description="EDTalk's server, for Blender to speak to"
+    )
+    add_arguments(parser)
+    run(parser.parse_args(argv))
+
+
 if __name__ == "__main__":
-    leave(main())
+    main()

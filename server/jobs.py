@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.wire.messages import Describe, Initialize, Inspect, Message, Preview
@@ -50,10 +51,14 @@ class Desk:
             self._changed.notify()
             return stale
 
-    def take(self) -> Job | None:
-        """Wait for the next job; None when the desk is closed."""
+    def take(self, patience: float, rest: Callable[[], None]) -> Job | None:
+        """Wait for the next job; None when the desk is closed. `rest` is called after `patience` idle
+        seconds.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._urgent or self._queue)
+            if not self._changed.wait_for(self._ready, patience):
+                rest()
+                self._changed.wait_for(self._ready)
             return None if self._closed else self._start(self._urgent or self._queue)
 
     def take_urgent(self) -> Job | None:
@@ -90,6 +95,9 @@ class Desk:
             self._urgent.clear()
             self._queue.clear()
             self._changed.notify_all()
+
+    def _ready(self) -> bool:
+        return self._closed or bool(self._urgent or self._queue)
 
     def _start(self, queue: deque[Job]) -> Job:
         job = queue.popleft()

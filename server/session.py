@@ -27,6 +27,9 @@ from .report import Pace, Report
 GRACE = 2.0
 """Seconds a running job has to stop after stdin closed."""
 
+PATIENCE = 300.0
+"""Idle seconds after which the runtime lets go of the model, so that Blender may have the graphics card."""
+
 log = logging.getLogger("edtalk")
 
 
@@ -35,6 +38,9 @@ class Runtime(Protocol):
 
     def answer(self, message: messages.Message, report: Report) -> messages.Message:
         """Do what the message asks for and return its result. Raises EDTalkError."""
+
+    def rest(self) -> None:
+        """Let go of memory; nothing has been asked for in a while."""
 
 
 class Session:
@@ -60,7 +66,7 @@ class Session:
         """Serve until the client says shutdown or closes the stream. Returns the exit code."""
         listener = threading.Thread(target=self._listen, name="listener", daemon=True)
         listener.start()
-        while (job := self._desk.take()) is not None:
+        while (job := self._desk.take(PATIENCE, self._runtime.rest)) is not None:
             self._serve(job)
         self._finished.set()
         listener.join(GRACE)  # it may still have its last answers to write

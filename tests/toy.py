@@ -165,6 +165,9 @@ class ToyRuntime:
             report.progress("Rendering", step + 1, message.size)
         return messages.Decoded(written=message.size, seconds=1, fps=1)
 
+    def rest(self) -> None:
+        pass
+
     def steps(self) -> None:
         pass
 
@@ -195,7 +198,7 @@ def main() -> None:
     """The toy server: everything real but the runtime."""
     from server.__main__ import leave, serve
 
-    leave(serve(ToyRuntime))
+    leave(serve(ToyRuntime()))
 
 
 def request(number: int, message: messages.Message) -> bytes:

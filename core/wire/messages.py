@@ -182,6 +182,7 @@ class Decode(Message):
     digits: int = ruled(rules.whole(1, 9), 4)
     checkpoint: str = ruled(rules.path_or_empty, "")
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)
     size: int = ruled(_SIDE, 512)  # side of the crop as it is written
     composite: str = ruled(rules.one_of(*COMPOSITES), "crop")  # alone, or pasted into the whole portrait
     detail: bool = ruled(rules.flag, True)  # carry the portrait's own sharpness over
@@ -210,6 +211,7 @@ class Preview(Message):
     weights: tuple[float, ...] = ruled(rules.WEIGHTS)
     checkpoint: str = ruled(rules.path_or_empty, "")
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)
     size: int = ruled(_SIDE, 256)
     detail: bool = ruled(rules.flag, False)
     out: str = ruled(rules.path)  # .npy to write: uint8 [H, W, 4], top row first, display-referred sRGB

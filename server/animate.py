@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A portrait and a voice in, a talking head out.
+
+    edtalk animate --source face.png --audio voice.wav --out take01
+    edtalk animate --source face.png --audio voice.wav --driving clip.mp4 --emotion happy --paste --out take02
+
+leaves in the folder: numbered frames, motion.npz (the weights, 25 steps a second), weights.csv (the same as a
+table), preview.mp4 with the sound, and sheet.png, a contact sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.wire.errors import InputError
+from core.wire.messages import Analyze, Analyzed
+
+from .redraw import draw, numbered
+from .report import Report
+from .terminal import Bars, add_output, add_source, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PREVIEW_SIDE = 1280
+"""Pixels of the preview's longer side, at most; the frames keep theirs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `edtalk animate`."""
+    add_source(parser)
+    parser.add_argument("--audio", default="", metavar="SOUND", help="speech for the mouth")
+    parser.add_argument("--driving", default="", metavar="CLIP", help="a clip that lends its motion")
+    parser.add_argument("--emotion", default="", help="such as happy, sad, angry, surprised")
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=0.5,
+        help="natural head motion and blinks, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another number, other idle motion")
+    add_output(parser, ("png", "png16"))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Analyse, decode, and leave everything in the folder."""
+    from core.motion import Motion
+
+    from .runtime import Runtime
+
+    if not options.audio and not options.driving:
+        raise InputError("There is nothing to move the face with", hint="Give --audio, --driving or both")
+    out, runtime = Path(whole(options.out)), Runtime(options.device)
+    with Bars(options.quiet) as report:
+        analyzed = runtime.answer(
+            Analyze(
+                portrait=whole(options.source),
+                audio=whole(options.audio),
+                driving=whole(options.driving),
+                checkpoint=whole(options.checkpoint),
+                out=str(out / "motion.npz"),
+                crop=options.crop,
+                seed=options.seed,
+                idle=options.idle,
+                emotion=options.emotion,
+                face=options.face,
+                overwrite=options.overwrite,
+            ),
+            report,
+        )
+        assert isinstance(analyzed, Analyzed)
+        motion = Motion.load(analyzed.motion)
+        motion.save_csv(out / "weights.csv")
+        decoded = draw(options, motion, out / "motion.npz", analyzed.crop, runtime, report)
+        rate = numbered(motion, options.fps, options.start).rate
+        files = [report.files[number] for number in sorted(report.files)]
+        show(files, rate, out, whole(options.audio or options.driving), report)
+    for warning in analyzed.warnings:
+        print(f"Note: {warning}")
+    made = "motion.npz, weights.csv, preview.mp4, sheet.png"
+    print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {made}")
+    return 0
+
+
+def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Report) -> None:
+    """preview.mp4 and sheet.png from the frames on disk; `sound` is a sound or a clip."""
+    from core import sheet, video
+    from core.wire.errors import UnreadableAudio
+
+    def pictures() -> Any:
+        for done, file in enumerate(files):
+            report.progress("Preview", done + 1, len(files))
+            yield small(file)
+
+    try:
+        video.write_preview(out / "preview.mp4", pictures(), rate, sound)
+    except UnreadableAudio:  # a driving clip need not have any
+        video.write_preview(out / "preview.mp4", pictures(), rate)
+    chosen = sheet.spread(len(files))
+    captions = [f"{index / rate:.2f} s" for index in chosen]
+    sheet.write_sheet(out / "sheet.png", (small(files[index]) for index in chosen), captions=captions)
+
+
+def small(file: Path) -> NDArray[Any]:
+    """A frame as 8-bit RGB [H, W, 3], scaled down when it is larger than a preview need be."""
+    import cv2
+
+    from core import image
+
+    rgb = image.load(file).to_depth(8).rgb
+    scale = PREVIEW_SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: `edtalk animate --source face.png --audio voice.wav --out take01`, and its sisters.
+
+Exit codes: 0 done; 1 something that can be said in one sentence (bad input, a blocked folder); 2 wrong
+arguments; 130 interrupted. A command is a module with `add_arguments(parser)` and `run(options)`; it is
+imported when it is called. What the makers of the model run (`heads`, `train`) are recipes of core with a
+`main` of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from core.wire.errors import BadFields, EDTalkError
+
+from . import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "animate": ("server.animate", "a portrait and a voice in; frames, motion, preview and contact sheet out"),
+    "decode": ("server.redraw", "draw a motion.npz or weights.csv"),
+    "convert": ("server.convert", "turn a published checkpoint into a safetensors file"),
+    "doctor": ("server.doctor", "what is here, what is missing, and how to get it"),
+    "bench": ("server.bench", "how fast this machine analyses and decodes"),
+    "serve": ("server.__main__", "the server that Blender speaks to, over stdin and stdout"),
+}
+"""Name -> module with `add_arguments` and `run`, and what it does."""
+
+RECIPES: dict[str, dict[str, str]] = {
+    "heads": {
+        "render": "core.heads.dataset",
+        "sheet": "core.heads.sheet",
+    },
+    "train": {
+        "encoder-generator": "core.training.encoder_generator",
+        "audio-to-mouth": "core.training.audio_to_mouth",
+        "card": "core.evaluation.card",
+    },
+}
+"""Group -> recipe -> module with a `main`, which takes the arguments, or a `Settings` that is filled from
+them.
+"""
+
+GROUPS = {"heads": "synthetic heads, to train on and to look at", "train": "the recipes the model is made by"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code; never raises for what a person can cause."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except BadFields as error:
+        return _say(error, 2)
+    except EDTalkError as error:
+        return _say(error, 1)
+    except KeyboardInterrupt:
+        print("edtalk: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as leaving:  # argparse says what is wrong, or shows help, and raises this
+        return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name in ("--version", "version"):
+        print(f"EDTalk {__version__}")
+        return 0
+    if name in RECIPES:
+        return _run_recipe(name, rest)
+    if name not in COMMANDS:
+        print(f"edtalk: there is no command {name!r}; `edtalk --help` lists them", file=sys.stderr)
+        return 2
+    module = importlib.import_module(COMMANDS[name][0])
+    parser = argparse.ArgumentParser(
+        prog=f"edtalk {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(rest)))
+
+
+def _run_recipe(group: str, arguments: list[str]) -> int:
+    recipes = RECIPES[group]
+    if not arguments or arguments[0] not in recipes:
+        print(f"usage: edtalk {group} {{{','.join(recipes)}}} ...", file=sys.stderr)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    module = importlib.import_module(recipes[arguments[0]])
+    if hasattr(module, "Settings"):
+        loop = importlib.import_module("core.training.loop")
+        module.main(loop.from_command_line(module.Settings, arguments[1:]))
+    else:
+        module.main(arguments[1:])
+    return 0
+
+
+def _overview() -> str:
+    lines = [f"EDTalk {__version__}: {COMMANDS['animate'][1]}", "", "usage: edtalk COMMAND ...", ""]
+    lines += [f"  {name:<9}{text}" for name, (_, text) in COMMANDS.items()]
+    lines += [f"  {group:<9}{text}: {', '.join(RECIPES[group])}" for group, text in GROUPS.items()]
+    return "\n".join([*lines, "", "`edtalk COMMAND --help` says more."])
+
+
+def _say(error: EDTalkError, code: int) -> int:
+    print(f"edtalk: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"        {error.hint}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is here, what is missing, and how to get it: Python, libraries, device, memory, checkpoints.
+
+    edtalk doctor
+
+Exit code 0: everything that is needed is here. 1: something is missing; the line says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import __version__
+
+OLDEST = (3, 10)
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    # module -> distributions that bring it, the one to install first
+    "torch": ("torch",),
+    "numpy": ("numpy",),
+    "librosa": ("librosa",),
+    "soundfile": ("soundfile",),
+    "av": ("av",),
+    "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+    "PIL": ("pillow",),
+    "safetensors": ("safetensors",),
+    "tqdm": ("tqdm",),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `remedy` is what to do when it is not `fine`."""
+
+    name: str
+    value: str
+    fine: bool = True
+    remedy: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`edtalk doctor` needs none."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report."""
+    return tell(examine())
+
+
+def tell(findings: Iterator[Finding]) -> int:
+    """Print findings as they come; 1 when one of them is not fine."""
+    code = 0
+    for finding in findings:
+        print(f"{'ok  ' if finding.fine else 'MISS'}  {finding.name:<12} {finding.value}")
+        if not finding.fine:
+            code = 1
+            print(f"      {'':<12} {finding.remedy}")
+    print("Everything that is needed is here." if code == 0 else "Something is missing, see above.")
+    return code
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, the quick things first."""
+    version = platform.python_version()
+    yield Finding("EDTalk", f"{__version__} in {Path(__file__).resolve().parent.parent}")
+    yield Finding("system", f"{platform.platform()}, {os.cpu_count()} processors")
+    yield Finding(
+        "Python",
+        f"{version} ({sys.executable})",
+        sys.version_info >= OLDEST,
+        "Use Python 3.10 or newer",
+    )
+    missing = False
+    for module, names in LIBRARIES.items():
+        finding = _library(module, names)
+        missing = missing or not finding.fine
+        yield finding
+    if missing:
+        return  # without the libraries there is nothing to ask
+    yield from _with_runtime()
+
+
+def _library(module: str, names: tuple[str, ...]) -> Finding:
+    remedy = f'"{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
+    if importlib.util.find_spec(module) is None:
+        return Finding(module, "is not installed", False, remedy)
+    for name in names:
+        try:
+            return Finding(module, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return Finding(module, "is here, its version is not known")
+
+
+def _with_runtime() -> Iterator[Finding]:
+    from .runtime import Runtime
+
+    hello = Runtime().hello()
+    memory = f", {hello.memory_mb / 1024:.1f} GB free" if hello.memory_mb else ""
+    yield Finding("device", f"{hello.device}{memory}")
+    embedded = False
+    for found in hello.checkpoints:
+        embedded = embedded or found["embedded"]
+        shipped = ", shipped" if found["embedded"] else ""
+        size = f"{found['size']} x {found['size']}"
+        yield Finding("checkpoint", f"{found['id']}, {size}, {found['licence']}{shipped} ({found['path']})")
+    for warning in hello.warnings:
+        yield Finding("note", warning)
+    if not embedded:
+        yield Finding(
+            "checkpoint",
+            "the one shipped with EDTalk is not here",
+            False,
+            "Install EDTalk again; it lies in core/checkpoints",
+        )

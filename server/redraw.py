@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw a motion that is already there: one you changed, or one from elsewhere.
+
+edtalk decode --source face.png --motion take01/motion.npz --out take02
+edtalk decode --source face.png --motion take01/weights.csv --fps 24 --format exr --out take03
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.wire.messages import FORMATS, Decode, Decoded
+
+from .terminal import Bars, add_output, add_source, whole
+
+if TYPE_CHECKING:
+    from core.motion import Motion
+
+    from .runtime import Runtime
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `edtalk decode`."""
+    add_source(parser)
+    parser.add_argument("--motion", required=True, metavar="FILE", help="motion.npz or weights.csv")
+    add_output(parser, FORMATS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Decode a motion file into a folder of frames."""
+    from core.motion import Motion
+
+    from .runtime import Runtime
+
+    path = Path(whole(options.motion))
+    motion = Motion.load_csv(path) if path.suffix.lower() == ".csv" else Motion.load(path)
+    with Bars(options.quiet) as report:
+        decoded = draw(options, motion, path, options.crop, Runtime(options.device), report)
+    print(f"{whole(options.out)}: {decoded.written} frames ({decoded.fps:.1f} a second)")
+    return 0
+
+
+def draw(
+    options: argparse.Namespace,
+    motion: Motion,
+    take: Path,
+    crop: tuple[float, float, float] | None,
+    runtime: Runtime,
+    report: Bars,
+) -> Decoded:
+    """Decode a motion as the options say. `take` is the file it came from: frames of another one are kept."""
+    with tempfile.TemporaryDirectory(prefix="edtalk-") as scratch:
+        path = Path(scratch) / "motion.npz"
+        numbered(motion, options.fps, options.start).save(path)
+        decoded = runtime.answer(
+            Decode(
+                portrait=whole(options.source),
+                motion=str(path),
+                out=whole(options.out),
+                name=options.name,
+                checkpoint=whole(options.checkpoint),
+                crop=crop,
+                face=options.face,
+                size=options.size,
+                composite=options.composite,
+                detail=options.detail,
+                format=options.format,
+                take=str(take),
+                overwrite=options.overwrite,
+            ),
+            report,
+        )
+    assert isinstance(decoded, Decoded)
+    return decoded
+
+
+def numbered(motion: Motion, fps: float | None, start: int | None) -> Motion:
+    """The motion at `fps` rows a second (None: its own), with its first frame called `start`.
+
+    Without `start`, a take that counts its steps from 0 begins at frame 1, as scenes do, and any other motion
+    keeps its numbers.
+    """
+    if fps is not None and fps != motion.rate:
+        motion = motion.resample(fps)
+    first = int(motion.frames[0])
+    if start is None:
+        start = 1 if first == 0 else first
+    return replace(motion, numbers=motion.frames + (start - first))

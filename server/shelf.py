@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checkpoints that lie on this computer: the one shipped with EDTalk, and what lies in the user's
+folders.
+
+`EDTALK_CHECKPOINTS` names folders, separated as in PATH; without it there is one, `~/.cache/edtalk` or what
+the system has in its place. Only headers are read, so looking is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.wire.errors import CheckpointError
+
+
+def folders() -> list[Path]:
+    """Where users keep checkpoints."""
+    named = os.environ.get("EDTALK_CHECKPOINTS", "")
+    if named:
+        return [Path(part) for part in named.split(os.pathsep) if part]
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return [base / "edtalk"]
+
+
+def found() -> tuple[list[dict[str, Any]], list[str]]:
+    """The checkpoints as `Initialized` lists them, and a sentence for each that cannot be used."""
+    from core import checkpoint
+
+    shipped = checkpoint.default_checkpoint()
+    records: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    for path in [shipped, *_candidates()]:
+        try:
+            header = checkpoint.read_header(path)
+        except CheckpointError as error:
+            warnings.append(error.message)
+            continue
+        records.append(
+            {
+                "id": header.meta.id,
+                "path": str(path.absolute()),
+                "licence": header.meta.licence,
+                "size": header.config.size,
+                "embedded": path == shipped,
+            }
+        )
+    return records, warnings
+
+
+def _candidates() -> Iterator[Path]:
+    for folder in folders():
+        try:
+            yield from sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
+        except OSError:
+            continue  # not there, or not for us
