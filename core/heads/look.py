@@ -29,12 +29,13 @@ IRIS = np.array([[.10, .045, .018], [.16, .085, .03], [.20, .15, .05], [.12, .17
 IRIS_COMMON = np.array([2.0, 1.5, 1.0, 0.7, 0.9, 0.5])
 IRIS_OF_LIGHT_SKIN = np.array([0.0, 0.1, 0.5, 0.8, 1.0, 1.0])
 
-# Hair styles with their frequency. bob01, bob02 and short03 hang over one eye, so they are rare.
+# Hair styles with their frequency. bob01, bob02, braid01 and short03 hang over one eye, so they are rare.
 # "" is a bald or shaven head.
-FEMALE_HAIR = {"hair_bob01": .04, "hair_bob02": .15, "hair_long01": 1.3, "hair_ponytail01": 1.3,
-               "hair_braid01": 1.3, "hair_short03": .08, "hair_short02": .8, "hair_afro01": .8}
-MALE_HAIR = {"hair_short01": 1.2, "hair_short02": 1.1, "hair_short03": .1, "hair_short04": 1.8, "": 1.4,
-             "hair_afro01": .9}
+FEMALE_HAIR = {"hair_bob01": 0.04, "hair_bob02": 0.12, "hair_braid01": 0.15, "hair_short03": 0.06, "hair_long01": 1.3,
+               "hair_ponytail01": 1.3, "hair_short02": 0.8, "hair_short01": 0.3, "hair_short04": 0.3,
+               "hair_afro01": 0.8}
+MALE_HAIR = {"hair_short01": 1.2, "hair_short02": 1.1, "hair_short03": 0.08, "hair_short04": 1.8, "": 1.4,
+             "hair_afro01": 0.9}
 MALE_BROWS = (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12)
 FEMALE_BROWS = (1, 2, 4, 5, 6, 7, 10, 11)
 TEETH = ("teeth_base", "teeth_shape01", "teeth_shape03")

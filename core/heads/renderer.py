@@ -20,7 +20,6 @@ from core.heads.pack import Floats, load_pack
 from core.heads.pose import EYE, Posed
 from core.heads.shaders import SURFACES, sources
 
-SHADOW_SIDE = 512
 SHADOW_CENTRE = np.array([0.0, 7.1, 0.6])
 LOOK_UNIFORMS = ("oil", "bump", "stripes", "cloth", "cloth_trim", "iris", "sclera", "pupil", "teeth", "hair",
                  "hair_light", "brow", "lash_density", "seed")
@@ -83,7 +82,8 @@ class Renderer:
         square = (self.side, self.side)
         self.target = gl.framebuffer([gl.texture(square, 4), gl.texture(square, 1, dtype="u4")],
                                      gl.depth_renderbuffer(square))
-        self.shadow = gl.depth_texture((SHADOW_SIDE, SHADOW_SIDE))
+        shadow_side = int(np.clip(2 * size, 256, 1024))
+        self.shadow = gl.depth_texture((shadow_side, shadow_side))
         self.shadow.compare_func = "<="
         self.shadow.filter = (moderngl.LINEAR, moderngl.LINEAR)
         self.shadow.repeat_x = self.shadow.repeat_y = False

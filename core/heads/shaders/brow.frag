@@ -15,9 +15,9 @@ void main() {
         float facing = max(dot(normalize(normal), key), 0.);
         light = brow * ((facing * .8 + .2) * key_colour * mix(.35, 1., lit(facing)) + ambient_at(normalize(normal)) * .8);
     } else {
-        float st = trait.y * 95. + (1. - trait.x) * trait.z * 3.;
+        float st = trait.y * 120. + (1. - trait.x) * trait.z * 3.;
         float hair = floor(st), side = abs(fract(st + .3 * random_at(vec2(hair, seed))) - .5) * 2.;
-        float length_ = .35 + .65 * random_at(vec2(hair, seed + 3.));
+        float length_ = .28 + .52 * random_at(vec2(hair, seed + 3.));
         alpha = smoothstep(.35, .9, 1. - side) * smoothstep(length_, length_ - .4, 1. - trait.x) * .75;
         alpha = max(alpha, smoothstep(.78, 1., trait.x) * .7) * lash_density;
         light = vec3(.010, .008, .007) * (ambient_at(normalize(normal)) * .5 + key_colour * .15);
