@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weights <-> f-curves.
 
-Writing: one f-curve a weight, filled by `foreach_set` (36 curves of 3000 keys in about 25 ms; inserting keys one
-by one takes half a second and more). Machine keys are of type Generated and not selected, so that hand keys stand
-out.
+Writing: one f-curve a weight, filled by `foreach_set` (36 curves of 3000 keys in about 25 ms; inserting
+keys one by one takes half a second and more). Machine keys are of type Generated and not selected, so
+that hand keys stand out.
 
-Reading: what the animator sees, with NLA and drivers, taken from a temporary scene that holds nothing but a copy of
-the rig. The user's scene may take a third of a second a frame; this one takes 0.05 ms. Traps:
+Reading: what the animator sees, with NLA and drivers, taken from a temporary scene that holds nothing
+but a copy of the rig. The user's scene may take a third of a second a frame; this one takes 0.05 ms.
+Traps:
 
 - from 4.4 an action keeps its curves in a channelbag behind layer, strip and slot; from 5.0 only there;
-- evaluating the rig itself would write the last frame's values into it and wipe what was posed but not keyed, hence
-  the copy;
+- evaluating the rig itself would write the last frame's values into it and wipe what was posed but not
+  keyed, hence the copy;
 - frame-change handlers of other add-ons do run for the temporary scene.
 """
 
@@ -27,7 +28,7 @@ from ..core.wire.channels import BANKS, CHANNELS, bank_of
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
-LINEAR, GENERATED = 1, 5  # members of Keyframe.interpolation and Keyframe.type, the same numbers in 4.2 to 5.x
+LINEAR, GENERATED = 1, 5  # of Keyframe.interpolation and Keyframe.type, the same in 4.2 to 5.x
 
 COLOURS = {"mouth": (0.92, 0.38, 0.42), "pose": (0.35, 0.62, 0.95), "expression": (0.95, 0.75, 0.25)}
 THEMES = {"mouth": "THEME01", "pose": "THEME04", "expression": "THEME09"}
@@ -37,7 +38,7 @@ READING_SCENE = ".edtalk_reading"
 
 
 def new_action(rig: bpy.types.Object, name: str) -> bpy.types.Action:
-    """Give the rig a fresh action of its own; the one before keeps a fake user, so that saving does not drop it."""
+    """Give the rig a fresh action; the one before gets a fake user, so that saving does not drop it."""
     data = rig.animation_data or rig.animation_data_create()
     if data.action is not None:
         data.action.use_fake_user = True
@@ -47,7 +48,7 @@ def new_action(rig: bpy.types.Object, name: str) -> bpy.types.Action:
 
 
 def curves_of(rig: bpy.types.Object):
-    """What has `.fcurves` and `.groups` for the rig's action: the action itself before 4.4, then a channelbag."""
+    """What holds `.fcurves` and `.groups` of the rig: its action before 4.4, then a channelbag."""
     data = rig.animation_data
     action = data.action
     if not LAYERED:
@@ -62,7 +63,7 @@ def curves_of(rig: bpy.types.Object):
 
 
 def write_weights(rig: bpy.types.Object, frames: np.ndarray, weights: np.ndarray) -> None:
-    """Key weights [T, 36] at scene frames [T] in the rig's action; keys these curves had before are replaced."""
+    """Key weights [T, 36] at scene frames [T] in the rig's action, instead of the keys it had."""
     curves = curves_of(rig)
     for column, name in enumerate(CHANNELS):
         _write_curve(curves, name, frames, weights[:, column])
@@ -94,7 +95,9 @@ def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> N
 
 
 @contextmanager
-def _alone(rig: bpy.types.Object, like: bpy.types.Scene) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
+def _alone(
+    rig: bpy.types.Object, like: bpy.types.Scene
+) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
     """A scene that holds only a copy of `rig`, at the frame rate of `like`; gone afterwards."""
     scene = bpy.data.scenes.new(READING_SCENE)
     double = rig.copy()

@@ -8,14 +8,15 @@
         server.listen(0.1)
     described = pending.result()            # or raises what the server answered
 
-One thread reads the pipe and does nothing but put messages into a queue; `listen` takes them out in the thread
-that calls it, which in Blender is the main thread. The traps that are avoided here:
+One thread reads the pipe and does nothing but put messages into a queue; `listen` takes them out in the
+thread that calls it, which in Blender is the main thread. The traps that are avoided here:
 
 - an undrained stderr pipe stops the server once it is full, so stderr goes to a log file;
 - the host's PYTHON* variables would point the server at Blender's own packages, so they are removed;
-- a working folder inside the extension blocks its update on Windows, and files lying in the working folder can
-  hide modules, so the server works in the folder of its log;
-- a server must not outlive Blender: it leaves when its stdin closes, which also happens when Blender is killed.
+- a working folder inside the extension blocks its update on Windows, and files lying in the working
+  folder can hide modules, so the server works in the folder of its log;
+- a server must not outlive Blender: it leaves when its stdin closes, which also happens when Blender is
+  killed.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Pending:
 
 
 class Server:
-    """One server process. `python` runs it, `root` holds `core` and `server`, `log` is a file for its stderr."""
+    """One server process: `python` runs it, `root` holds `core` and `server`, `log` takes its stderr."""
 
     def __init__(self, python: Path, root: Path, log: Path) -> None:
         self.python = python
@@ -140,7 +141,7 @@ class Server:
         return pending
 
     def listen(self, seconds: float, budget: float = 0.008) -> None:
-        """Wait up to `seconds` for something to be said, then take in what is there for at most `budget` s."""
+        """Wait up to `seconds` for something to be said, then take in what is there within `budget`."""
         try:
             item = self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait()
         except queue.Empty:
@@ -258,7 +259,7 @@ class Server:
 
 
 def clean_environment(environment: Mapping[str, str], root: Path) -> dict[str, str]:
-    """The environment for the server: ours without any PYTHON* variable, with `root` as its only extra path."""
+    """The environment for the server: without PYTHON* variables, with `root` as its only extra path."""
     kept = {
         name: value
         for name, value in environment.items()

@@ -23,7 +23,9 @@ from .properties import COMPOSITE_ITEMS, EMOTION_ITEMS, FORMAT_ITEMS, settings_o
 
 def parser() -> argparse.ArgumentParser:
     """The command line's own description."""
-    top = argparse.ArgumentParser(prog="blender --command edtalk", description="Talking faces without a window")
+    top = argparse.ArgumentParser(
+        prog="blender --command edtalk", description="Talking faces without a window"
+    )
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="say what the server runs on")
 
@@ -37,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--emotion", choices=[item[0] for item in EMOTION_ITEMS])
     generate.add_argument("--idle", type=float, help="natural head motion and blinks, 0..1")
     generate.add_argument("--seed", type=int)
-    generate.add_argument("--face", type=int, help="which face of the portrait, from the left, 1 is the first")
+    generate.add_argument(
+        "--face", type=int, help="which face of the portrait, from the left, 1 is the first"
+    )
     generate.add_argument("--size", type=int, help="side of the face's square, pixels")
     generate.add_argument("--composite", choices=[item[0] for item in COMPOSITE_ITEMS])
     generate.add_argument("--format", choices=[item[0] for item in FORMAT_ITEMS])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds a Python that can run the server. It never installs anything. No bpy.
 
-Looked at in this order: the interpreter named in the preferences (then no other), the variable EDTALK_PYTHON,
-the environment that `make` keeps in the repository, the environment that the command below makes, and what is on
-the PATH. A Python counts when it is new enough and has the packages, which is looked up without loading them.
+Looked at in this order: the interpreter named in the preferences (then no other), the variable
+EDTALK_PYTHON, the environment that `make` keeps in the repository, the environment that the command
+below makes, and what is on the PATH. A Python counts when it is new enough and has the packages, which
+is looked up without loading them.
 """
 
 from __future__ import annotations
@@ -44,9 +45,7 @@ def install_command() -> str:
     """The commands that make the server's environment, to be copied into a terminal and run by the user."""
     folder, requirements = home_environment(), ROOT / "server" / "requirements.txt"
     python = "py -3.11" if sys.platform == "win32" else "python3.11"
-    return (
-        f'{python} -m venv "{folder}"\n"{python_in(folder)}" -m pip install -r "{requirements}"'
-    )
+    return f'{python} -m venv "{folder}"\n"{python_in(folder)}" -m pip install -r "{requirements}"'
 
 
 def candidates(preferred: str) -> Iterator[Path]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A take's pictures in Blender: image datablock, picture plane, image strip and sound strip.
 
-Pictures are named by scene frame and Blender is told so: `frame_offset` is the first file number less one, hence
-scene frame f shows file f. The picture before the first is the portrait at rest, since Blender shows that one
-until the take begins and would paint a missing file magenta.
+Pictures are named by scene frame and Blender is told so: `frame_offset` is the first file number less
+one, hence scene frame f shows file f. The picture before the first is the portrait at rest, since
+Blender shows that one until the take begins and would paint a missing file magenta.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import bpy
 from . import takes
 
 TEXTURE = "EDTalk Frames"
-"""Name of the texture node that shows the take, so that it is found again whatever the animator has built around."""
+"""Name of the texture node that shows the take: it is found again whatever was built around it."""
 
 
 def short_path(path: Path | str) -> str:
-    """Relative to the .blend when there is one (`//edtalk/...`), so that the project can be moved as a whole."""
+    """Relative to the .blend when there is one (`//edtalk/...`), so that both can be moved together."""
     if not bpy.data.filepath:
         return str(path)
     try:
@@ -98,7 +98,13 @@ def _make_material(name: str) -> bpy.types.Material:
     clear = tree.nodes.new("ShaderNodeBsdfTransparent")
     mix = tree.nodes.new("ShaderNodeMixShader")
     output = tree.nodes.new("ShaderNodeOutputMaterial")
-    for node, x, y in ((texture, -600, 0), (emission, -250, -80), (clear, -250, 80), (mix, 0, 0), (output, 220, 0)):
+    for node, x, y in (
+        (texture, -600, 0),
+        (emission, -250, -80),
+        (clear, -250, 80),
+        (mix, 0, 0),
+        (output, 220, 0),
+    ):
         node.location = x, y
     link = tree.links.new
     link(texture.outputs["Color"], emission.inputs["Color"])
@@ -151,7 +157,8 @@ def find_strips(scene: bpy.types.Scene, take: str) -> list:
 def add_strips(
     scene: bpy.types.Scene, take: str, folder: Path, numbers: Sequence[int], start: int, fmt: str, audio: str
 ) -> list:
-    """Image strip for these file numbers, and below it a sound strip, on free channels from scene frame `start`.
+    """Image strip for these file numbers, and below it a sound strip, on free channels from scene frame
+    `start`.
 
     Gives back the strips that could be made; Blender builds without sound make no sound strip.
     """

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Work that takes a while, as generators with two drivers.
 
-A job is a generator that yields whenever it waits for the server. In background mode `run` drives it to its end;
-in the interface `start` leaves it to one timer, so that Blender stays alive. Traps that are avoided here:
+A job is a generator that yields whenever it waits for the server. In background mode `run` drives it to
+its end; in the interface `start` leaves it to one timer, so that Blender stays alive. Traps that are
+avoided here:
 
-- loading a file cancels modal operators and ordinary timers, so the timer is a persistent one and no operator stays
-  modal while the server works;
-- undo and file load invalidate every reference to data, so a job keeps names and session uids and looks up again
-  at each step (`find_object`, `find_scene`);
+- loading a file cancels modal operators and ordinary timers, so the timer is a persistent one and no
+  operator stays modal while the server works;
+- undo and file load invalidate every reference to data, so a job keeps names and session uids and looks
+  up again at each step (`find_object`, `find_scene`);
 - timers tick slowly when drawing is slow, so each tick takes in all that has arrived, within a time budget;
 - data must not change while Blender renders in its own thread, so a job pauses meanwhile; the server goes on;
 - 4.2 crashes and 4.5 hangs at exit when a timer is left behind, so `shut_down` takes it away.
@@ -251,7 +252,9 @@ def ready_server(job: Job) -> Generator[None, None, Server]:
     if _server is None or not _server.ready:
         stop_server()
         chosen = preferences()
-        python = yield from _in_thread(job, lambda p=chosen.python if chosen else "": environment.find_python(p))
+        python = yield from _in_thread(
+            job, lambda p=chosen.python if chosen else "": environment.find_python(p)
+        )
         _server = Server(python, environment.ROOT, _fresh_log())
         _server.start()
     server = _server

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons. A job operator has two manners: clicked, it leaves the work to a timer and returns; called from a
-script or in background mode, it works until it is done. A button that cannot be pressed says why.
+"""The buttons. A job operator has two manners: clicked, it leaves the work to a timer and returns;
+called from a script or in background mode, it works until it is done. A button that cannot be pressed
+says why.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ def why_not_generate(context: bpy.types.Context) -> str:
     reason = busy() or missing_file(settings.portrait, "a portrait")
     if not reason and not settings.audio.strip() and not settings.driving.strip():
         reason = "Pick an audio file or a driving clip first"
-    for path, what in ((settings.audio, "audio"), (settings.driving, "clip"), (settings.checkpoint, "checkpoint")):
+    for path, what in (
+        (settings.audio, "audio"),
+        (settings.driving, "clip"),
+        (settings.checkpoint, "checkpoint"),
+    ):
         if not reason and path.strip():
             reason = missing_file(path, what)
     face = rig.active_face(context)
@@ -84,7 +89,9 @@ class JobOperator:
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
-            outcome = jobs.run(self.job(context), lambda job: manager.progress_update(job.done / max(1, job.total)))
+            outcome = jobs.run(
+                self.job(context), lambda job: manager.progress_update(job.done / max(1, job.total))
+            )
         finally:
             manager.progress_end()
         self.report({outcome.level}, jobs.sentence(outcome))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, the weights, what
-comes out, the server. While a job runs the buttons make way for its progress and an X.
+From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, the
+weights, what comes out, the server. While a job runs the buttons make way for its progress and an X.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def _draw_server(layout: bpy.types.UILayout) -> None:
     if ready:
         hello = server.hello
         body.label(text=f"Python {hello.python}, torch {hello.torch}")
-        body.label(text=f"Device {hello.device}" + (f", {hello.memory_mb} MB free" if hello.memory_mb else ""))
+        body.label(
+            text=f"Device {hello.device}" + (f", {hello.memory_mb} MB free" if hello.memory_mb else "")
+        )
     else:
         body.label(text="Not running; it starts when it is needed")
     row = body.row(align=True)

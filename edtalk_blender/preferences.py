@@ -22,7 +22,7 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
     )
     idle_minutes: bpy.props.IntProperty(
         name="Stop When Idle",
-        description="Minutes without work after which the server leaves and gives its memory back; 0 keeps it",
+        description="Minutes without work after which the server leaves and frees its memory; 0 keeps it",
         default=15,
         min=0,
         soft_max=120,

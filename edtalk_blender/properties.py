@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings: what the next take is made of, and what the rig's take was made of.
 
-A face rig keeps its own settings, so a scene may hold several faces; while there is no rig the scene's settings
-are shown, and the first rig starts with a copy of them. Only settings live here: the weights are plain custom
-properties of the rig's bones and outlive the add-on.
+A face rig keeps its own settings, so a scene may hold several faces; while there is no rig the scene's
+settings are shown, and the first rig starts with a copy of them. Only settings live here: the weights
+are plain custom properties of the rig's bones and outlive the add-on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import bpy
 from ..core.wire.channels import EMOTIONS
 from . import rig
 
-# From 4.5 a file path must say that "//" is welcome; earlier versions do not know the word and always accept it.
+# From 4.5 a file path must say that "//" is welcome; earlier versions do not know the word and always
+# accept it.
 BLEND_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 EMOTION_ITEMS = [("NONE", "None", "Leave the expression to the driving clip or to the animator")] + [
@@ -70,7 +71,9 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     start: bpy.props.IntProperty(
         name="Start Frame", description="Scene frame at which the take begins", default=1, min=-1048573
     )
-    emotion: bpy.props.EnumProperty(name="Emotion", description="Expression of the whole take", items=EMOTION_ITEMS)
+    emotion: bpy.props.EnumProperty(
+        name="Emotion", description="Expression of the whole take", items=EMOTION_ITEMS
+    )
     idle: bpy.props.FloatProperty(
         name="Idle Motion",
         description="Natural head motion and blinks: 0 none, 1 lively",
@@ -97,15 +100,23 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         default=(0.0, 0.0, 256.0),
     )
     size: bpy.props.IntProperty(
-        name="Size", description="Side of the face's square in the pictures, pixels", default=512, min=64, max=4096
+        name="Size",
+        description="Side of the face's square in the pictures, pixels",
+        default=512,
+        min=64,
+        max=4096,
     )
-    composite: bpy.props.EnumProperty(name="Picture", description="What the pictures show", items=COMPOSITE_ITEMS)
+    composite: bpy.props.EnumProperty(
+        name="Picture", description="What the pictures show", items=COMPOSITE_ITEMS
+    )
     detail: bpy.props.BoolProperty(
         name="Portrait Detail",
         description="Carry the portrait's own sharpness over to the pictures",
         default=True,
     )
-    format: bpy.props.EnumProperty(name="Format", description="File format of the pictures", items=FORMAT_ITEMS)
+    format: bpy.props.EnumProperty(
+        name="Format", description="File format of the pictures", items=FORMAT_ITEMS
+    )
     make_plane: bpy.props.BoolProperty(
         name="Picture Plane", description="Show the take on a plane in the 3D View", default=True
     )

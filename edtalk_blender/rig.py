@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The face rig: an armature whose pose bones `mouth`, `pose` and `expression` carry the 36 weights.
 
-The weights are plain custom properties, one slider each. Bones bring Blender's pose tools for nothing (pose
-assets, copy and paste, breakdown, NLA, overrides), and plain properties stay in the .blend, animate, drive and
-render where the add-on is missing, which a PropertyGroup would not.
+The weights are plain custom properties, one slider each. Bones bring Blender's pose tools for nothing
+(pose assets, copy and paste, breakdown, NLA, overrides), and plain properties stay in the .blend,
+animate, drive and render where the add-on is missing, which a PropertyGroup would not.
 
-Trap: bones can only be made in Edit Mode, and a job lands while the animator may be editing something else. So
-the armature is built in a scene of its own and then linked into the user's; the user's mode is left alone.
+Trap: bones can only be made in Edit Mode, and a job lands while the animator may be editing something
+else. So the armature is built in a scene of its own and then linked into the user's; the user's mode is
+left alone.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def faces_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def active_face(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The face rig the panels speak of: the active object, its parent (for the picture plane), or the only one."""
+    """The face rig the panels speak of: the active object, its parent (for the picture plane), or the
+    only one.
+    """
     active = getattr(context, "active_object", None) or context.view_layer.objects.active
     for ob in (active, active.parent if active is not None else None):
         if is_face(ob):
@@ -61,7 +64,12 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
         layer = workshop.view_layers[0]
         layer.objects.active = rig
         with bpy.context.temp_override(
-            scene=workshop, view_layer=layer, active_object=rig, object=rig, edit_object=None, selected_objects=[rig]
+            scene=workshop,
+            view_layer=layer,
+            active_object=rig,
+            object=rig,
+            edit_object=None,
+            selected_objects=[rig],
         ):
             bpy.ops.object.mode_set(mode="EDIT")
             for index, bank in enumerate(BANKS):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lamp: how many frames of each face's take are out of date, kept up while the animator works.
 
-An edit is noticed by a handler that only writes down that something happened; counting waits until half a second has
-passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes of speech). In background
-mode nothing is watched: whoever wants to know asks `count`.
+An edit is noticed by a handler that only writes down that something happened; counting waits until half
+a second has passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes
+of speech). In background mode nothing is watched: whoever wants to know asks `count`.
 """
 
 from __future__ import annotations

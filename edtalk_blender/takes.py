@@ -8,8 +8,8 @@
         take.0100.png    the portrait at rest, shown before the take begins
         take.0101.png    the picture of scene frame 101, and so on
 
-`rendered.npz` is what makes Render Changed cheap and safe. It never claims more than is true: before pictures are
-made again their entries are dropped, and an entry comes back when its picture has arrived.
+`rendered.npz` is what makes Render Changed cheap and safe. It never claims more than is true: before
+pictures are made again their entries are dropped, and an entry comes back when its picture has arrived.
 """
 
 from __future__ import annotations
@@ -161,7 +161,9 @@ class Rendered:
     """The record of a take's pictures: scene frame -> weights and look. See the module's docstring."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the record of `folder`; a missing or damaged one is an empty one, so everything is made again."""
+        """Read the record of `folder`; a missing or damaged one is an empty one, so everything is made
+        again.
+        """
         self.path = folder / "rendered.npz"
         self._made: dict[int, tuple[bytes, np.ndarray]] = {}
         try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Seconds, steps and scene frames: plain arithmetic, no bpy.
 
-Motion comes at 25 steps a second, a scene runs at any rate (24, 29.97 = 30 / 1.001, 60 ...). Keys are laid out
-in seconds, so a key may stand between two scene frames; pictures are made at whole scene frames. Nothing is
-re-timed: at 30 frames a second 30 pictures are decoded from the same curves.
+Motion comes at 25 steps a second, a scene runs at any rate (24, 29.97 = 30 / 1.001, 60 ...). Keys are
+laid out in seconds, so a key may stand between two scene frames; pictures are made at whole scene
+frames. Nothing is re-timed: at 30 frames a second 30 pictures are decoded from the same curves.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def remaining(seconds: float) -> str:
 
 
 def progress_text(stage: str, done: int, total: int, fps: float, seconds_left: float) -> str:
-    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", or the stage while nothing can be counted."""
+    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", or the stage while nothing can be
+    counted.
+    """
     if total <= 0:
         return stage
     parts = [f"{done} / {total}"]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The three jobs: generate a take, render what changed, check the server.
 
-Each is a generator for `jobs`. What the animator chose is copied into an Order when the button is pressed, so that
-later changes in the panel do not reach into a running job; what the job writes to is looked up by session uid, so
-that undo and file load cannot pull it away under the job. If the rig is gone, the pictures still come to their end
-on disk: nothing is lost, and where the rig comes back (redo, the file opened again), Render Changed finds them.
+Each is a generator for `jobs`. What the animator chose is copied into an Order when the button is
+pressed, so that later changes in the panel do not reach into a running job; what the job writes to is
+looked up by session uid, so that undo and file load cannot pull it away under the job. If the rig is
+gone, the pictures still come to their end on disk: nothing is lost, and where the rig comes back (redo,
+the file opened again), Render Changed finds them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,8 +84,9 @@ class Pictures:
 def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:
     """The folder all takes go to, and whether it is a temporary one.
 
-    An unsaved .blend has no "beside it". Then the takes go to a folder of the system's temporary files that is not
-    Blender's own one, so that quitting Blender does not delete them; the panel and the report say so.
+    An unsaved .blend has no "beside it". Then the takes go to a folder of the system's temporary files
+    that is not Blender's own one, so that quitting Blender does not delete them; the panel and the
+    report say so.
     """
     if settings.folder.startswith("//") and not bpy.data.filepath:
         return Path(tempfile.gettempdir()) / "edtalk", True
@@ -126,7 +129,9 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
 
 
 def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Order:
-    """What the panel says now, for the take that `face` wears; a take shared with a copied rig becomes its own."""
+    """What the panel says now, for the take that `face` wears; a take shared with a copied rig becomes
+    its own.
+    """
     order = order_from(context, face)
     take = face.edtalk.take
     shared = any(
@@ -173,10 +178,8 @@ def check(job: Job) -> Generator[None, None, Outcome]:
     hello = server.hello
     models = ", ".join(f"{c['id']} ({c['size']} px)" for c in hello.checkpoints) or "none"
     memory = f", {hello.memory_mb} MB free" if hello.memory_mb else ""
-    text = (
-        f"Server {hello.server} is ready: Python {hello.python}, torch {hello.torch} on {hello.device}{memory}; "
-        f"checkpoints: {models}"
-    )
+    runs = f"Python {hello.python}, torch {hello.torch} on {hello.device}{memory}"
+    text = f"Server {hello.server} is ready: {runs}; checkpoints: {models}"
     return Outcome("WARNING" if hello.warnings else "INFO", text, "; ".join(hello.warnings))
 
 
@@ -257,10 +260,8 @@ def _outcome(text: str, warnings: Sequence[str]) -> Outcome:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    try:
+    with suppress(OSError):  # something is in it, so it is worth keeping
         folder.rmdir()
-    except OSError:
-        pass  # something is in it, so it is worth keeping
 
 
 def _face_or_error(order: Order) -> bpy.types.Object:
@@ -281,7 +282,9 @@ def _land_motion(
     motion: np.ndarray,
     rate: float,
 ) -> bpy.types.Object | None:
-    """Write a take's curves and settings onto the rig, making a rig when there is none. None without a scene."""
+    """Write a take's curves and settings onto the rig, making a rig when there is none. None without a
+    scene.
+    """
     scene = find_scene(order.scene)
     if scene is None:
         return None
@@ -389,7 +392,9 @@ def _show(order: Order, pictures: Pictures, arrived: int) -> None:
 def _make_pictures(
     job: Job, server: Server, order: Order, pictures: Pictures, fresh: bool
 ) -> Generator[None, None, int]:
-    """Decode what is out of date, keep the record true, and show the result; gives back how many were made."""
+    """Decode what is out of date, keep the record true, and show the result; gives back how many were
+    made.
+    """
     look = look_of(order, pictures.crop, pictures.model)
     record = takes.Rendered(order.folder)
     need = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shared by all tests: a Blender of its own, and the extension as users have it.
 
-The `edtalk` fixture builds the zip, installs it through Blender's own extension system into an empty user folder
-and gives the installed package. Tests that use it skip themselves where bpy is missing. Blender must have let go of
-everything before Python ends: 4.2 crashes and 4.5 hangs for ever on a handler or timer that is left behind.
+The `edtalk` fixture builds the zip, installs it through Blender's own extension system into an empty
+user folder and gives the installed package. Tests that use it skip themselves where bpy is missing.
+Blender must have let go of everything before Python ends: 4.2 crashes and 4.5 hangs for ever on a
+handler or timer that is left behind.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ os.environ["BLENDER_USER_RESOURCES"] = _RESOURCES.name
 
 @pytest.fixture(scope="session")
 def checkout() -> ModuleType:
-    """The repository as a package, without Blender: `checkout("edtalk_blender.timing")` imports a part of it."""
+    """The repository as a package, without Blender: `checkout("edtalk_blender.timing")` imports a part
+    of it.
+    """
     name = "edtalk_checkout"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(

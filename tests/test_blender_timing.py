@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds, steps and scene frames agree at every frame rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def timing(checkout):
+    return checkout("edtalk_blender.timing")
+
+
+def test_at_25_fps_every_step_stands_on_a_frame(timing) -> None:
+    assert timing.key_frames(4, 101, 25.0, 25.0).tolist() == [101, 102, 103, 104]
+
+
+@pytest.mark.parametrize(("fps", "base"), [(24, 1.0), (25, 1.0), (30, 1.001), (60, 1.0), (12, 1.0)])
+def test_keys_are_laid_out_in_seconds(timing, fps: float, base: float) -> None:
+    rate = timing.scene_rate(fps, base)
+    frames = timing.key_frames(76, 10, rate, 25.0)
+    np.testing.assert_allclose((frames - 10) / rate, np.arange(76) / 25)
+
+
+@pytest.mark.parametrize(
+    ("steps", "fps", "count"), [(50, 24.0, 48), (50, 25.0, 50), (50, 30.0, 60), (51, 24.0, 49), (1, 12.0, 1)]
+)
+def test_a_take_covers_the_frames_that_begin_while_it_lasts(timing, steps, fps, count) -> None:
+    assert timing.frame_count(steps, fps, 25.0) == count
+
+
+@pytest.mark.parametrize(("start", "shift"), [(1, 0), (101, 0), (0, 1), (-20, 21)])
+def test_file_numbers_are_scene_frames_and_never_negative(timing, start: int, shift: int) -> None:
+    assert timing.file_shift(start) == shift
+    assert start - 1 + shift >= 0  # the picture at rest, one frame before the first
+
+
+def test_progress_reads_as_an_animator_would_say_it(timing) -> None:
+    assert timing.progress_text("Rendering", 186, 300, 41.2, 2.8) == "186 / 300 · 41 fps · 3 s left"
+    assert timing.progress_text("Rendering", 3, 300, 1.26, 236) == "3 / 300 · 1.3 fps · 3 min 56 s left"
+    assert timing.progress_text("Listening", 0, 0, 0, 0) == "Listening"
