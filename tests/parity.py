@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data" / "parity"
 
 _noted: dict[str, tuple[float, float, float, str]] = {}
+_compared: set[tuple[str, str]] = set()
 
 
 @cache
@@ -76,6 +77,7 @@ def compare(
     assert found, f"{group} has no golden array {key}"
     largest = mean = 0.0
     for name, cut in found.items():
+        _compared.add((group, name))
         want = gold[name].astype(np.float64)
         apart = np.abs(cut(mine).reshape(want.shape) - want)
         limit = limits.get(name, limits.get(key, (0.0, 0.0)))
@@ -137,6 +139,11 @@ def _note(group: str, name: str, largest: float, mean: float, allowed: float) ->
     old = _noted.get(key, (-1.0, 0.0, 0.0, ""))
     if largest > old[0]:
         _noted[key] = (largest, max(mean, old[1]), allowed, name)
+
+
+def compared(group: str) -> set[str]:
+    """Names of the golden arrays of one file that were compared so far."""
+    return {name for file, name in _compared if file == group}
 
 
 def report() -> str:

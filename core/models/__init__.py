@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The networks, one idea a file.
 
-config      what a network is made of, and its two arithmetics as data
-layers      equalised layers, resampling
-modulated   convolutions styled by a latent
-encoder     picture -> latent, source features
-navigator   latent -> weights
-bank        weights -> displacement of the latent
-decoder     latent, source features -> picture, flow, mask
-edtalk      the whole
+Files:
+    config      what a network is made of, and its two arithmetics as data
+    layers      equalised layers, resampling
+    modulated   convolutions styled by a latent
+    encoder     picture -> latent, source features
+    navigator   latent -> weights
+    bank        weights -> displacement of the latent
+    decoder     latent, source features -> picture, flow, mask
+    edtalk      the whole
 """
 
 from .config import EDTalkConfig

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checkpoints: one file that says what it is, loaded strictly and without running anything.
+
+Ours is safetensors.  The tensors are `edtalk.*` and, if it listens, `audio_to_mouth.*`; matrices are
+float16, the bank float32 (its QR decides signs).  One metadata entry, `edtalk`, is JSON: format, id,
+name, licence, config, audio config, the 36 channels, emotions.  The id ends in a digest of the tensors,
+which loading checks, so a damaged file is noticed and a motion file can say whose weights it holds.
+
+    meta = save(path, model, Meta(name="heads", licence="CC0-1.0", channels=..., emotions=...))
+    loaded = load(path)                      # or a published EDTalk.pt, see core.published
+    loaded.model, loaded.audio_to_mouth, loaded.meta
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from core import published, published_keys
+from core.files import written_whole
+from core.models import EDTalk, EDTalkConfig
+from core.models.audio_to_mouth import PUBLISHED, AudioToMouth, AudioToMouthConfig, build
+from core.wire.channels import BANKS, DEFAULT_CHANNELS, Channel, bank_of
+from core.wire.errors import BadCheckpoint, MissingCheckpoint
+
+FORMAT = 1
+_MODEL, _AUDIO = "edtalk.", "audio_to_mouth."
+_EXACT = _MODEL + "bank.directions"
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a checkpoint says about itself; `save` fills in the id."""
+
+    name: str = "edtalk"
+    licence: str = ""
+    channels: tuple[Channel, ...] = DEFAULT_CHANNELS
+    emotions: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # 10 expression weights each
+    note: str = ""  # one line for people: data, steps
+    id: str = ""  # name and digest, "heads-0123456789ab"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What can be read without reading tensors."""
+
+    meta: Meta
+    config: EDTalkConfig
+    audio: AudioToMouthConfig | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Networks in evaluation mode, float32."""
+
+    model: EDTalk
+    audio_to_mouth: AudioToMouth | None
+    meta: Meta
+
+
+def default_checkpoint() -> Path:
+    """The model that comes with the product."""
+    return Path(__file__).parent / "checkpoints" / "edtalk-heads.safetensors"
+
+
+def save(
+    path: Path | str,
+    model: EDTalk,
+    meta: Meta,
+    audio_to_mouth: AudioToMouth | None = None,
+    half: bool = True,
+) -> Meta:
+    """Write a checkpoint whole or not at all; returns `meta` with its id.
+
+    Args:
+        half: store matrices as float16.  Published weights are converted with half=False, so that
+            they give the same numbers as before.
+
+    Raises:
+        OutputBlocked: the system refuses to write.
+    """
+    tensors = {_MODEL + k: v for k, v in model.state_dict().items()}
+    if audio_to_mouth is not None:
+        tensors |= {_AUDIO + k: v for k, v in audio_to_mouth.state_dict().items()}
+    tensors = {k: _stored(k, v, half) for k, v in tensors.items()}
+    meta = replace(meta, id=f"{meta.name}-{_digest(tensors)}")
+    audio = None if audio_to_mouth is None else audio_to_mouth.config
+    with written_whole(path) as temporary:
+        save_file(tensors, temporary, {"edtalk": json.dumps(_to_json(Header(meta, model.config, audio)))})
+    return meta
+
+
+def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
+    """Read a checkpoint of ours, or a published generator with the `Audio2Lip.pt` beside it, if any.
+
+    Raises:
+        MissingCheckpoint: no such file.
+        BadCheckpoint: damaged, or of another kind; one sentence says which key and why.
+    """
+    path = Path(path)
+    if path.is_file() and _is_pickle(path):
+        audio = path.with_name("Audio2Lip.pt")
+        return load_published(path, audio if audio.is_file() else None, device)
+    header = read_header(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    if not header.meta.id.endswith(_digest(tensors)):
+        raise BadCheckpoint(f"{path.name} is damaged: its tensors are not those it was saved with", _AGAIN)
+    model = EDTalk(header.config)
+    _fit(model, tensors, _MODEL, path.name)
+    net = None
+    if header.audio is not None:
+        net = build(header.audio)
+        _fit(net, tensors, _AUDIO, path.name)
+        net.to(device)
+    known = (_MODEL,) if net is None else (_MODEL, _AUDIO)
+    if stray := [key for key in tensors if not key.startswith(known)]:
+        raise BadCheckpoint(f"{path.name} has an unexpected key {min(stray)}", _AGAIN)
+    return Loaded(model.to(device).eval(), net, header.meta)
+
+
+def load_published(
+    generator: Path | str, audio: Path | str | None = None, device: str | torch.device = "cpu"
+) -> Loaded:
+    """Read EDTalk.pt or EDTalk_lip_pose.pt, and Audio2Lip.pt, without running their code.
+
+    Raises:
+        MissingCheckpoint, BadCheckpoint: naming the key and the likely cause.
+    """
+    state = published.read(generator, "gen")
+    config = published.generator_config(state)
+    model = EDTalk(config)
+    _fit(model, published.translate(state, config, Path(generator).name), "", Path(generator).name)
+    net = None
+    if audio is not None:
+        net = build(PUBLISHED)
+        _fit(net, published.read(audio, "audio2lip"), "", Path(audio).name)
+        net.to(device)
+    full = config.expression > 0
+    name = "published" if full else "published-mouth-pose"
+    meta = Meta(
+        name=name,
+        licence="Weights of the EDTalk project, under that project's terms",
+        channels=tuple(replace(c, used=full or bank_of(c.name) != "expression") for c in DEFAULT_CHANNELS),
+        emotions=published_keys.EMOTIONS if full else {},
+        id=f"{name}-{_digest(model.state_dict())}",
+    )
+    return Loaded(model.to(device).eval(), net, meta)
+
+
+def convert(
+    generator: Path | str, out: Path | str, audio: Path | str | None = None, half: bool = False
+) -> Meta:
+    """Published files -> one checkpoint of ours."""
+    loaded = load_published(generator, audio)
+    return save(out, loaded.model, loaded.meta, loaded.audio_to_mouth, half)
+
+
+def read_header(path: Path | str) -> Header:
+    """What a checkpoint of ours says about itself, without reading its tensors.
+
+    Raises:
+        MissingCheckpoint, BadCheckpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose one in the preferences")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("edtalk")
+    except (SafetensorError, OSError) as error:
+        raise published.unreadable(path) from error
+    if text is None:
+        raise BadCheckpoint(f"{path.name} is a safetensors file, but not a checkpoint of EDTalk", _AGAIN)
+    try:
+        return _from_json(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadCheckpoint(
+            f"{path.name} describes itself in a way that is not understood: {error}"
+        ) from error
+
+
+_AGAIN = "Get the file again, or choose another checkpoint"
+
+
+def _to_json(header: Header) -> dict[str, Any]:
+    meta = header.meta
+    return {
+        "format": FORMAT,
+        "id": meta.id,
+        "name": meta.name,
+        "licence": meta.licence,
+        "note": meta.note,
+        "config": header.config.to_dict(),
+        "audio": None if header.audio is None else header.audio.to_dict(),
+        "channels": [channel.to_dict() for channel in meta.channels],
+        "emotions": {name: list(values) for name, values in meta.emotions.items()},
+    }
+
+
+def _from_json(values: dict[str, Any]) -> Header:
+    if values["format"] != FORMAT:
+        raise ValueError(f"its format is {values['format']}, this version reads {FORMAT}")
+    channels = tuple(Channel.from_dict(channel) for channel in values["channels"])
+    if [c.name for c in channels] != [c.name for c in DEFAULT_CHANNELS]:
+        raise ValueError("its channels are not the 36 in their order")
+    emotions = {str(k): tuple(float(x) for x in v) for k, v in values["emotions"].items()}
+    if any(len(weights) != BANKS["expression"] for weights in emotions.values()):
+        raise ValueError("an emotion is ten expression weights")
+    texts = {key: str(values[key]) for key in ("id", "name", "licence", "note")}
+    audio = None if values["audio"] is None else AudioToMouthConfig.from_dict(values["audio"])
+    meta = Meta(channels=channels, emotions=emotions, **texts)
+    return Header(meta, EDTalkConfig.from_dict(values["config"]), audio)
+
+
+def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if half and tensor.is_floating_point() and tensor.ndim > 1 and key != _EXACT:
+        tensor = tensor.half()
+    return tensor
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Twelve hexadecimal digits of the SHA-256 over names, shapes and values."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key].detach().cpu().contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def _fit(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, file: str) -> None:
+    """Strictly load the tensors whose names start with `prefix`, as float32 where they are floats."""
+    own = module.state_dict()
+    given = {key[len(prefix) :]: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    for key, expected in own.items():
+        if key not in given:
+            raise BadCheckpoint(f"{file} lacks the key {prefix}{key}", _AGAIN)
+        if given[key].shape != expected.shape:
+            shapes = f"{tuple(given[key].shape)}, not {tuple(expected.shape)}"
+            raise BadCheckpoint(f"{prefix}{key} in {file} has the shape {shapes}: {_OTHER}", _AGAIN)
+    if stray := set(given) - set(own):
+        raise BadCheckpoint(f"{file} has an unexpected key {prefix}{min(stray)}: {_OTHER}", _AGAIN)
+    module.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in given.items()})
+
+
+_OTHER = "it belongs to another version of the network"
+
+
+def _is_pickle(path: Path) -> bool:
+    """Zip archives and bare pickles, as torch.save writes them."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return start[:2] in (b"PK", b"\x80\x02")

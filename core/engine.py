@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A loaded model that does nothing twice: pictures -> weights, weights -> frames.
+
+    engine = Engine.from_checkpoint(path)          # device chosen here, once
+    source = engine.prepare(portrait)              # latent, features, once per portrait
+    for frame in engine.decode(source, weights):   # one decoder pass per frame
+        frame.image, frame.flow, frame.mask
+
+Once per load: equalised weights are multiplied out, the bank is made orthonormal, an affine navigator
+is folded into one matrix.  Once per portrait: the encoder, and all of the expression modules that does
+not depend on the expression.
+
+A frame depends on its own weights and the source alone.  Batches are always full (the last one is
+filled up with its last frame), so the same batch size gives the same bits whatever the neighbours are,
+and another size differs by float rounding.
+
+Shapes: N frames, S side of the picture, D latent, C channels, h w sides of a level.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import checkpoint
+from core.models import EDTalk
+from core.models.audio_to_mouth import AudioToMouth
+from core.models.decoder import Decoded, SourceLevel
+from core.models.layers import bake
+from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel
+from core.wire.errors import BadMotion
+
+T = TypeVar("T", bound=np.generic)
+Weights = NDArray[np.float32]
+Pictures = NDArray[np.uint8]
+
+
+class Frame(NamedTuple):
+    """One decoded frame, float32 tensors on the engine's device."""
+
+    image: Tensor  # [3,S,S] RGB, nominally in [-1,1], not clamped
+    flow: Tensor  # [2,S,S] x, y in [-1,1] where each pixel is read in the source (align_corners=False)
+    mask: Tensor  # [1,S,S] in 0..1: share of the pixel that comes from the warped source
+
+
+@dataclass(frozen=True)
+class Source:
+    """What every frame of one portrait shares."""
+
+    latent: Tensor  # [1,D]
+    levels: list[SourceLevel]  # coarse to fine, [1,C,h,w] each
+    portrait: Tensor  # [1,3,S,S] in [-1,1]
+    weights: Weights  # [36] the portrait's own weights
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """ "auto" takes CUDA, then MPS, then the CPU; any other name is taken at its word."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+class Engine:
+    """One checkpoint on one device.  The model handed in is copied and stays as it was."""
+
+    def __init__(
+        self,
+        model: EDTalk,
+        device: str | torch.device = "auto",
+        checkpoint_id: str = "",
+        channels: Sequence[Channel] = DEFAULT_CHANNELS,
+        emotions: Mapping[str, Sequence[float]] | None = None,
+        audio_to_mouth: AudioToMouth | None = None,
+    ) -> None:
+        self.device = choose_device(str(device))
+        self.config = model.config
+        self.size = model.config.size
+        self.checkpoint_id = checkpoint_id
+        self.channels = tuple(channels)
+        self.emotions = {name: list(values) for name, values in (emotions or {}).items()}
+        self.audio_to_mouth = audio_to_mouth
+
+        model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
+        model.bank.freeze()  # on the CPU, whose QR has the signs every checkpoint expects
+        bake(model)
+        self._navigator = model.navigator.folded().to(self.device)
+        # on a CPU, convolutions over interleaved channels are a quarter faster at small sizes
+        self._layout = (
+            torch.channels_last
+            if self.device.type == "cpu" and model.config.rules.portrait
+            else torch.contiguous_format
+        )
+        self._model = model.to(self.device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        # a CPU gains from batches only while a level fits its cache
+        self.batch = 16 if self.device.type != "cpu" else 8 if self.size < 256 else 1
+        sizes = (model.config.mouth, model.config.pose, model.config.expression)
+        self._columns = np.concatenate(
+            [
+                np.arange(part.start, part.start + n)
+                for part, n in zip(BANK_SLICES.values(), sizes, strict=True)
+            ]
+        )
+
+    @classmethod
+    def from_checkpoint(cls, path: Path | str | None = None, device: str = "auto") -> Engine:
+        """Load a checkpoint, ours or a published one; None is the model that comes with the product.
+
+        Raises:
+            MissingCheckpoint, BadCheckpoint: see `core.checkpoint.load`.
+        """
+        loaded = checkpoint.load(path or checkpoint.default_checkpoint())
+        meta = loaded.meta
+        return cls(loaded.model, device, meta.id, meta.channels, meta.emotions, loaded.audio_to_mouth)
+
+    def prepare(self, portrait: Pictures) -> Source:
+        """Encode a portrait, uint8 [S,S,3] RGB."""
+        picture = self._pictures(portrait[None])
+        latent, levels = self._encode(picture)
+        return Source(latent, levels, picture, self._to_channels(self._navigate(latent))[0])
+
+    def weights_of(self, pictures: Pictures) -> Weights:
+        """uint8 [N,S,S,3] RGB -> float32 [N,36]: the weights each picture shows."""
+        found = [np.zeros((0, len(CHANNELS)), np.float32)]
+        for start in range(0, len(pictures), self.batch):
+            part = _filled(pictures[start : start + self.batch], self.batch)
+            weights = self._to_channels(self._navigate(self._latent(self._pictures(part))))
+            found.append(weights[: len(pictures) - start])
+        return np.concatenate(found)
+
+    def decode(self, source: Source, weights: Weights, batch: int | None = None) -> Iterator[Frame]:
+        """One frame for each row of weights [N,36], as they are finished.
+
+        Args:
+            batch: frames decoded together; None takes what suits the device.
+
+        Raises:
+            BadMotion: weights of another shape, or not finite.
+        """
+        weights = np.asarray(weights, np.float32)
+        if weights.ndim != 2 or weights.shape[1] != len(CHANNELS) or not np.isfinite(weights).all():
+            raise BadMotion(f"Weights are finite numbers of shape N x {len(CHANNELS)}, not {weights.shape}")
+        batch = batch or self.batch
+        for start in range(0, len(weights), batch):
+            part = weights[start : start + batch]
+            decoded = self._decode(source, _filled(part[:, self._columns], batch))
+            for n in range(len(part)):
+                yield Frame(decoded.image[n], decoded.flows[-1][n], decoded.mask[n])
+
+    # inference_mode holds inside these only: a generator that kept it on would hand it to its caller
+
+    @torch.inference_mode()
+    def _pictures(self, pictures: Pictures) -> Tensor:
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != (self.size, self.size, 3):
+            raise ValueError(f"pictures are uint8 N x {self.size} x {self.size} x 3, not {pictures.shape}")
+        levels = torch.tensor(pictures, device=self.device).permute(0, 3, 1, 2)
+        return ((levels.float() / 255 - 0.5) * 2).contiguous(memory_format=self._layout)
+
+    @torch.inference_mode()
+    def _encode(self, picture: Tensor) -> tuple[Tensor, list[SourceLevel]]:
+        latent, features = self._model.encoder(picture)
+        return latent, self._model.decoder.prepare(features)
+
+    @torch.inference_mode()
+    def _latent(self, pictures: Tensor) -> Tensor:
+        latent: Tensor = self._model.encoder(pictures)[0]
+        return latent
+
+    @torch.inference_mode()
+    def _navigate(self, latent: Tensor) -> Tensor:
+        weights: Tensor = self._navigator(latent)
+        return weights
+
+    @torch.inference_mode()
+    def _decode(self, source: Source, weights: Weights) -> Decoded:
+        bank = self._model.bank
+        banked = torch.from_numpy(weights).to(self.device)
+        expression = bank.expression(banked) if self.config.enhance else None
+        latent = source.latent + bank(banked)
+        decoded: Decoded = self._model.decoder.decode(latent, source.levels, expression, source.portrait)
+        return decoded
+
+    def _to_channels(self, weights: Tensor) -> Weights:
+        """[N,K] -> float32 [N,36]; banks the model lacks are zero."""
+        channels = np.zeros((len(weights), len(CHANNELS)), np.float32)
+        channels[:, self._columns] = weights.cpu().numpy()
+        return channels
+
+
+def _filled(rows: NDArray[T], count: int) -> NDArray[T]:
+    """Repeat the last row until there are `count`."""
+    return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
