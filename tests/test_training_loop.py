@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shared loop: learns, resumes as if nothing had happened, and shares the work without changing the result."""
+"""The shared loop: learns, resumes as if nothing had happened, and shares the work without changing the
+result."""
+
 from __future__ import annotations
 
 import json
@@ -91,7 +93,17 @@ def test_a_batch_that_is_not_a_number_is_skipped(tmp_path: Path) -> None:
 def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
     alone = line_fit()
     train(alone, loss_with(alone), QUICK, tmp_path / "one", ALONE)
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611", __file__, str(tmp_path / "two")]
+    run = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "29611",
+        __file__,
+        str(tmp_path / "two"),
+    ]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120, env=_environment())
     assert done.returncode == 0, done.stderr[-2000:]
     pair = torch.load(tmp_path / "two" / "state.pt", weights_only=True)["model"]

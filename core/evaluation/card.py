@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The model card: measured numbers in a table, never typed by hand.
 
-    python -m core.evaluation.card --heldout DIR            # measures the shipped checkpoint, writes docs/model-card.md
+python -m core.evaluation.card --heldout DIR
 """
+
 from __future__ import annotations
 
 import json
@@ -20,13 +21,14 @@ from .reconstruction import measure, redraw, sample_sheet
 
 _HEAD = """# Model card: {id}
 
-The checkpoint that EDTalk for Blender carries. It animates one portrait from 36 weights (mouth, pose, expression) and reads
-mouth weights from speech. This page is written by `python -m core.evaluation.card`; its numbers were measured, not typed.
+The checkpoint that EDTalk for Blender carries. It animates one portrait from 36 weights (mouth, pose,
+expression) and reads mouth weights from speech. This page is written by `python -m core.evaluation.card`;
+its numbers were measured, not typed.
 
 | | |
 | --- | --- |
 | file | `core/checkpoints/{file}`, {megabytes:.1f} MB, 16-bit floats, safetensors (no code inside) |
-| picture | {size} x {size} pixels; detail transfer carries the portrait's own sharpness to any output size |
+| picture | {size} x {size} pixels; detail transfer carries the portrait's sharpness to any output size |
 | parameters | {millions:.2f} million for the picture, {audio_millions:.2f} million for speech |
 | licence | {licence} |
 
@@ -34,14 +36,16 @@ mouth weights from speech. This page is written by `python -m core.evaluation.ca
 
 {data}
 
-**No photograph and no recording of a person was used, at any stage.** The heads are random combinations of CC0 MakeHuman
-assets, with random skin, hair, light and background; the voices are speech synthesisers whose phone timing is known.
+**No photograph and no recording of a person was used, at any stage.** The heads are random combinations of
+CC0 MakeHuman assets, with random skin, hair, light and background; the voices are speech synthesisers whose
+phone timing is known.
 
 ## How well it redraws heads it has never seen
 
-{pairs} pairs (source, driving) of {heads} held-out identities, at the model's own size. A ratio compares the mean absolute
-error with that of *copying the source*: 1 is no better than doing nothing, 0 is the truth. *Read* means that the weights come
-from the driving picture through the encoder, *true* that the renderer's own weights were given, as an animator gives them.
+{pairs} pairs (source, driving) of {heads} held-out identities, at the model's own size. A ratio compares the
+mean absolute error with that of *copying the source*: 1 is no better than doing nothing, 0 is the truth.
+*Read* means that the weights come from the driving picture through the encoder, *true* that the renderer's
+own weights were given, as an animator gives them.
 
 | | copy the source | read weights | true weights | ground truth |
 | --- | --- | --- | --- | --- |
@@ -54,7 +58,7 @@ Weights read off held-out pictures, coefficient of determination (1 is perfect, 
 | --- | --- | --- | --- | --- |
 | {r2_pose:.2f} | {r2_mouth:.2f} | {r2_expression:.2f} | {r2_blink:.2f} | {r2_gaze:.2f} |
 
-![Held-out heads: source, driving, redrawn from read weights, redrawn from true weights](images/model-card-sheet.png)
+![Held-out heads](images/model-card-sheet.png)
 
 *Rows: source, driving, redrawn from read weights, redrawn from true weights.*
 """
@@ -75,7 +79,8 @@ def table(m: dict[str, float]) -> str:
     """The rows of the redrawing table."""
     rows = []
     for name, label in (("l1", "whole picture"), ("mouth_l1", "mouth box"), ("eyes_l1", "eye boxes")):
-        rows.append(f"| error, {label} (ratio) | 1.00 | {m[name + '_ratio']:.2f} | {m[name + '_ratio_true']:.2f} | 0.00 |")
+        read, true = m[f"{name}_ratio"], m[f"{name}_ratio_true"]
+        rows.append(f"| error, {label} (ratio) | 1.00 | {read:.2f} | {true:.2f} | 0.00 |")
     rows.append(f"| SSIM | {m['ssim_copy']:.3f} | {m['ssim_read']:.3f} | {m['ssim_true']:.3f} | 1.000 |")
     rows.append(f"| PSNR, dB | {m['psnr_copy']:.1f} | {m['psnr_read']:.1f} | {m['psnr_true']:.1f} | - |")
     return "\n".join(rows) + "\n"

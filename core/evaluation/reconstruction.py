@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well a model redraws held-out heads, against the two honest yardsticks: copying the source, and true weights.
+"""How well a model redraws held-out heads, against the two honest yardsticks: copying the source, and true
+weights.
 
-Every number is over pairs (source, driving) of one person that training never saw. Pictures are in [-1, 1]; ratios are to
+Every number is over pairs (source, driving) of one person that training never saw. Pictures are in [-1,
+1]; ratios are to
 copying the source, so 1 means "no better than doing nothing" and 0 means "the truth".
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..models.edtalk import EDTalk
@@ -33,7 +37,9 @@ class Redrawn:
 def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Redrawn:
     """Redraw ``count`` evenly spread held-out pairs, from read and from true weights."""
     batch = shards.first(count).to(next(model.parameters()).device)
-    read, by_read, by_true = [], [], []
+    read: list[Tensor] = []
+    by_read: list[Tensor] = []
+    by_true: list[Tensor] = []
     for k in range(0, count, chunk):
         source, driving = batch.source[k : k + chunk], batch.driving[k : k + chunk]
         latent, features = model.encoder(source)
@@ -45,8 +51,12 @@ def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Re
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Mean structural similarity of pictures in [-1, 1], [B,3,S,S]; uniform 7x7 window (Wang et al. 2004)."""
-    mean = lambda x: F.avg_pool2d(x, 7, 1)  # noqa: E731 - one operator, five uses
+    """Mean structural similarity of pictures in [-1, 1], [B,3,S,S]; uniform 7x7 window (Wang et al.
+    2004)."""
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 7, 1)
+
     ma, mb = mean(a), mean(b)
     va, vb, vab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
@@ -88,8 +98,12 @@ def measure(made: Redrawn) -> dict[str, float]:
     return numbers
 
 
-def sample_sheet(made: Redrawn, columns: int = 12) -> np.ndarray:
+def sample_sheet(made: Redrawn, columns: int = 12) -> NDArray[np.uint8]:
     """Rows source, driving, drawn from read weights, drawn from true weights; uint8 [4*S, columns*S, 3]."""
-    rows = [torch.cat(list(x[:columns]), 2) for x in (made.batch.source, made.batch.driving, made.by_read, made.by_true)]
+    rows = [
+        torch.cat(list(x[:columns]), 2)
+        for x in (made.batch.source, made.batch.driving, made.by_read, made.by_true)
+    ]
     sheet = torch.cat(rows, 1).permute(1, 2, 0)
-    return (sheet * 127.5 + 127.5).round().clamp(0, 255).byte().numpy()
+    levels: NDArray[np.uint8] = (sheet * 127.5 + 127.5).round().clamp(0, 255).byte().cpu().numpy()
+    return levels

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pairs of rendered heads for training, read from the shards that ``core.heads.dataset`` writes.
 
-A shard is a folder of ``.npy`` arrays, memory-mapped: a 128-pixel set of 3000 identities with 12 frames each is about
-36 000 frames in 4.5 GB, and only what a batch touches is read. New shards are picked up while a run goes on.
+A shard is a folder of ``.npy`` arrays, memory-mapped: a 128-pixel set of 3000 identities with 12 frames
+each is about
+36 000 frames in 4.5 GB, and only what a batch touches is read. New shards are picked up while a run goes
+on.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..heads.factors import to_weights
@@ -47,11 +52,13 @@ class HeadShards:
 
     def __init__(self, root: Path, size: int, limit: int = 0) -> None:
         self.root, self.size, self.limit = root, size, limit
-        self._shards: list[dict[str, np.ndarray]] = []
+        self._shards: list[dict[str, NDArray[Any]]] = []
         self._names: set[str] = set()
         self.refresh()
         if not self._shards:
-            raise FileNotFoundError(f"{root} holds no shards of rendered heads; run `edtalk heads render --out {root}` first.")
+            raise FileNotFoundError(
+                f"{root} holds no shards of rendered heads; run `edtalk heads render --out {root}` first."
+            )
 
     def refresh(self) -> None:
         """Open shards that have appeared since the last look."""
@@ -59,7 +66,9 @@ class HeadShards:
             full = self.limit and len(self._shards) >= self.limit
             if folder.name in self._names or full or not (folder / "image.npy").exists():
                 continue
-            shard = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+            shard = {
+                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS
+            }
             shard["weights"] = to_weights(shard["pose"], shard["mouth"], shard["expression"])
             self._shards.append(shard)
             self._names.add(folder.name)
@@ -72,11 +81,14 @@ class HeadShards:
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
     def draw(self, rng: np.random.Generator, count: int, augment: bool = True) -> Batch:
-        """``count`` random pairs; ``augment`` mirrors and changes colour, the same way in both pictures of a pair."""
+        """``count`` random pairs; ``augment`` mirrors and changes colour, the same way in both pictures of
+        a pair."""
         rows = []
         for _ in range(count):
             shard = self._shards[rng.integers(len(self._shards))]
-            rows.append((shard, int(rng.integers(len(shard["image"]))), int(rng.integers(shard["pair"].shape[1]))))
+            rows.append(
+                (shard, int(rng.integers(len(shard["image"]))), int(rng.integers(shard["pair"].shape[1])))
+            )
         return self._collect(rows, rng if augment else None)
 
     def first(self, count: int) -> Batch:
@@ -91,7 +103,9 @@ class HeadShards:
                 place -= len(shard["image"])
         return self._collect(rows, None)
 
-    def _collect(self, rows: list[tuple[dict[str, np.ndarray], int, int]], rng: np.random.Generator | None) -> Batch:
+    def _collect(
+        self, rows: list[tuple[dict[str, NDArray[Any]], int, int]], rng: np.random.Generator | None
+    ) -> Batch:
         src, drv, ws, wd, flow, seen, boxes = [], [], [], [], [], [], []
         for shard, n, q in rows:
             m = int(shard["pair"][n, q])
@@ -123,7 +137,9 @@ class HeadShards:
             mouth, eyes = torch.where(f, mouth.flip(-1), mouth), torch.where(f, eyes.flip(-1), eyes)
             pictures = _recolour(pictures, rng)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return Batch(pictures[:count], pictures[count:], weights[:count], weights[count:], grid, visible, mouth, eyes)
+        return Batch(
+            pictures[:count], pictures[count:], weights[:count], weights[count:], grid, visible, mouth, eyes
+        )
 
 
 def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -137,7 +153,8 @@ def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _recolour(pictures: Tensor, rng: np.random.Generator) -> Tensor:
-    """Gain, gamma and saturation of the whole pair, and grain: renders must not be told apart from photographs by colour."""
+    """Gain, gamma and saturation of the whole pair, and grain: renders must not be told apart from
+    photographs by colour."""
     count = len(pictures) // 2
 
     def both(low: float, high: float, *shape: int) -> Tensor:

@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stage 1: encoder, navigators, banks and generator, on rendered heads (the LIA stage of the paper, section 3, made supervised).
+"""Stage 1: encoder, navigators, banks and generator on rendered heads (the LIA stage, section 3).
 
 What only a renderer knows makes a small budget enough:
 
-* the true weights of every picture: the navigators are told them, and for a good part of the pairs the generator is given
-  them, bank by bank, so that it learns to warp at once instead of waiting for the encoder;
+* the true weights of every picture: the navigators are told them, and a good part of the banks is driven
+  by them, so that the generator learns to warp at once instead of waiting for the encoder;
 * the true flow, at every level of the generator;
-* the portrait's own pixels as one more source level (``clean`` arithmetic), so that colour need not be learnt again.
+* the portrait's own pixels as one more source level (``clean`` arithmetic), so that colour need not be
+  learnt again.
 
-Grow the picture: a run at 64 pixels first, then one at 128 that starts from its weights (``--start``).
+Grow the picture: a run at 64 pixels first, then one at 128 that starts from its weights.
 
-    torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --out RUN64 --size 64 --steps 4000 --threads 1
-    torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --out RUN128 --size 128 \
-        --steps 6000 --threads 1 --start RUN64/state.pt
+    R="torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --threads 1"
+    $R --out RUN64 --size 64 --steps 3000
+    $R --out RUN128 --size 128 --steps 5000 --start RUN64/state.pt
 """
+
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..evaluation.reconstruction import measure, redraw, sample_sheet
 from ..models.config import EDTalkConfig
@@ -61,16 +64,26 @@ def config_of(s: Settings) -> EDTalkConfig:
     return EDTalkConfig(size=s.size, latent=s.latent, channels=channels, arithmetic="clean", enhance=(8, 16))
 
 
-def main(s: Settings) -> EDTalk:
-    """Train to ``s.loop.steps`` (resuming), leaving ``state.pt``, ``log.jsonl`` and sample sheets in ``s.out``."""
+def config_of_run(run: Path) -> EDTalkConfig:
+    """What the model in a run's ``state.pt`` is made of."""
+    return EDTalkConfig.from_dict(json.loads((run / "config.json").read_text(encoding="utf-8")))
+
+
+def main(s: Settings) -> None:
+    """Train to ``s.loop.steps`` (resuming), leaving ``state.pt``, ``log.jsonl`` and sample sheets in
+    ``s.out``."""
     place = take_place(s.threads)
     torch.manual_seed(s.loop.seed)
     model = EDTalk(config_of(s))
-    for level in model.decoder.levels.values():  # begin as a copy of the source: nothing moves until it is taught to
-        torch.nn.init.zeros_(level.flow.weight)  # type: ignore[union-attr,arg-type]
+    if place.leads:
+        s.out.mkdir(parents=True, exist_ok=True)
+        (s.out / "config.json").write_text(json.dumps(model.config.to_dict()), encoding="utf-8")
+    for name, weight in model.named_parameters():
+        if name.endswith("flow.weight"):  # begin as a copy of the source: nothing moves until it is taught to
+            torch.nn.init.zeros_(weight)
     if s.start:
         load_overlapping(model, torch.load(s.start, map_location="cpu", weights_only=True)["ema"])
-    model = model.to(place.device, memory_format=torch.channels_last)
+    model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -89,17 +102,19 @@ def main(s: Settings) -> EDTalk:
             "picture": pyramid_l1(drawn.image, batch.driving),
             "mouth": s.mouth * masked_l1(drawn.image, batch.driving, batch.mouth),
             "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
-            "flow": s.flow * flow_l1(drawn.flows, batch.flow, batch.visible, 4 * batch.mouth + 3 * batch.eyes),
+            "flow": s.flow
+            * flow_l1(drawn.flows, batch.flow, batch.visible, 4 * batch.mouth + 3 * batch.eyes),
             "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
         }
         return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}
 
-    def look(step: int, average: EDTalk) -> dict[str, float]:
+    def look(step: int, average: nn.Module) -> dict[str, float]:
+        assert isinstance(average, EDTalk)
         made = redraw(average, heldout, 64)
         Image.fromarray(sample_sheet(made)).save(s.out / f"sheet_{step:06d}.png")
         return {k: v for k, v in measure(made).items() if "_copy" not in k}
 
-    return train(model, loss_of, s.loop, s.out, place, look if place.leads else None)  # type: ignore[arg-type,return-value]
+    train(model, loss_of, s.loop, s.out, place, look if place.leads else None)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The loop every recipe shares: seed, device, bf16, EMA, gradient clipping, resume, log, several processes.
 
-Nothing in this file knows about faces. A recipe hands over a model and a function ``loss_of(step)`` that draws
-its batch from ``(seed, step, rank)`` alone, so that a resumed run sees the data an uninterrupted one would have seen.
+Nothing in this file knows about faces. A recipe hands over a model and a function ``loss_of(step)`` that
+draws
+its batch from ``(seed, step, rank)`` alone, so that a resumed run sees the data an uninterrupted one would
+have seen.
 
     python -m core.training.encoder_generator --data DIR --out DIR                      one process
     torchrun --nproc-per-node 3 -m core.training.encoder_generator --data ... --out ...  data-parallel
 """
+
 from __future__ import annotations
 
 import argparse
@@ -60,14 +63,19 @@ class Place:
 
 
 def take_place(threads: int = 0) -> Place:
-    """Join the process group when ``torchrun`` started us, choose the device, once. ``threads`` 0 keeps torch's choice."""
+    """Join the process group when ``torchrun`` started us, choose the device, once. ``threads`` 0 keeps
+    torch's choice."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     cuda = torch.cuda.is_available()
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     if threads:
         torch.set_num_threads(threads)
-    return Place(rank, world, torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu"))
+    return Place(
+        rank,
+        world,
+        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu"),
+    )
 
 
 def learning_rate(step: int, s: LoopSettings) -> float:
@@ -87,8 +95,9 @@ class Ema:
 
     @torch.no_grad()
     def follow(self, model: nn.Module, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))  # young averages forget quickly, or they lag behind
-        here, there = list(self.model.parameters()), list(model.parameters())
+        decay = min(self.decay, (1 + step) / (10 + step))  # a young average that lags is of no use
+        here: list[Tensor] = list(self.model.parameters())
+        there: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(here, there, 1 - decay)
         for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(theirs)
@@ -96,7 +105,9 @@ class Ema:
 
 def share_gradients(model: nn.Module, world: int) -> None:
     """Average the gradients over all processes, in one message."""
-    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters() if p.requires_grad]
+    grads = [
+        p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters() if p.requires_grad
+    ]
     flat = torch.cat([g.reshape(-1) for g in grads])
     dist.all_reduce(flat)
     flat /= world
@@ -121,14 +132,18 @@ def train(
     place: Place,
     every_save: Callable[[int, nn.Module], dict[str, float]] | None = None,
 ) -> nn.Module:
-    """Run to ``settings.steps``, resuming from ``out/state.pt`` when it is there; return the averaged model.
+    """Run to ``settings.steps``, resuming from ``out/state.pt`` when it is there; return the averaged
+    model.
 
-    ``loss_of(step)`` gives the loss and numbers to log. ``every_save(step, ema_model)`` looks at the run (pictures, held-out
+    ``loss_of(step)`` gives the loss and numbers to log. ``every_save(step, ema_model)`` looks at the run
+    (pictures, held-out
     numbers) and returns numbers to log. The log is ``out/log.jsonl``, one line each ``log_every`` steps.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], settings.learning_rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(
+        [p for p in model.parameters() if p.requires_grad], settings.learning_rate, betas=(0.9, 0.99)
+    )
     average, first, state = Ema(model, settings.ema), 0, out / "state.pt"
     if state.exists():
         kept = torch.load(state, map_location=place.device, weights_only=True)
@@ -162,7 +177,13 @@ def train(
             _log(out, {**line, **{k: v / seen for k, v in sums.items()}})
             sums, seen = {}, 0
         if place.leads and (done % settings.save_every == 0 or done == settings.steps):
-            save_state(state, model=model.state_dict(), ema=average.model.state_dict(), optimiser=optimiser.state_dict(), step=done)
+            save_state(
+                state,
+                model=model.state_dict(),
+                ema=average.model.state_dict(),
+                optimiser=optimiser.state_dict(),
+                step=done,
+            )
             if every_save is not None:
                 _log(out, {"step": done, **every_save(done, average.model)})
     return average.model
@@ -181,10 +202,14 @@ def rng_of(seed: int, step: int, place: Place) -> np.random.Generator:
 
 
 def from_command_line(kind: type[Settings], argv: list[str] | None = None) -> Settings:
-    """Fill a settings dataclass from flags named after its fields, nested dataclasses included (``--steps 100``)."""
-    parser = argparse.ArgumentParser(description=kind.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    """Fill a settings dataclass from flags named after its fields, nested dataclasses included (``--steps
+    100``)."""
+    parser = argparse.ArgumentParser(
+        description=kind.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     _add_fields(parser, kind)
-    return _build(kind, vars(parser.parse_args(argv)))
+    made: Settings = _build(kind, vars(parser.parse_args(argv)))
+    return made
 
 
 def _add_fields(parser: argparse.ArgumentParser, kind: Any) -> None:
@@ -194,10 +219,14 @@ def _add_fields(parser: argparse.ArgumentParser, kind: Any) -> None:
         if factory is not dataclasses.MISSING and dataclasses.is_dataclass(factory):
             _add_fields(parser, factory)
         elif isinstance(default, bool):
-            parser.add_argument(f"--{field.name.replace('_', '-')}", action=argparse.BooleanOptionalAction, default=default)
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}", action=argparse.BooleanOptionalAction, default=default
+            )
         else:
             typed = {"int": int, "float": float, "Path": Path, "str": str}[str(field.type)]
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=typed, default=default, required=default is None)
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}", type=typed, default=default, required=default is None
+            )
 
 
 def _build(kind: Any, values: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 
 Letters: B batch, S picture side, h side of a flow level.
 """
+
 from __future__ import annotations
 
 import torch.nn.functional as F
@@ -12,7 +13,8 @@ from torch import Tensor
 def pyramid_l1(made: Tensor, wanted: Tensor, levels: int = 3) -> Tensor:
     """L1 of colours and of horizontal and vertical differences at ``levels`` scales; [B,3,S,S] -> scalar.
 
-    It stands where the paper has VGG features (section 3.3), whose weights we neither have nor want to depend on.
+    It stands where the paper has VGG features (section 3.3), whose weights we neither have nor want to
+    depend on.
     """
     loss = made.new_zeros(())
     for _ in range(levels):
@@ -29,9 +31,11 @@ def masked_l1(made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 
 def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, heed: Tensor) -> Tensor:
-    """Distance of each level's sampling positions [B,2,h,h] from the rendered truth, where it is seen in both pictures.
+    """Distance of each level's sampling positions [B,2,h,h] from the rendered truth, where it is seen in
+    both pictures.
 
-    ``heed`` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the truth averaged over
+    ``heed`` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the
+    truth averaged over
     visible pixels, finer ones see it interpolated where all neighbours are visible.
     """
     loss = flow.new_zeros(())
@@ -45,13 +49,15 @@ def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, heed: Tensor) ->
             known = (known > 0.5).float()
         elif side > flow.shape[-1]:
             truth = F.interpolate(flow, size=(side, side), mode="bilinear", align_corners=False)
-            known = (F.interpolate(visible, size=(side, side), mode="bilinear", align_corners=False) > 0.99).float()
+            known = (
+                F.interpolate(visible, size=(side, side), mode="bilinear", align_corners=False) > 0.99
+            ).float()
         weight = known * (1 + F.interpolate(heed, size=(side, side), mode="area"))
         loss = loss + ((level - truth).abs() * weight).sum() / (weight.sum() * 2 + 1)
     return loss
 
 
 def weight_regression(read: Tensor, true: Tensor) -> Tensor:
-    """Smooth L1 between read and true weights [B,36], summed over the channels: as a mean it does not move at all."""
+    """Smooth L1 between read and true weights [B,36], summed over the channels: as a mean it does not move
+    at all."""
     return F.smooth_l1_loss(read, true, reduction="none").sum(1).mean()
-

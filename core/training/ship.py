@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a finished run and its hearing into the one file that is shipped.
+
+python -m core.training.ship --run RUN128 --audio audio_to_mouth.safetensors
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from ..checkpoint import Meta, default_checkpoint, save
+from ..heads.factors import channels, emotions
+from ..models.audio_to_mouth import AudioToMouth, AudioToMouthConfig, build
+from ..models.edtalk import EDTalk
+from .encoder_generator import config_of_run
+from .loop import from_command_line
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Merge the averaged weights of a run with an audio-to-mouth network."""
+
+    run: Path
+    audio: Path
+    out: str = ""  # empty: where the product looks for it
+    note: str = "Trained from scratch on rendered CC0 heads and synthetic voices."
+
+
+def hearing_of(path: Path) -> AudioToMouth:
+    """The network that the recipe `audio_to_mouth` exported."""
+    with safe_open(path, framework="pt") as file:
+        net = build(AudioToMouthConfig.from_dict(json.loads(file.metadata()["config"])))
+        net.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - not a dict
+    return net.eval()
+
+
+def main(s: Settings) -> Meta:
+    """Write the checkpoint and return what it says about itself."""
+    model = EDTalk(config_of_run(s.run))
+    state = torch.load(s.run / "state.pt", map_location="cpu", weights_only=True)
+    model.load_state_dict(state["ema"])
+    meta = Meta(
+        name=f"heads-{model.config.size}",
+        licence="CC0-1.0",
+        channels=tuple(channels()),
+        emotions={name: tuple(weights) for name, weights in emotions().items()},
+        note=f"{s.note} Step {int(state['step'])}.",
+    )
+    out = Path(s.out) if s.out else default_checkpoint()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return save(out, model, meta, hearing_of(s.audio))
+
+
+if __name__ == "__main__":
+    print(main(from_command_line(Settings)).id)
