@@ -35,8 +35,8 @@ class Redrawn:
 
 @torch.inference_mode()
 def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Redrawn:
-    """Redraw ``count`` evenly spread held-out pairs, from read and from true weights."""
-    batch = shards.first(count).to(next(model.parameters()).device)
+    """Redraw ``count`` fixed held-out pairs, from read and from true weights."""
+    batch = shards.fixed(count).to(next(model.parameters()).device)
     read: list[Tensor] = []
     by_read: list[Tensor] = []
     by_true: list[Tensor] = []

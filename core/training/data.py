@@ -91,11 +91,10 @@ class HeadShards:
             )
         return self._collect(rows, rng if augment else None)
 
-    def first(self, count: int) -> Batch:
-        """A fixed, evenly spread choice of pairs without augmentation, for evaluation and previews."""
+    def fixed(self, count: int) -> Batch:
+        """A fixed random choice of pairs without augmentation, for evaluation and previews."""
         rows = []
-        for k in range(count):
-            place = k * len(self) // count
+        for k, place in enumerate(np.random.default_rng(0).permutation(len(self))[:count].tolist()):
             for shard in self._shards:
                 if place < len(shard["image"]):
                     rows.append((shard, place, k % shard["pair"].shape[1]))
