@@ -127,7 +127,7 @@ def _split(quads: Ints, quad_uvs: Ints, uv: Floats, bones: Floats) -> Mesh:
     quads, quad_uvs = quads.astype(np.int64), quad_uvs.astype(np.int64)
     pairs, split = np.unique(quads.ravel() * len(uv) + quad_uvs.ravel(), return_inverse=True)
     split = split.reshape(quads.shape)
-    triangles = np.concatenate([split[:, [0, 1, 2]], split[:, [0, 2, 3]]])
+    triangles = split[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)  # halves side by side: their vertices are reused
     vertex = pairs // len(uv)
     a, b, c = vertex[triangles].T
     proper = (a != b) & (b != c) & (a != c)

@@ -14,7 +14,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from core.heads.figure import Figure, Part
+from core.heads.figure import Figure
 from core.heads.look import Look
 from core.heads.pack import Floats, load_pack
 from core.heads.pose import EYE, Posed
@@ -27,7 +27,10 @@ BAKE_UNIFORMS = ("seed", "blush", "freckles", "mottle", "under_eye", "age_spots"
                  "scalp", "hairline", "skin", "eyeshadow_tint", "lip", "hair")
 PROGRAM_OF = {"skin": "skin", "eye": "eye", "cornea": "eye", "teeth": "mouth", "tongue": "mouth", "hair": "hair",
               "brow": "brow", "lash": "brow"}
+# Nearest first, so that what lies below is not shaded in vain; brows, lashes and the cornea blend over all of it.
+SOLID = ("hair", "skin", "eye", "teeth", "tongue")
 BLENDED = ("brow", "lash", "cornea")
+TWO_SIDED = ("hair", "brow", "lash")
 
 # Streak direction, streak centre and gloss by hair style (see shaders/hair.frag).
 HAIR_STYLES = {"short": (1, (0.0, 8.42, 0.35), 0.7), "braid": (1, (0.0, 8.42, 0.35), 0.7),
@@ -93,6 +96,7 @@ class Renderer:
         self.masks.repeat_x = self.masks.repeat_y = False
         corners = gl.buffer(np.array([-1, -1, 3, -1, -1, 3], np.float32).tobytes())
         self.backdrop = gl.vertex_array(self.programs["background"], [(corners, "2f", "in_corner")])
+        gl.depth_func = "<="  # the background lies exactly at the far end
         self.bake_side = int(np.clip(4 * size, 512, 2048))
 
     def upload(self, figure: Figure) -> Drawable:
@@ -126,11 +130,8 @@ class Renderer:
         self._draw_shadow(drawable, light_view)
         self.target.use()
         self.target.clear(depth=1.0)
-        gl.enable_only(moderngl.NOTHING)
-        drawable.background.use(PICTURE)
-        _set(self.programs["background"], picture=PICTURE)
-        self.backdrop.render()
-        for unit, texture in ((ALBEDO, drawable.albedo), (BUMPS, drawable.bumps), (SHADOW, self.shadow)):
+        for unit, texture in ((ALBEDO, drawable.albedo), (BUMPS, drawable.bumps), (SHADOW, self.shadow),
+                              (PICTURE, drawable.background)):
             texture.use(unit)
         shared: dict[str, Any] = {"light_view": light_view, "eye": EYE, "shadow_map": SHADOW, "albedo": ALBEDO,
                                   "bumps": BUMPS, "daylight": 0.35 + 0.65 * daylight, **asdict(figure.light),
@@ -139,19 +140,27 @@ class Renderer:
         shared.update(strands=style[0], crown=style[1], gloss=style[2])
         for name in SURFACES:
             _set(self.programs[name], **shared)
-        for part in figure.parts:
-            if daylight > 0.0 or part.material not in ("teeth", "tongue"):
-                self._draw_part(drawable, part)
+        hidden = ("teeth", "tongue") if daylight <= 0.0 else ()
+        for material in SOLID:
+            if material not in hidden:
+                self._draw_material(drawable, material)
+        gl.enable_only(moderngl.DEPTH_TEST)
+        _set(self.programs["background"], picture=PICTURE)
+        self.backdrop.render()
+        self.target.depth_mask = False
+        for material in BLENDED:
+            self._draw_material(drawable, material)
+        self.target.depth_mask = True
         return self._read()
 
-    def _draw_part(self, drawable: Drawable, part: Part) -> None:
-        blended = part.material in BLENDED
-        self.gl.enable_only(moderngl.DEPTH_TEST | (moderngl.BLEND if blended else moderngl.NOTHING))
-        self.target.depth_mask = not blended
-        name = PROGRAM_OF[part.material]
-        _set(self.programs[name], first_triangle=part.first + 1, lashes=int(part.material == "lash"))
-        drawable.arrays[name].render(vertices=part.count * 3, first=part.first * 3)
-        self.target.depth_mask = True
+    def _draw_material(self, drawable: Drawable, material: str) -> None:
+        self.gl.enable_only(moderngl.DEPTH_TEST | (moderngl.BLEND if material in BLENDED else moderngl.NOTHING)
+                            | (moderngl.NOTHING if material in TWO_SIDED else moderngl.CULL_FACE))
+        name = PROGRAM_OF[material]
+        for part in drawable.figure.parts:
+            if part.material == material:
+                _set(self.programs[name], first_triangle=part.first + 1, lashes=int(material == "lash"))
+                drawable.arrays[name].render(vertices=part.count * 3, first=part.first * 3)
 
     def _draw_shadow(self, drawable: Drawable, light_view: Floats) -> None:
         self.shadow_target.use()

@@ -8,12 +8,11 @@ uniform vec3 cloth, cloth_trim;
 
 void main() {
     float open = trait.x, mouth = trait.y, below = trait.z;
-    if (mouth > .5 && !gl_FrontFacing) discard;
     vec4 painted = texture(albedo, uv);
     vec3 base = painted.rgb * painted.rgb;
     float lips = painted.a;
     bool clothed = below >= 0. && mouth <= .1;
-    vec3 n = normalize(normal) * (gl_FrontFacing ? 1. : -1.), v = normalize(eye - position);
+    vec3 n = normalize(normal), v = normalize(eye - position);
     if (!clothed && mouth < .5) n = normalize(n - (texture(bumps, uv).xyz * 2. - 1.) * bump * .55 * (1. - .6 * lips));
     float facing = dot(n, key), arrives = lit(max(facing, 0.));
     float shade = mix(.25, 1., open), gloss = oil + .5 * lips;
