@@ -147,8 +147,8 @@ def run(job: Job, tell: Callable[[Job], None] | None = None) -> Outcome:
 def start(job: Job) -> None:
     """Leave a job to the timer and return."""
     _begin(job)
-    if not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=0.0, persistent=True)
+    if not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
 
 
 def _begin(job: Job) -> None:
@@ -164,7 +164,8 @@ def _end(job: Job) -> Outcome:
     return job.outcome
 
 
-def _tick() -> float | None:
+def tick() -> float | None:
+    """What the timer calls: one turn of the job, and its end. Gives back the seconds until the next."""
     job = _job
     if job is None:
         return None
@@ -349,7 +350,7 @@ def stop_server() -> None:
 def shut_down() -> None:
     """Stop everything: called when the add-on is switched off and when Blender quits."""
     global _job
-    for timer in (_tick, _idle):
+    for timer in (tick, _idle):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     if _job is not None:

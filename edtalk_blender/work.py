@@ -415,7 +415,7 @@ def _make_pictures(
     takes.save_motion(
         order.folder / "decode.npz", weights, pictures.fps, numbers + pictures.shift, pictures.model
     )
-    arrived: list[int] = []
+    arrived: set[int] = set()
     saved = time.monotonic()
 
     def heard(notice: messages.Message) -> None:
@@ -423,7 +423,7 @@ def _make_pictures(
         number = notice.number - pictures.shift
         if number in rows:
             record.note(number, rows[number], look)
-            arrived.append(number)
+            arrived.add(number)
         elif number == rest:
             record.note(rest, at_rest, rest_look)
         if time.monotonic() - saved > SAVE_EVERY:
@@ -455,7 +455,7 @@ def _make_pictures(
         for _ in waiting:
             if len(arrived) > shown:
                 shown = len(arrived)
-                _show(order, pictures, shown if fresh else total)
+                _show(order, pictures, _run_length(pictures.numbers, arrived) if fresh else total)
             yield
         if hold and (order.folder / rest_file).exists():
             record.note(rest, at_rest, rest_look)
@@ -472,6 +472,11 @@ def _make_pictures(
     _show(order, pictures, total)
     push_undo("EDTalk: Show Take")
     return len(arrived)
+
+
+def _run_length(numbers: np.ndarray, arrived: set[int]) -> int:
+    """How many frames from the first on are there without a gap; they are written by several threads."""
+    return next((i for i, number in enumerate(numbers) if int(number) not in arrived), len(numbers))
 
 
 def _refresh(order: Order) -> None:

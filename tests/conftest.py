@@ -21,6 +21,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.makers import png, sound
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "bl_ext.user_default.edtalk"
 
@@ -96,3 +98,44 @@ def server_python() -> str:
     if importlib.util.find_spec("torch") is None:
         pytest.skip("needs a Python with torch: set EDTALK_PYTHON")
     return sys.executable
+
+
+TINY = """
+import sys, torch
+from core import checkpoint
+from core.models import EDTalk, EDTalkConfig
+from core.models.audio_to_mouth import AudioToMouthConfig, build
+torch.manual_seed(0)
+channels = {side: 16 for side in (4, 8, 16, 32, 64)}
+model = EDTalk(EDTalkConfig(size=64, latent=64, channels=channels, arithmetic="clean"))
+audio = build(AudioToMouthConfig(width=16, blocks=1))
+checkpoint.save(sys.argv[1], model, checkpoint.Meta(name="tiny"), audio)
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(server_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that has learned nothing: it decodes hundreds of frames a second, weights do change
+    them.
+    """
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([server_python, "-c", TINY, str(path)], check=True, env=environment)
+    return path
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """A picture without a face, 96 x 64, every pixel another colour."""
+    path = tmp_path / "anna.png"
+    rows = b"".join(
+        b"\0" + b"".join(bytes((2 * x, 4 * y, (7 * x + 3 * y) % 256)) for x in range(96)) for y in range(64)
+    )
+    path.write_bytes(png(96, 64, 2, rows))
+    return path
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    """Two seconds of sound."""
+    return sound(tmp_path / "line.wav", 2.0)

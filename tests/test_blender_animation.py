@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rig wears the weights: sliders with ranges and labels, curves in seconds, and what is read is what shows."""
+"""The rig wears the weights: sliders with ranges and labels, curves in seconds, and what is read is what
+shows.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def curves(animation, face) -> dict:
 
 def test_the_rig_has_three_bones_with_36_sliders(rig, face) -> None:
     assert [bone.name for bone in face.pose.bones] == ["mouth", "pose", "expression"]
-    assert [name for bone in face.pose.bones for name in bone.keys()] == list(CHANNELS)
+    assert [name for bone in face.pose.bones for name in list(bone.keys())] == list(CHANNELS)
     assert rig.is_face(face) and not rig.is_face(None)
 
 

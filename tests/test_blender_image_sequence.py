@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import struct
-import wave
-import zlib
 from pathlib import Path
 
 import pytest
+
+from tests.makers import png, sound
 
 pytestmark = pytest.mark.blender
 
@@ -36,17 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def grey(path: Path, level: int) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = (b"\0" + bytes((level,)) * 8) * 8
-    header = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    path.write_bytes(png(8, 8, 0, (b"\0" + bytes((level,)) * 8) * 8))
 
 
 def rendered(frame: int, out: Path) -> int:
@@ -132,11 +121,7 @@ def test_strips_stand_at_the_start_and_show_every_file(sequence, folder: Path) -
 def test_the_sound_strip_stands_below_the_pictures(sequence, folder: Path, tmp_path: Path) -> None:
     import bpy
 
-    with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(bytes(32000))
+    sound(tmp_path / "voice.wav", 1.0)
     made = sequence.add_strips(
         bpy.context.scene,
         "take",
@@ -148,9 +133,9 @@ def test_the_sound_strip_stands_below_the_pictures(sequence, folder: Path, tmp_p
     )
     if len(made) == 1:
         pytest.skip("this Blender was built without sound")
-    sound, picture = made
-    assert (sound.type, picture.type) == ("SOUND", "IMAGE")
-    assert sound.frame_final_start == FIRST and picture.channel == sound.channel + 1
+    heard, picture = made
+    assert (heard.type, picture.type) == ("SOUND", "IMAGE")
+    assert heard.frame_final_start == FIRST and picture.channel == heard.channel + 1
 
 
 def test_strips_of_a_second_take_go_above_and_the_first_is_muted(sequence, folder: Path) -> None:

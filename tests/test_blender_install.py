@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The zip holds what it must and nothing else, and Blender installs, disables and enables it without complaint."""
+"""The zip holds what it must and nothing else, and Blender installs, disables and enables it without
+complaint.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,15 @@ def test_the_zip_holds_the_extension_and_its_server(names) -> None:
 
 def test_the_zip_holds_nothing_else(names) -> None:
     rooms = {name.split("/")[0] for name in names}
-    assert rooms == {"__init__.py", "blender_manifest.toml", "LICENSE", "README.md", "core", "edtalk_blender", "server"}
+    assert rooms == {
+        "__init__.py",
+        "blender_manifest.toml",
+        "LICENSE",
+        "README.md",
+        "core",
+        "edtalk_blender",
+        "server",
+    }
     assert not [name for name in names if "__pycache__" in name or "training" in name or "/heads/" in name]
 
 
@@ -61,7 +71,9 @@ def test_it_can_be_switched_off_and_on_twice(edtalk) -> None:
     for _ in range(2):
         assert bpy.ops.preferences.addon_disable(module=MODULE) == {"FINISHED"}
         assert not hasattr(bpy.types.Scene, "edtalk")
-        assert not any("edtalk" in repr(handler).lower() for handler in bpy.app.handlers.depsgraph_update_post)
+        assert not any(
+            "edtalk" in repr(handler).lower() for handler in bpy.app.handlers.depsgraph_update_post
+        )
         assert bpy.ops.preferences.addon_enable(module=MODULE) == {"FINISHED"}
         assert hasattr(bpy.types.Scene, "edtalk") and hasattr(bpy.types, "EDTALK_PT_view3d")
 

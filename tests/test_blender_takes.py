@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take's folder: names that are free, files whole or not at all, and a record that never claims too much."""
+"""A take's folder: names that are free, files whole or not at all, and a record that never claims too
+much.
+"""
 
 from __future__ import annotations
 
