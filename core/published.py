@@ -27,8 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.models import EDTalkConfig
-from core.published_keys import BANKS, MAP, PLAIN, SAME, STYLED, TABLE, UNUSED
+from core.models import EDTalk, EDTalkConfig
+from core.published_keys import BANKS, MAP, PLAIN, STYLED, TABLE, UNUSED
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
 
 
@@ -41,7 +41,9 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingCheckpoint(f"There is no checkpoint at {path}", hint="Choose the downloaded file")
+        raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose the downloaded file")
+    if tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):  # CVE-2025-32434
+        raise BadCheckpoint("Published checkpoints are only opened with torch 2.6 or newer", "Update torch")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -56,10 +58,10 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         raise unreadable(path) from error
     state = content.get(key) if isinstance(content, dict) else None
     if not isinstance(state, dict):
-        raise BadCheckpoint(f"{path.name} has no entry `{key}`{_other_container(content)}", hint=_HINT)
+        raise BadCheckpoint(f"{path.name} has no entry `{key}`{_other_container(content)}", _HINT)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r}", hint=_HINT)
+            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r}", _HINT)
     return state
 
 
@@ -75,37 +77,46 @@ def translate(state: dict[str, Tensor], config: EDTalkConfig, file: str = "the f
     Raises:
         BadCheckpoint: naming the key and the likely cause.
     """
-    ours: dict[str, Tensor] = {}
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in EDTalk(config).state_dict().items()}
     left = {key for key in state if not any(fnmatchcase(key, unused) for unused in UNUSED)}
+    ours: dict[str, Tensor] = {}
     for key, name, form in _expanded(config):
         tensor = _floats(state, key, config, file)
-        left.discard(key)
-        if form == MAP and tensor.ndim == 4 and tensor.shape[::2] == (1, 1) and tensor.shape[3] == 1:
-            tensor = tensor[0, :, 0, 0]
-        elif form == STYLED and tensor.ndim == 5 and tensor.shape[0] == 1:
-            tensor = tensor[0]
-        elif form == PLAIN:
-            # our layers multiply by 1/sqrt(fan-in) when they run
+        shape = {MAP: (1, *expected[name], 1, 1), STYLED: (1, *expected[name])}.get(form, expected[name])
+        _check_shape(tensor, tuple(shape), key, state, config, file)
+        if form == PLAIN:  # our layers multiply by 1/sqrt(fan-in) when they run
             tensor = tensor * math.sqrt(math.prod(tensor.shape[1:]))
-        elif form != SAME:
-            raise BadCheckpoint(
-                f"{key} in {file} has the shape {tuple(tensor.shape)}: {_cause(state, config)}"
-            )
-        ours[name] = tensor
-    banks = [_floats(state, key, config, file) for key in BANKS[: 2 if config.expression else 1]]
-    if any(bank.ndim != 2 or len(bank) != config.latent for bank in banks):
-        raise BadCheckpoint(f"{BANKS[0]} in {file} is not a bank of a latent of {config.latent}", hint=_HINT)
-    ours["bank.directions"] = torch.cat(banks, 1)
-    left -= set(BANKS[: len(banks)])
+        ours[name] = tensor.reshape(expected[name])
+        left.discard(key)
+    banks = {BANKS[0]: config.mouth + config.pose, BANKS[1]: config.expression}
+    joined = []
+    for key, columns in banks.items():
+        if columns:
+            joined.append(_floats(state, key, config, file))
+            _check_shape(joined[-1], (config.latent, columns), key, state, config, file)
+            left.discard(key)
+    ours["bank.directions"] = torch.cat(joined, 1)
     if left:
-        raise BadCheckpoint(f"{file} has an unexpected key {min(left)}: {_cause(state, config)}", hint=_HINT)
+        raise BadCheckpoint(f"{file} has an unexpected key {min(left)}: {_cause(state, config)}", _HINT)
     return ours
 
 
 def generator_config(state: dict[str, Tensor]) -> EDTalkConfig:
-    """Which of the two published generators a state dict is; by its expression bank."""
+    """What a published generator's tensors are made for; the published sizes where they do not tell.
+
+    The full generator is told from the mouth and pose one by its expression bank.
+    """
     full = any(key.startswith(("exp_fc.", "direction_exp.", "dec.fineadain")) for key in state)
-    return EDTalkConfig.published(expression=full)
+    expression = EDTalkConfig().expression if full else 0
+    heads = {key: tensor for key, tensor in state.items() if fnmatchcase(key, "dec.to_flows.*.conv.weight")}
+    try:
+        channels = {8 << int(key.split(".")[2]): tensor.shape[2] for key, tensor in heads.items()}
+        channels[4] = state["dec.input.input"].shape[1]
+        latent = state["fc.0.weight"].shape[1]
+        return EDTalkConfig(max(channels), latent, expression=expression, channels=channels)
+    except (KeyError, IndexError, ValueError):
+        return EDTalkConfig.published(full)
 
 
 def _expanded(config: EDTalkConfig) -> Iterator[tuple[str, str, str]]:
@@ -130,10 +141,23 @@ def _expanded(config: EDTalkConfig) -> Iterator[tuple[str, str, str]]:
 def _floats(state: dict[str, Tensor], key: str, config: EDTalkConfig, file: str) -> Tensor:
     tensor = state.get(key)
     if tensor is None:
-        raise BadCheckpoint(f"{file} lacks the key {key}: {_cause(state, config)}", hint=_HINT)
+        raise BadCheckpoint(f"{file} lacks the key {key}: {_cause(state, config)}", _HINT)
     if not tensor.is_floating_point() or tensor.is_sparse or not bool(torch.isfinite(tensor).all()):
-        raise BadCheckpoint(f"{key} in {file} is not made of finite numbers: the file is damaged", hint=_HINT)
+        raise BadCheckpoint(f"{key} in {file} is not made of finite numbers: the file is damaged", _HINT)
     return tensor.float()
+
+
+def _check_shape(
+    tensor: Tensor,
+    expected: tuple[int, ...],
+    key: str,
+    state: dict[str, Tensor],
+    config: EDTalkConfig,
+    file: str,
+) -> None:
+    if tuple(tensor.shape) != expected:
+        shapes = f"{tuple(tensor.shape)}, not {expected}"
+        raise BadCheckpoint(f"{key} in {file} has the shape {shapes}: {_cause(state, config)}", _HINT)
 
 
 def _cause(state: dict[str, Tensor], config: EDTalkConfig) -> str:

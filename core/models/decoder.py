@@ -232,8 +232,12 @@ def sample(picture: Tensor, flow: Tensor, padding: str) -> Tensor:
     """[B or 1,C,h,w] read at flow [B,2,h',w'] -> float32 [B,C,h',w'], bilinear."""
     picture = picture.float().expand(flow.shape[0], -1, -1, -1)
     if padding == "border" and flow.device.type == "mps":
-        # not implemented there; positions held at the outermost pixel centres read the same
-        edge = 1 - 1 / picture.shape[-1]
-        flow, padding = flow.clamp(-edge, edge), "zeros"
+        flow, padding = held_inside(flow, picture.shape[-1]), "zeros"  # border is not implemented there
     at = flow.permute(0, 2, 3, 1)
     return F.grid_sample(picture, at, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def held_inside(flow: Tensor, side: int) -> Tensor:
+    """Positions held at the outermost pixel centres: with zero padding they read what border padding does."""
+    edge = 1 - 1 / side
+    return flow.clamp(-edge, edge)
