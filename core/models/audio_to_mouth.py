@@ -41,6 +41,9 @@ class AudioToMouthConfig:
     smoothing: str = "none"  # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
     width: int = 160  # clean: channels of the residual blocks
     blocks: int = 7  # clean: residual blocks; each widens the view by one step on either side
+    dropout: float = (
+        0.1  # clean: share of channels left out while training, so that no voice is learnt by heart
+    )
     units: int = 12  # clean: mouth units it knows; the other weights are zero
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,14 +156,15 @@ class PublishedAudioToMouth(AudioToMouth):
 class _CleanBlock(nn.Module):
     """Residual block over three steps; without padding, so the sequence loses a step at either end."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
+        self.drop = nn.Dropout1d(dropout)
         self.mix = nn.Conv1d(width, width, 3, bias=False)
         self.norm = nn.BatchNorm1d(width)
         self.out = nn.Conv1d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.out(functional.gelu(self.norm(self.mix(x))))
+        y: Tensor = self.out(functional.gelu(self.norm(self.mix(self.drop(x)))))
         return x[..., 1:-1] + y
 
 
@@ -179,7 +183,9 @@ class CleanAudioToMouth(AudioToMouth):
             nn.GELU(),  # [B, 48, 20, ...]
         )
         self.step = nn.Conv1d(48 * 20, config.width, 2, 2)  # 25 a second from here
-        self.blocks = nn.Sequential(*(_CleanBlock(config.width) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(
+            *(_CleanBlock(config.width, config.dropout) for _ in range(config.blocks))
+        )
         self.norm = nn.BatchNorm1d(config.width)
         self.units = nn.Conv1d(config.width, config.units, 1)
         self.register_buffer("usual", torch.zeros(audio.BANDS))

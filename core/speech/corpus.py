@@ -11,7 +11,6 @@ from __future__ import annotations
 import multiprocessing
 import zlib
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,12 +108,14 @@ def load(path: Path) -> Recordings:
         return Recordings(path.stem, **{name: arrays[name] for name in arrays.files})
 
 
-def _make_one(folder: Path, voice: Voice, count: int, seed: int) -> str:
-    path = folder / f"{voice.key}.npz"
-    if path.exists():
-        return ""
+def _path(folder: Path, voice: Voice) -> Path:
+    return folder / f"{voice.key}.npz"
+
+
+def _make_one(job: tuple[Path, Voice, int, int]) -> str:
+    folder, voice, count, seed = job
     try:
-        save(path, record(voice, count, seed))
+        save(_path(folder, voice), record(voice, count, seed))
     except SpeechUnavailable as reason:
         return str(reason)
     return ""
@@ -123,12 +124,14 @@ def _make_one(folder: Path, voice: Voice, count: int, seed: int) -> str:
 def make(
     folder: Path, voices: Iterable[tuple[Voice, int]] = VOICES, seed: int = 0, workers: int = 2
 ) -> list[str]:
-    """Make what is missing of a corpus, with several processes.
+    """Make what is missing of a corpus, each voice in a process of its own so that it repeats exactly.
 
     Returns:
         One sentence for each voice that could not be had.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_make_one, folder, voice, count, seed) for voice, count in voices]
-        return [reason for job in jobs if (reason := job.result())]
+    jobs = [(folder, voice, count, seed) for voice, count in voices if not _path(folder, voice).exists()]
+    if not jobs:
+        return []
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs)), maxtasksperchild=1) as pool:
+        return [reason for reason in pool.imap(_make_one, jobs, chunksize=1) if reason]

@@ -78,6 +78,9 @@ def available(engine: str) -> bool:
 def speak(text: str, voice: Voice) -> Utterance:
     """Say one sentence.
 
+    espeak-ng keeps some memory of what it said before: a fresh process repeats exactly, the same process
+    within a millisecond.
+
     Raises:
         SpeechUnavailable: no such engine or voice on this machine.
         UnknownSound: the voice used a sound that has no viseme.
@@ -96,11 +99,20 @@ def _resampled(samples: NDArray[Any], rate: int) -> NDArray[Any]:
 # --- flite ----------------------------------------------------------------------------------------
 
 
+@functools.cache
+def _flite_voices() -> frozenset[str]:
+    """Asked for because flite speaks with its default voice, without a word, when it does not know one."""
+    if not available("flite"):
+        raise SpeechUnavailable("flite is not installed")
+    done = subprocess.run(["flite", "-lv"], capture_output=True, text=True, check=True)
+    return frozenset(done.stdout.partition(":")[2].split())
+
+
 def _flite(text: str, voice: Voice) -> Utterance:
     import soundfile
 
-    if not available("flite"):
-        raise SpeechUnavailable("flite is not installed")
+    if voice.name not in _flite_voices():
+        raise SpeechUnavailable(f"flite has no voice {voice.name!r}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "speech.wav")
         command = [
@@ -116,11 +128,8 @@ def _flite(text: str, voice: Voice) -> Utterance:
             str(path),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        # an unknown voice is replaced by flite's default with nothing but a word on stderr
-        if done.returncode or not path.exists() or "unknown" in done.stderr.lower():
-            raise SpeechUnavailable(
-                f"flite cannot speak with the voice {voice.name!r}: {done.stderr.strip()}"
-            )
+        if done.returncode or not path.exists():
+            raise SpeechUnavailable(f"flite could not speak: {done.stderr.strip()}")
         samples, rate = soundfile.read(path, dtype="float32")
     rows: list[tuple[str, float, float]] = []
     start = 0.0
