@@ -13,6 +13,9 @@ from ..core.wire.channels import BANKS
 from . import jobs, rig, status, timing
 from .properties import settings_of
 
+# Icons that every version has; strip colours, for one, were renamed in 4.4.
+GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
+
 BANK_TITLES = {"pose": "Head Pose", "expression": "Expression", "mouth": "Mouth"}
 
 
@@ -52,11 +55,11 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None) -> Non
         return
     take, stale = face.edtalk.take, status.stale_frames(face)
     if stale is None:
-        text, icon = "", "STRIP_COLOR_09"
+        text, icon = "", GREY
     elif stale:
-        text, icon = f": {stale} frames out of date", "STRIP_COLOR_03"
+        text, icon = f": {stale} frames out of date", YELLOW
     else:
-        text, icon = ": frames match the curves", "STRIP_COLOR_04"
+        text, icon = ": frames match the curves", GREEN
     layout.label(text=f"{take.name}{text}", icon=icon)
 
 
@@ -142,7 +145,7 @@ def _draw_server(layout: bpy.types.UILayout) -> None:
     header, body = layout.panel("EDTALK_server", default_closed=True)
     server = jobs.server_or_none()
     ready = server is not None and server.ready
-    header.label(text="Server", icon="STRIP_COLOR_04" if ready else "STRIP_COLOR_09")
+    header.label(text="Server", icon=GREEN if ready else GREY)
     if body is None:
         return
     if ready:

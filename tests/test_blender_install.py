@@ -5,6 +5,8 @@ complaint.
 
 from __future__ import annotations
 
+import ast
+import importlib
 import zipfile
 from pathlib import Path
 
@@ -87,6 +89,20 @@ def test_every_operator_has_a_label_and_a_tooltip(edtalk) -> None:
         operator = getattr(bpy.ops.edtalk, name.removeprefix("EDTALK_OT_"))
         description = operator.get_rna_type().description
         assert description and not description.endswith(".")
+
+
+def test_every_icon_exists_in_this_blender(edtalk) -> None:
+    """A panel with an unknown icon is not drawn at all."""
+    import bpy
+
+    known = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys()
+    panels = importlib.import_module(f"{edtalk.__name__}.panels")
+    used = {panels.GREEN, panels.YELLOW, panels.GREY, "BLANK1", "ERROR", "INFO"}
+    for path in (ROOT / "edtalk_blender").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "icon" and isinstance(node.value, ast.Constant):
+                used.add(node.value.value)
+    assert used <= set(known), used - set(known)
 
 
 def test_a_grey_button_says_why(part) -> None:
