@@ -32,10 +32,12 @@ RECIPES: dict[str, dict[str, str]] = {
     "heads": {
         "render": "core.heads.dataset",
         "sheet": "core.heads.sheet",
+        "demo": "core.heads.demo",
     },
     "train": {
         "encoder-generator": "core.training.encoder_generator",
         "audio-to-mouth": "core.training.audio_to_mouth",
+        "ship": "core.training.ship",
         "card": "core.evaluation.card",
     },
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draw a motion that is already there: one you changed, or one from elsewhere.
 
-edtalk decode --source face.png --motion take01/motion.npz --out take02
-edtalk decode --source face.png --motion take01/weights.csv --fps 24 --format exr --out take03
+    edtalk decode --source face.png --motion take01/motion.npz --out take02
+    edtalk decode --source face.png --motion take01/weights.csv --fps 24 --format exr --out take03
+
+Frames that were made from another motion file stay as they are, unless --overwrite says that they may go.
 """
 
 from __future__ import annotations

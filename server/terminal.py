@@ -59,9 +59,11 @@ def whole(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """The portrait, and what of it the model sees."""
-    parser.add_argument("--source", required=True, metavar="PICTURE", help="the portrait to animate")
+def add_source(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """The portrait, and what of it the model sees; it must be given when there is no default."""
+    parser.add_argument(
+        "--source", required=not default, default=default, metavar="PICTURE", help="the portrait to animate"
+    )
     parser.add_argument(
         "--checkpoint", default="", metavar="FILE", help="default: the one shipped with EDTalk"
     )

@@ -20,9 +20,9 @@
             Died                the server went away in the middle of a job
             WrongProtocol       extension and server are of different versions
             BadMessage          a message that is not what was agreed on
-                BadFrame        the bytes around a message are broken; the stream cannot be followed any
-                further UnknownMethod   no such request BadFields       a field is missing, unknown, of the
-                wrong type or out of range
+                BadFrame        the bytes around a message are broken; the stream is over
+                UnknownMethod   no such request
+                BadFields       a field is missing, unknown, of the wrong type or out of range
             Stale               a preview that a newer preview has overtaken
             Internal            a mistake of ours; the log has the details
         Cancelled               the animator pressed cancel
