@@ -4,18 +4,20 @@
     python -m core.heads.dataset --out DIR --identities 3200 --first-seed 0 --workers 2
 
 A shard is a folder of plain .npy arrays (N frames, P pairs per frame, S pixels):
-    image     uint8   [N, S, S, 3]
-    identity  int32   [N]             seed of the person
-    pose      float32 [N, 6]          factors in natural units (core/heads/factors.py)
-    mouth     float32 [N, 12]
+    image      uint8   [N, S, S, 3]
+    identity   int32   [N]                seed of the person
+    pose       float32 [N, 6]             factors in natural units (core/heads/factors.py)
+    mouth      float32 [N, 12]
     expression float32 [N, 10]
-    pair      int32   [N, P]          place in this shard of the source frame, same person
-    flow      float16 [N, P, 64, 64, 2]  where each pixel of the frame lies in the source: x right, y down, [-1, 1]
-    visible   uint8   [N, P, 64, 64]  0 background, 1 surface seen in both, 2 surface hidden in the source
-    boxes     float32 [N, 3, 4]       mouth, picture-left eye, picture-right eye: x0, y0, x1, y1 in [-1, 1]
-    landmarks float16 [N, 68, 2]      in [-1, 1]
-The first frame of each person is at rest. A shard appears by renaming its finished folder, so what exists is whole;
-finished shards are left alone when the command is run again. People of seed 1 000 000 and up are kept for evaluation.
+    pair       int32   [N, P]             place in this shard of the source frame, same person
+    flow       float16 [N, P, 64, 64, 2]  where each pixel of the frame lies in the source: x right, y down
+    visible    uint8   [N, P, 64, 64]     0 background, 1 surface seen in both, 2 surface hidden in the source
+    boxes      float32 [N, 3, 4]          mouth, picture-left eye, picture-right eye: x0, y0, x1, y1
+    landmarks  float16 [N, 68, 2]
+All places in pictures are in [-1, 1]. The first frame of each person is at rest.
+
+A shard appears by renaming its finished folder, so what exists is whole; finished shards are left alone when
+the command is run again. People of seed 1 000 000 and up are kept for evaluation.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from numpy.typing import NDArray
 from core.heads.factors import Factors
 from core.heads.labels import boxes, flow
 from core.heads.motion import random_factors, resting_factors
+from core.heads.pack import Ints
 from core.heads.render import Frame, HeadRenderer
 
 HELD_OUT = 1_000_000
@@ -122,7 +125,7 @@ def motion_of(seed: int, frames: int) -> list[Factors]:
 
 
 def source_frames(seed: int, frames: int, pairs: int) -> NDArray[np.int32]:
-    """Source frame of each pair, [frames, pairs]: first the resting frame, then any other; never the frame itself."""
+    """Source frame of each pair, [frames, pairs]: the resting frame, then any others; never itself."""
     rng = np.random.default_rng((seed, _PAIR_STREAM))
     other = rng.integers(1, frames, (frames, pairs))
     sources = (np.arange(frames)[:, None] + other) % frames
@@ -130,7 +133,7 @@ def source_frames(seed: int, frames: int, pairs: int) -> NDArray[np.int32]:
     return sources.astype(np.int32)
 
 
-def _flows(drawn: list[Frame], sources: NDArray[np.int32], triangles: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def _flows(drawn: list[Frame], sources: NDArray[np.int32], triangles: Ints) -> tuple[NDArray[Any], ...]:
     pairs = [[flow(drawn[j], drawn[i], triangles) for i in row] for j, row in enumerate(sources)]
     return (np.stack([[position for position, _ in row] for row in pairs]).astype(np.float16),
             np.stack([[visible for _, visible in row] for row in pairs]))
@@ -142,7 +145,8 @@ _renderers: dict[int, HeadRenderer] = {}
 def _render_shard(settings: DatasetSettings, number: int, seeds: range) -> Path:
     if settings.size not in _renderers:  # one OpenGL context per process
         _renderers[settings.size] = HeadRenderer(settings.size)
-    parts = [render_identity(_renderers[settings.size], seed, settings.frames, settings.pairs) for seed in seeds]
+    renderer = _renderers[settings.size]
+    parts = [render_identity(renderer, seed, settings.frames, settings.pairs) for seed in seeds]
     for place, part in enumerate(parts):
         part["pair"] = part["pair"] + np.int32(place * settings.frames)
     folder = settings.folder(number)
@@ -150,7 +154,8 @@ def _render_shard(settings: DatasetSettings, number: int, seeds: range) -> Path:
     unfinished.mkdir()
     try:
         for name in parts[0]:
-            np.save(unfinished / f"{name}.npy", np.concatenate([part[name] for part in parts]), allow_pickle=False)
+            joined = np.concatenate([part[name] for part in parts])
+            np.save(unfinished / f"{name}.npy", joined, allow_pickle=False)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

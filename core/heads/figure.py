@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One person as arrays ready to pose and draw: shape, look, light, and all meshes joined into one vertex list."""
+"""One person as arrays ready to pose and draw: shape, look, light, all meshes joined into one vertex list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.heads.factors import Factors
 from core.heads.identity import random_identity
@@ -14,8 +16,8 @@ from core.heads.look import Look, random_look
 from core.heads.pack import Floats, Ints, Mesh, Pack, load_pack
 from core.heads.pose import Posed, bone_rotations, bone_transforms, head_share, pose_vertices
 
-# Linear skinning lets teeth through the lips at strong mouths, and eyeballs through closed lids: both sit a little
-# further back (dm).
+# Linear skinning lets teeth through the lips at strong mouths, and eyeballs through closed lids: both sit a
+# little further back (dm).
 TEETH_BACK = np.array([0.0, 0.0, -0.035])
 EYES_BACK = np.array([0.0, 0.0, -0.025])
 CLOTH_OUT = 0.045  # clothes are skin pushed out by this much, dm
@@ -41,8 +43,9 @@ class Part:
 class Figure:
     """Vertices of all parts in one list (M split vertices, T triangles).
 
-    `rest`, `normal`, `canonical` [M, 3], `uv` [M, 2], `trait` [M, 4], `bones` [M, 64], `share` [M], all float32;
-    `triangles` [T, 3] int32 in drawing order; `landmark_vertices` [68] and `lip_vertices` index the list.
+    float32: `rest`, `normal` [M, 3] on the person, `canonical` [M, 3] on the base head, `uv` [M, 2],
+    `trait` [M, 4] (for the material's shader), `bones` [M, 64], `share` [M] (`pose.head_share`).
+    int: `triangles` [T, 3]; `landmark_vertices` [68]. `friendliness` scales the rest face.
     """
 
     seed: int
@@ -64,7 +67,8 @@ class Figure:
 
     def pose(self, factors: Factors) -> Posed:
         """All vertices under one frame's factors."""
-        transforms = bone_transforms(load_pack(), self.joints, bone_rotations(load_pack(), factors, self.friendliness))
+        pack = load_pack()
+        transforms = bone_transforms(pack, self.joints, bone_rotations(pack, factors, self.friendliness))
         return pose_vertices(self.rest, self.normal, self.bones, self.share, transforms, factors.pose)
 
 
@@ -90,11 +94,13 @@ def build_figure(seed: int) -> Figure:
     for name in look.meshes:
         pieces.extend(_fitted(pack, name, identity.rest))
     pieces.append(pieces.pop(next(i for i, p in enumerate(pieces) if p.material == "cornea")))
-    joined = _join(pieces)
+    joined, triangles, parts = _join(pieces)
     whole_to_split = np.zeros(len(pack.base), np.int64)
     whole_to_split[pack.skin.vertex] = np.arange(len(pack.skin.vertex))
-    return Figure(seed=seed, look=look, light=random_light(light_rng), background=random_background(background_rng),
-                  friendliness=float(look_rng.uniform(0.75, 1.3)), joints=pack.joints(identity.rest),
+    return Figure(seed=seed, look=look, light=random_light(light_rng),
+                  background=random_background(background_rng), joints=pack.joints(identity.rest),
+                  friendliness=float(look_rng.uniform(0.75, 1.3)), triangles=triangles, parts=parts,
+                  share=head_share(joined["canonical"]).astype(np.float32),
                   landmark_vertices=whole_to_split[pack.landmarks], **joined)
 
 
@@ -161,27 +167,26 @@ def _lash_root(canonical: Floats) -> Floats:
     return root
 
 
-def _traits(*columns: Floats) -> Floats:
-    return np.stack([*(np.asarray(c, np.float32) for c in columns), np.zeros(len(columns[0]), np.float32)], axis=1)
+def _traits(*columns: NDArray[Any]) -> Floats:
+    """Three columns as [n, 4]; the fourth is 0."""
+    return np.asarray(np.stack([*columns, 0 * columns[0]], axis=1), np.float32)
 
 
-def _join(pieces: list[_Piece]) -> dict[str, object]:
-    columns: dict[str, list[Floats]] = {k: [] for k in ("rest", "normal", "canonical", "uv", "trait", "bones")}
+def _join(pieces: list[_Piece]) -> tuple[dict[str, Floats], Ints, tuple[Part, ...]]:
+    names = ("rest", "normal", "canonical", "uv", "trait", "bones")
+    columns: dict[str, list[Floats]] = {name: [] for name in names}
     triangles: list[Ints] = []
-    parts = []
+    parts: list[Part] = []
     vertices = drawn = 0
     for piece in pieces:
         index = piece.mesh.vertex
-        for key, values in (("rest", piece.rest[index]), ("normal", piece.mesh.normals(piece.rest)[index]),
-                            ("canonical", piece.canonical[index]), ("uv", piece.uv), ("trait", piece.trait),
-                            ("bones", piece.mesh.bones[index])):
-            columns[key].append(values)
+        values = (piece.rest[index], piece.mesh.normals(piece.rest)[index], piece.canonical[index], piece.uv,
+                  piece.trait, piece.mesh.bones[index])
+        for name, value in zip(names, values, strict=True):
+            columns[name].append(value)
         triangles.append(piece.triangles + vertices)
         parts.append(Part(piece.name, piece.material, drawn, len(piece.triangles)))
         vertices += len(index)
         drawn += len(piece.triangles)
-    result: dict[str, object] = {k: np.concatenate(v).astype(np.float32) for k, v in columns.items()}
-    result["share"] = head_share(np.concatenate(columns["canonical"])).astype(np.float32)
-    result["triangles"] = np.concatenate(triangles).astype(np.int32)
-    result["parts"] = tuple(parts)
-    return result
+    joined = {name: np.concatenate(values).astype(np.float32) for name, values in columns.items()}
+    return joined, np.concatenate(triangles).astype(np.int32), tuple(parts)

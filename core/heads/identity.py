@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shape of a random adult: morph amounts drawn so that faces vary and stay human.
 
-Ethnicity, sex and age blend the pack's macro targets; about 150 local targets add small individual differences, and a
+Ethnicity, sex and age blend the pack's macro targets; about 150 local targets add small differences, and a
 little asymmetry makes the two sides differ. Spreads were found by eye: larger ones make caricatures.
 """
 
@@ -21,13 +21,13 @@ LOCAL_SIGMA = {"head": 0.16, "forehead": 0.2, "eyebrows": 0.25, "eyes": 0.2, "no
 LOCAL_CLIP = 0.6
 
 # Targets that deform rather than vary.
-AVOID = ("head-age", "head-angle", "head-scale", "head-back", "eye-trans", "eye-push", "eyefold-angle", "ear-shape",
-         "neck-double-decr")
+AVOID = ("head-age", "head-angle", "head-scale", "head-back", "eye-trans", "eye-push", "eyefold-angle",
+         "ear-shape", "neck-double-decr")
 
 OPPOSITES = {"incr": "decr", "up": "down", "in": "out", "convex": "concave", "forward": "backward",
              "compress": "uncompress"}
 
-# The head is moved so that the point between its eyes lies here, and scaled to this height (chin to crown, dm).
+# The point between the eyes is moved here, and the head scaled to this height (chin to crown, dm).
 EYES_AT = np.array([0.0, 7.28, 1.25])
 HEAD_HEIGHT = 2.18
 
@@ -53,7 +53,7 @@ def random_identity(pack: Pack, rng: np.random.Generator) -> Identity:
             amounts.update(_local(group, target, rng))
         elif group == "asym" and rng.random() < 0.18:
             amounts[name] = abs(rng.normal()) * 0.18
-    known = set(pack.target_names)  # what would not move anything (average muscle and weight) is not in the pack
+    known = set(pack.target_names)  # what would move nothing (average muscle and weight) is not in the pack
     moved = pack.morph({name: amount for name, amount in amounts.items() if name in known})
     rest = _canonical(pack, moved, float(rng.uniform(0.97, 1.04)))
     return Identity(rest, feminine, age, ethnicity)

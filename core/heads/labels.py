@@ -75,7 +75,7 @@ def _barycentric(points: Floats, corners: Floats) -> Floats:
 
 
 def _depth_seen(frame: Frame, triangles: Ints, positions: Floats) -> Floats:
-    """Distance of the surface seen at positions [K, 2]: the farthest of 3 x 3 samples; background is infinitely far."""
+    """Distance of the surface seen at positions [K, 2], the farthest of 3 x 3 samples; background is inf."""
     side = frame.triangles.shape[0]
     pixel = np.floor((positions * 0.5 + 0.5) * side).astype(np.int64)
     farthest = np.zeros(len(positions))

@@ -15,7 +15,7 @@ BACKGROUND_SIDE = 96
 
 @dataclass(frozen=True)
 class Light:
-    """A key light that casts shadows, a fill light, and ambient light that varies with direction. Vectors [3]."""
+    """A key light that casts shadows, a fill light, ambient light that varies with direction. Vectors [3]."""
 
     key: Floats  # unit vector towards the light
     key_colour: Floats
@@ -45,13 +45,14 @@ def random_light(rng: np.random.Generator) -> Light:
 
 def portrait_light() -> Light:
     """Soft daylight from the upper left: the light of the demonstration portrait."""
-    return Light(key=_direction(-0.6, 0.5), key_colour=np.array([0.86, 0.82, 0.76]), fill=_direction(0.9, 0.2),
-                 fill_colour=np.array([0.22, 0.24, 0.27]), ambient=np.array([0.3, 0.31, 0.32]),
-                 ambient_up=np.array([0.11, 0.12, 0.13]), ambient_side=np.array([-0.05, -0.05, -0.04]))
+    return Light(key=_direction(-0.6, 0.5), key_colour=np.array([0.86, 0.82, 0.76]),
+                 fill=_direction(0.9, 0.2), fill_colour=np.array([0.22, 0.24, 0.27]),
+                 ambient=np.array([0.3, 0.31, 0.32]), ambient_up=np.array([0.11, 0.12, 0.13]),
+                 ambient_side=np.array([-0.05, -0.05, -0.04]))
 
 
 def random_background(rng: np.random.Generator) -> Floats:
-    """A backdrop [96, 96, 3] as on screen (0..1, top row first): plain, gradient, cloudy, or an unsharp room."""
+    """A backdrop [96, 96, 3] as on screen (0..1, top row first): plain, gradient, clouds, an unsharp room."""
     y, x = np.mgrid[0:1:BACKGROUND_SIDE * 1j, 0:1:BACKGROUND_SIDE * 1j]
     first, second = muted(rng) ** (1 / 2.2), muted(rng) ** (1 / 2.2)
     kind = rng.choice(["plain", "gradient", "clouds", "room"], p=[0.22, 0.25, 0.18, 0.35])
@@ -66,7 +67,7 @@ def random_background(rng: np.random.Generator) -> Floats:
     if kind == "room":
         for _ in range(int(rng.integers(4, 11))):
             picture = _furniture(rng, x, y, picture)
-    return np.clip(picture, 0.0, 1.0)
+    return np.asarray(np.clip(picture, 0.0, 1.0))
 
 
 def _direction(azimuth: float, height: float) -> Floats:
@@ -78,8 +79,9 @@ def _clouds(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     for octave in (1.0, 2.0, 4.0):
         for _ in range(3):
             turn, phase = rng.uniform(0.0, 2.0 * np.pi, 2)
-            total = total + 0.22 / octave * np.sin(5.0 * octave * (x * np.cos(turn) + y * np.sin(turn)) + phase)
-    return total
+            along = x * np.cos(turn) + y * np.sin(turn)
+            total = total + 0.22 / octave * np.sin(5.0 * octave * along + phase)
+    return np.asarray(total)
 
 
 def _furniture(rng: np.random.Generator, x: Floats, y: Floats, picture: Floats) -> Floats:
@@ -95,4 +97,4 @@ def _furniture(rng: np.random.Generator, x: Floats, y: Floats, picture: Floats) 
         edge = np.minimum(width - np.abs(x - cx), height - np.abs(y - cy)) / soft
         cover = rng.uniform(0.4, 1.0) / (1.0 + np.exp(-np.clip(edge * 2.0, -30.0, 30.0)))
         colour = muted(rng) ** (1 / 2.2)
-    return picture + (colour - picture) * cover[..., None]
+    return np.asarray(picture + (colour - picture) * cover[..., None])

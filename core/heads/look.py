@@ -16,24 +16,26 @@ from core.heads.pack import Floats
 Colour = tuple[float, float, float]
 
 # Skin from lightest to darkest, as seen on screen; made linear below.
-SKIN = np.array([[.76, .58, .49], [.74, .53, .42], [.71, .48, .35], [.55, .35, .23], [.37, .22, .14], [.21, .12, .08]])
+SKIN = np.array([[.76, .58, .49], [.74, .53, .42], [.71, .48, .35], [.55, .35, .23], [.37, .22, .14],
+                 [.21, .12, .08]])
 MELANIN = np.array([0.22, 0.84, 0.36])  # mean place on that scale of the three ethnicities
 
-HAIR = np.array([[.018, .014, .012], [.029, .022, .019], [.05, .028, .016], [.11, .058, .03], [.27, .17, .085],
-                 [.42, .30, .17], [.21, .065, .025]])
+HAIR = np.array([[.018, .014, .012], [.029, .022, .019], [.05, .028, .016], [.11, .058, .03],
+                 [.27, .17, .085], [.42, .30, .17], [.21, .065, .025]])
 HAIR_COMMON = np.array([1.2, 1.0, 1.0, 0.9, 0.6, 0.5, 0.25])
 HAIR_OF_LIGHT_SKIN = np.array([0.0, 0.0, 0.2, 0.5, 0.9, 1.0, 1.0])
 GREY = np.array([0.40, 0.40, 0.40])
 
-IRIS = np.array([[.10, .045, .018], [.16, .085, .03], [.20, .15, .05], [.12, .17, .11], [.14, .22, .32], [.22, .26, .30]])
+IRIS = np.array([[.10, .045, .018], [.16, .085, .03], [.20, .15, .05], [.12, .17, .11], [.14, .22, .32],
+                 [.22, .26, .30]])
 IRIS_COMMON = np.array([2.0, 1.5, 1.0, 0.7, 0.9, 0.5])
 IRIS_OF_LIGHT_SKIN = np.array([0.0, 0.1, 0.5, 0.8, 1.0, 1.0])
 
 # Hair styles with their frequency. bob01, bob02, braid01 and short03 hang over one eye, so they are rare.
 # "" is a bald or shaven head.
-FEMALE_HAIR = {"hair_bob01": 0.04, "hair_bob02": 0.12, "hair_braid01": 0.15, "hair_short03": 0.06, "hair_long01": 1.3,
-               "hair_ponytail01": 1.3, "hair_short02": 0.8, "hair_short01": 0.3, "hair_short04": 0.3,
-               "hair_afro01": 0.8}
+FEMALE_HAIR = {"hair_bob01": 0.04, "hair_bob02": 0.12, "hair_braid01": 0.15, "hair_short03": 0.06,
+               "hair_long01": 1.3, "hair_ponytail01": 1.3, "hair_short02": 0.8, "hair_short01": 0.3,
+               "hair_short04": 0.3, "hair_afro01": 0.8}
 MALE_HAIR = {"hair_short01": 1.2, "hair_short02": 1.1, "hair_short03": 0.08, "hair_short04": 1.8, "": 1.4,
              "hair_afro01": 0.9}
 MALE_BROWS = (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12)
@@ -84,9 +86,9 @@ class Look:
 
     @property
     def meshes(self) -> list[str]:
-        """Names of the fitted meshes this person wears, in drawing order."""
-        return ["eyes", self.teeth_mesh, "tongue01", *([self.hair_mesh] if self.hair_mesh else []), self.brow_mesh,
-                self.lash_mesh]
+        """Names of the fitted meshes this person wears, eyes first."""
+        hair = [self.hair_mesh] if self.hair_mesh else []
+        return ["eyes", self.teeth_mesh, "tongue01", *hair, self.brow_mesh, self.lash_mesh]
 
 
 def random_look(identity: Identity, rng: np.random.Generator) -> Look:
@@ -141,7 +143,8 @@ def random_look(identity: Identity, rng: np.random.Generator) -> Look:
         cloth=_colour(muted(rng) * rng.uniform(0.3, 1.0)),
         cloth_trim=_colour(muted(rng)),
         stripes=float((rng.random() < 0.25) * rng.uniform(3.0, 9.0)),
-        neckline=(float(rng.uniform(5.75, 6.05)), float(rng.uniform(-0.35, 0.55)), float(rng.uniform(0.15, 0.9))),
+        neckline=(float(rng.uniform(5.75, 6.05)), float(rng.uniform(-0.35, 0.55)),
+                  float(rng.uniform(0.15, 0.9))),
     )
 
 

@@ -14,7 +14,7 @@ from core.heads.visemes import viseme_table
 POSE_SIGMA = np.array([0.28, 0.14, 0.12, 0.06, 0.06, 0.12])
 POSE_CLIP = np.array([0.6, 0.4, 0.4, 0.18, 0.18, 0.3])
 
-# Single mouth factors, in the order of factors.MOUTH: how often each appears in a free combination, and its ceiling.
+# By mouth factor, in the order of factors.MOUTH: how often it appears in a free combination, and its ceiling.
 FREE_CHANCE = np.array([0.55, 0.3, 0.22, 0.2, 0.1, 0.1, 0.25, 0.25, 0.15, 0.1, 0.2, 0.15])
 FREE_CEILING = np.array([1.0, 0.9, 1.0, 0.9, 1.0, 1.0, 0.8, 0.9, 1.0, 0.9, 0.7, 0.8])
 
@@ -47,7 +47,7 @@ def random_mouth(rng: np.random.Generator) -> Array:
     else:
         mouth = (rng.random(12) < FREE_CHANCE) * FREE_CEILING * rng.beta(1.1, 1.5, size=12)
         mouth[10] *= rng.choice([-1.0, 1.0])
-    return np.clip(mouth, -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(mouth, -1.0, 1.0), np.float32)
 
 
 def random_expression(rng: np.random.Generator) -> Array:

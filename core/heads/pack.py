@@ -39,7 +39,7 @@ class Mesh:
         corners = self.vertex[self.triangles]
         a, b, c = (positions[corners[:, k]] for k in range(3))
         facing = np.repeat(np.cross(b - a, c - a), 3, axis=0)
-        total = np.stack([np.bincount(corners.ravel(), facing[:, k], len(positions)) for k in range(3)], axis=1)
+        total = np.stack([np.bincount(corners.ravel(), facing[:, k], len(positions)) for k in range(3)], 1)
         return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12))
 
 
@@ -73,7 +73,7 @@ class Pack:
         counts = self.raw["bone_head_n"].astype(np.int64)
         vertices = self.raw["bone_head_verts"].astype(np.int64)
         share = (np.arange(vertices.shape[1]) < counts[:, None]) / counts[:, None]
-        return np.einsum("bk,bkd->bd", share, rest[vertices])
+        return np.asarray(np.einsum("bk,bkd->bd", share, rest[vertices]))
 
     def fit(self, name: str, rest: Floats) -> Floats:
         """A fitted mesh (hair, teeth, eyes ...) on an identity's rest vertices: [n, 3]."""

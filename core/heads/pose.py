@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From factors to posed vertices: bone rotations, forward kinematics, skinning, camera and head placement.
 
-Everything happens here, on the processor and once per frame: the graphics card only draws what this file has placed.
-So pictures, landmarks and flow cannot disagree.
+Everything happens here, on the processor and once per frame; the graphics card only draws what this file has
+placed. So pictures, landmarks and flow cannot disagree.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def bone_rotations(pack: Pack, factors: Factors, rest: float) -> Floats:
     for side in ("L", "R"):
         rotations[pack.bone[f"eye.{side}"]] += (-gaze_y, gaze_x, 0.0)
         rotations[pack.bone[f"orbicularis03.{side}"]] += (-gaze_y * LID_FOLLOWS_GAZE, 0.0, 0.0)
-    return rotations
+    return np.asarray(rotations)
 
 
 def bone_transforms(pack: Pack, joints: Floats, rotations: Floats) -> Floats:
@@ -80,7 +80,7 @@ def rotation_matrices(vectors: Floats) -> Floats:
 
 
 def head_share(canonical: Floats) -> Floats:
-    """How far vertices at `canonical` [M, 3] rest positions take part in the head's placement: 0 body .. 1 head."""
+    """How far vertices at `canonical` [M, 3] places take part in the head's placement: 0 body .. 1 head."""
     t = np.clip((canonical[:, 1] - BODY_BELOW) / (HEAD_ABOVE - BODY_BELOW), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
@@ -100,7 +100,7 @@ def pose_vertices(rest: Floats, normals: Floats, bones: Floats, share: Floats, t
 
 
 def place(position: Floats, share: Floats, pose: Floats) -> Floats:
-    """Clip coordinates [M, 4] of positions [M, 3]: camera, then tx, ty, log_scale in proportion to `share` [M].
+    """Clip coordinates [M, 4] of positions [M, 3]: camera, then tx, ty, log_scale as far as `share` [M] says.
 
     The shift and the size act in the picture, and only on the head: body and background stay where they are.
     """
@@ -112,4 +112,4 @@ def place(position: Floats, share: Floats, pose: Floats) -> Floats:
     x = size * x + share * tx
     y = size * y + share * ty
     z = (FAR + NEAR - 2.0 * FAR * NEAR / depth) / (FAR - NEAR)
-    return np.stack([x * depth, y * depth, z * depth, depth], axis=1).astype(np.float32)
+    return np.asarray(np.stack([x * depth, y * depth, z * depth, depth], axis=1), np.float32)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the motion factors are made of the pack's 60 face pose units, and how far units may go.
 
-A recipe is data: factor -> {unit: amount at full strength}. `Left` and `Right` are the person's own sides; the person's
-left is picture right. A recipe naming `Both...` stands for the left and the right unit alike.
+A recipe is data: factor -> {unit: amount at full strength}. `Left` and `Right` are the person's own sides
+(their left is picture right); `Both...` stands for the left and the right unit alike.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ EXPRESSION_RECIPES: dict[str, dict[str, float]] = {
     "disgusted": {"NoseWrinkler": 0.9, "UpperLipUp": 0.45, "NasolabialDeepener": 1.0, "BothBrowDown": 0.55,
                   "BothCheekUp": 0.7, "BothLowerLidUp": 0.5, "BothUpperLidClosed": 0.15,
                   "BothMouthPlatysma": 0.3},
-    "fear": {"BothInnerBrowUp": 0.6, "BothOuterBrowUp": 0.3, "BothUpperLidOpen": 1.0, "BothMouthPlatysma": 0.45,
-             "BothMouthPullSide": 0.25},
-    "happy": {"BothMouthPullUp": 0.7, "BothMouthPullSide": 0.35, "NasolabialDeepener": 0.5, "BothCheekUp": 0.75,
-              "BothLowerLidUp": 0.45, "BothUpperLidClosed": 0.12},
+    "fear": {"BothInnerBrowUp": 0.6, "BothOuterBrowUp": 0.3, "BothUpperLidOpen": 1.0,
+             "BothMouthPlatysma": 0.45, "BothMouthPullSide": 0.25},
+    "happy": {"BothMouthPullUp": 0.7, "BothMouthPullSide": 0.35, "NasolabialDeepener": 0.5,
+              "BothCheekUp": 0.75, "BothLowerLidUp": 0.45, "BothUpperLidClosed": 0.12},
     "sad": {"BothInnerBrowUp": 0.6, "BothBrowDown": 0.1, "BothMouthPullDown": 0.65, "lowerLipUp": 0.35,
             "BothUpperLidClosed": 0.25},
     "surprised": {"BothInnerBrowUp": 0.5, "BothOuterBrowUp": 0.9, "BothUpperLidOpen": 0.85},
@@ -57,8 +57,8 @@ LIMITS = {"BothMouthPullUp": 0.85, "UpperLipBackward": 0.3}
 def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0) -> Floats:
     """Unit weights [60] for mouth factors [12] and expression factors [10] (gaze is not a unit here).
 
-    `rest` is how strongly this identity wears the friendly rest face. Contradicting factors give way to each other
-    and every unit is held within its limit, so no combination tears the lips.
+    `rest` is how strongly this identity wears the friendly rest face. Contradicting factors give way to each
+    other and every unit is held within its limit, so no combination tears the lips.
     """
     pack = load_pack()
     rows = _matrices()
@@ -73,7 +73,7 @@ def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0) -> Floats
     units[unit["lowerLipBackward"]] *= 1.0 - 0.8 * smile
     blink = float(np.clip(expression[7], 0.0, 1.0))
     for eye in ("Left", "Right"):
-        closed, opened, lower = (unit[eye + name] for name in ("UpperLidClosed", "UpperLidOpen", "LowerLidUp"))
+        closed, opened, lower = (unit[eye + lid] for lid in ("UpperLidClosed", "UpperLidOpen", "LowerLidUp"))
         units[closed] += blink * (1.0 - units[closed])
         units[opened] *= 1.0 - blink
         units[lower] = min(1.0, units[lower] + 0.25 * blink)
@@ -81,10 +81,10 @@ def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0) -> Floats
 
 
 def _settled(mouth: Floats) -> Floats:
-    """Mouth factors after the contradicting ones gave way: pressed lips close the jaw, a kiss narrows a grin."""
-    jaw, wide, pucker, funnel, press, lip_teeth, upper, lower = (float(np.clip(x, 0.0, 1.0)) for x in mouth[:8])
-    sealed = max(press, 0.7 * lip_teeth)
+    """Mouth factors after contradicting ones gave way: pressed lips close the jaw, a kiss narrows a grin."""
     result = np.clip(mouth, 0.0, 1.0)
+    jaw, wide, pucker, funnel, press, lip_teeth, upper, lower = (float(x) for x in result[:8])
+    sealed = max(press, 0.7 * lip_teeth)
     result[0] = jaw * (1.0 - 0.75 * sealed)
     result[1] = wide * (1.0 - 0.6 * max(pucker, funnel))
     result[2] = pucker * (1.0 - 0.4 * funnel)

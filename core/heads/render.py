@@ -20,7 +20,7 @@ from core.heads.pack import Floats
 from core.heads.pose import Posed
 from core.heads.renderer import Drawable, Renderer
 
-# Opening of the lips, dm: below the first nothing of the mouth's inside is seen, at the second light falls in freely.
+# Opening of the lips, dm: below the first nothing of the inside is seen, at the second light falls in freely.
 LIPS_SEALED, LIPS_WIDE = 0.012, 0.4
 
 Person = Drawable
@@ -31,7 +31,8 @@ class Frame:
     """A picture with what labels are made from.
 
     `image` uint8 [S, S, 3]; `triangles` uint32 [2S, 2S], number of the triangle seen + 1, or 0;
-    `screen` [M, 3]: x right, y down in [-1, 1] and distance (dm) of every vertex; `landmarks` [68, 2] in [-1, 1].
+    `screen` [M, 3]: x right, y down in [-1, 1] and distance (dm) of every vertex;
+    `landmarks` [68, 2] in [-1, 1].
     """
 
     image: NDArray[np.uint8]

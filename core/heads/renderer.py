@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws posed figures with OpenGL 3.3, without a window: a graphics card's EGL, or Mesa's llvmpipe on any processor.
+"""Draws posed figures with OpenGL 3.3, without a window: on a graphics card, or by Mesa's llvmpipe anywhere.
 
-Besides colour, the second target keeps the number of the triangle seen at each pixel; `labels` makes flow from it.
+Besides colour, a second target keeps the number of the triangle seen at each pixel, for `labels`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from core.heads.shaders import SURFACES, sources
 SHADOW_CENTRE = np.array([0.0, 7.1, 0.6])
 LOOK_UNIFORMS = ("oil", "bump", "stripes", "cloth", "cloth_trim", "iris", "sclera", "pupil", "teeth", "hair",
                  "hair_light", "brow", "lash_density", "seed")
-BAKE_UNIFORMS = ("seed", "blush", "freckles", "mottle", "under_eye", "age_spots", "eyeshadow", "lip_amount", "beard",
-                 "scalp", "hairline", "skin", "eyeshadow_tint", "lip", "hair")
-PROGRAM_OF = {"skin": "skin", "eye": "eye", "cornea": "eye", "teeth": "mouth", "tongue": "mouth", "hair": "hair",
-              "brow": "brow", "lash": "brow"}
-# Nearest first, so that what lies below is not shaded in vain; brows, lashes and the cornea blend over all of it.
+BAKE_UNIFORMS = ("seed", "blush", "freckles", "mottle", "under_eye", "age_spots", "eyeshadow", "lip_amount",
+                 "beard", "scalp", "hairline", "skin", "eyeshadow_tint", "lip", "hair")
+PROGRAM_OF = {"skin": "skin", "eye": "eye", "cornea": "eye", "teeth": "mouth", "tongue": "mouth",
+              "hair": "hair", "brow": "brow", "lash": "brow"}
+# Nearest first, so that what lies below is not shaded in vain; the others blend over all of it.
 SOLID = ("hair", "skin", "eye", "teeth", "tongue")
 BLENDED = ("brow", "lash", "cornea")
 TWO_SIDED = ("hair", "brow", "lash")
@@ -49,6 +49,7 @@ class Drawable:
     """A figure's buffers and textures on the graphics side; `release` gives them back."""
 
     figure: Figure
+    gl: moderngl.Context
     moving: moderngl.Buffer
     still: moderngl.Buffer
     index: moderngl.Buffer
@@ -59,14 +60,15 @@ class Drawable:
 
     def release(self) -> None:
         """Frees the graphics memory; the drawable is unusable afterwards."""
-        for thing in (*self.arrays.values(), self.moving, self.still, self.index, self.albedo, self.bumps,
-                      self.background):
-            thing.release()
+        with self.gl:
+            for thing in (*self.arrays.values(), self.moving, self.still, self.index, self.albedo, self.bumps,
+                          self.background):
+                thing.release()
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """`image` uint8 [S, S, 3]; `triangles` uint32 [2S, 2S]: number of the triangle seen + 1, or 0. Top row first."""
+    """`image` uint8 [S, S, 3]; `triangles` uint32 [2S, 2S]: triangle seen + 1, or 0. Top row first."""
 
     image: NDArray[np.uint8]
     triangles: NDArray[np.uint32]
@@ -75,13 +77,14 @@ class Drawn:
 class Renderer:
     """One OpenGL context that draws square pictures of `size` pixels, each the mean of 2 x 2 samples.
 
-    Raises NoGraphics when no OpenGL 3.3 can be had. A context belongs to the thread that made it.
+    Raises NoGraphics when no OpenGL 3.3 can be had. Use it from the thread that made it.
     """
 
     def __init__(self, size: int) -> None:
         self.size, self.side = size, 2 * size
         gl = self.gl = _context()
-        self.programs = {name: gl.program(vertex_shader=v, fragment_shader=f) for name, (v, f) in sources().items()}
+        self.programs = {name: gl.program(vertex_shader=vertex, fragment_shader=fragment)
+                         for name, (vertex, fragment) in sources().items()}
         square = (self.side, self.side)
         self.target = gl.framebuffer([gl.texture(square, 4), gl.texture(square, 1, dtype="u4")],
                                      gl.depth_renderbuffer(square))
@@ -101,6 +104,10 @@ class Renderer:
 
     def upload(self, figure: Figure) -> Drawable:
         """Sends a figure to the graphics side and paints its skin."""
+        with self.gl:
+            return self._upload(figure)
+
+    def _upload(self, figure: Figure) -> Drawable:
         gl = self.gl
         still = gl.buffer(np.concatenate([figure.canonical, figure.uv, figure.trait], axis=1).tobytes())
         moving = gl.buffer(reserve=len(figure.rest) * 40, dynamic=True)
@@ -113,16 +120,19 @@ class Renderer:
         rows = (figure.background * 255.0 + 0.5).astype(np.uint8)
         background = gl.texture(rows.shape[1::-1], 3, rows.tobytes(), alignment=1)
         background.repeat_x = background.repeat_y = False
-        drawable = Drawable(figure, moving, still, index, arrays, albedo, bumps, background)
-        return drawable
+        return Drawable(figure, gl, moving, still, index, arrays, albedo, bumps, background)
 
     def draw(self, drawable: Drawable, posed: Posed, daylight: float = 1.0) -> Drawn:
         """Draws one frame.
 
         Args:
-            posed: from `figure.pose`. daylight: 0..1, how far the lips let light in; at 0 teeth and tongue are
-                not drawn at all.
+            posed: from `figure.pose`.
+            daylight: 0..1, how far the lips let light in; at 0 teeth and tongue are not drawn at all.
         """
+        with self.gl:
+            return self._draw(drawable, posed, daylight)
+
+    def _draw(self, drawable: Drawable, posed: Posed, daylight: float) -> Drawn:
         gl, figure = self.gl, drawable.figure
         drawable.moving.write(np.concatenate([posed.clip, posed.position, posed.normal], axis=1).tobytes())
         light_view = _light_view(figure.light.key)
@@ -133,9 +143,9 @@ class Renderer:
         for unit, texture in ((ALBEDO, drawable.albedo), (BUMPS, drawable.bumps), (SHADOW, self.shadow),
                               (PICTURE, drawable.background)):
             texture.use(unit)
-        shared: dict[str, Any] = {"light_view": light_view, "eye": EYE, "shadow_map": SHADOW, "albedo": ALBEDO,
-                                  "bumps": BUMPS, "daylight": 0.35 + 0.65 * daylight, **asdict(figure.light),
-                                  **_chosen(figure.look, LOOK_UNIFORMS)}
+        shared: dict[str, Any] = {
+            "light_view": light_view, "eye": EYE, "shadow_map": SHADOW, "albedo": ALBEDO, "bumps": BUMPS,
+            "daylight": 0.35 + 0.65 * daylight, **asdict(figure.light), **_chosen(figure.look, LOOK_UNIFORMS)}
         style = next((s for key, s in HAIR_STYLES.items() if key in figure.look.hair_mesh), PLAIN_STYLE)
         shared.update(strands=style[0], crown=style[1], gloss=style[2])
         for name in SURFACES:
@@ -154,8 +164,12 @@ class Renderer:
         return self._read()
 
     def _draw_material(self, drawable: Drawable, material: str) -> None:
-        self.gl.enable_only(moderngl.DEPTH_TEST | (moderngl.BLEND if material in BLENDED else moderngl.NOTHING)
-                            | (moderngl.NOTHING if material in TWO_SIDED else moderngl.CULL_FACE))
+        flags = moderngl.DEPTH_TEST
+        if material in BLENDED:
+            flags |= moderngl.BLEND
+        if material not in TWO_SIDED:
+            flags |= moderngl.CULL_FACE
+        self.gl.enable_only(flags)
         name = PROGRAM_OF[material]
         for part in drawable.figure.parts:
             if part.material == material:
@@ -167,7 +181,8 @@ class Renderer:
         self.shadow_target.clear(depth=1.0)
         for part in drawable.figure.parts:
             if part.material in ("skin", "hair"):
-                _set(self.programs["shadow"], light_view=light_view, cut=0.25 if part.material == "hair" else -1.0)
+                cut = 0.25 if part.material == "hair" else -1.0
+                _set(self.programs["shadow"], light_view=light_view, cut=cut)
                 drawable.arrays["shadow"].render(vertices=part.count * 3, first=part.first * 3)
 
     def _bake(self, figure: Figure, still: moderngl.Buffer) -> tuple[moderngl.Texture, moderngl.Texture]:
@@ -176,8 +191,8 @@ class Renderer:
         low, high = pack.raw["mask_uv_lo"], pack.raw["mask_uv_hi"]
         mask_uv = gl.buffer(((pack.skin.uv - low) / (high - low)).astype(np.float32).tobytes())
         index = gl.buffer(figure.triangles[:skin.count].tobytes())
-        array = gl.vertex_array(program, [(still, "3f 2f 16x", "in_rest", "in_uv"), (mask_uv, "2f", "in_mask_uv")],
-                                index)
+        array = gl.vertex_array(program, [(still, "3f 2f 16x", "in_rest", "in_uv"),
+                                          (mask_uv, "2f", "in_mask_uv")], index)
         textures = [gl.texture((self.bake_side, self.bake_side), 4) for _ in range(2)]
         target = gl.framebuffer(textures)
         target.use()
@@ -196,8 +211,8 @@ class Renderer:
 
     def _read(self) -> Drawn:
         side = self.side
-        colour = np.frombuffer(self.target.read(components=3, alignment=1), np.uint8).reshape(side, side, 3)[::-1]
-        wide = colour.astype(np.uint16)
+        colour = np.frombuffer(self.target.read(components=3, alignment=1), np.uint8)
+        wide = colour.reshape(side, side, 3)[::-1].astype(np.uint16)
         mean = (wide[0::2, 0::2] + wide[1::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 1::2] + 2) >> 2
         seen = self.target.read(components=1, attachment=1, dtype="u4", alignment=1)
         return Drawn(mean.astype(np.uint8), np.frombuffer(seen, np.uint32).reshape(side, side)[::-1])
@@ -207,8 +222,8 @@ def _context() -> moderngl.Context:
     """A context without a window. Linux: EGL, which needs no display; elsewhere: the system's own."""
     try:
         if sys.platform.startswith("linux"):
-            return moderngl.create_context(standalone=True, require=330, backend="egl",  # type: ignore[call-arg]
-                                           libgl="libGL.so.1", libegl="libEGL.so.1")
+            return moderngl.create_context(standalone=True, require=330, backend="egl", libgl="libGL.so.1",
+                                           libegl="libEGL.so.1")
         return moderngl.create_context(standalone=True, require=330)
     except Exception as error:  # the backends raise whatever they like
         raise NoGraphics(f"OpenGL 3.3 could not be started: {error}") from error
@@ -231,9 +246,9 @@ def _set(program: moderngl.Program, **values: Any) -> None:
         if name not in program:
             continue
         if isinstance(value, np.ndarray) and value.shape == (4, 4):
-            program[name].write(value.T.astype(np.float32).tobytes())  # type: ignore[union-attr]
+            program[name].write(value.T.astype(np.float32).tobytes())
         else:
-            program[name].value = tuple(map(float, value)) if np.ndim(value) else value  # type: ignore[union-attr]
+            program[name].value = tuple(map(float, value)) if np.ndim(value) else value
 
 
 def _chosen(look: Look, names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contact sheets, to look at what the generator makes.
 
-    python -m core.heads.sheet out.png --people 8 --frames 10      random people (rows) in random motion (columns)
-    python -m core.heads.sheet out.png --factors --first-seed 7    one person under every factor, one at a time
+    python -m core.heads.sheet out.png --people 8 --frames 10      random people (rows) in random motion
+    python -m core.heads.sheet out.png --factors --first-seed 7    one person under every factor in turn
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def grid(pictures: list[Picture], columns: int) -> Picture:
     """Pictures of one size side by side; a last row that is not full ends in black."""
     empty = np.zeros_like(pictures[0])
     filled = [*pictures, *[empty] * (-len(pictures) % columns)]
-    return np.concatenate([np.concatenate(filled[i:i + columns], axis=1) for i in range(0, len(filled), columns)])
+    rows = [np.concatenate(filled[i:i + columns], axis=1) for i in range(0, len(filled), columns)]
+    return np.concatenate(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,7 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.factors:
         sheet = factor_sheet(renderer, chosen.first_seed)
     else:
-        sheet = people_sheet(renderer, range(chosen.first_seed, chosen.first_seed + chosen.people), chosen.frames)
+        seeds = range(chosen.first_seed, chosen.first_seed + chosen.people)
+        sheet = people_sheet(renderer, seeds, chosen.frames)
     Image.fromarray(sheet).save(chosen.out)
 
 
