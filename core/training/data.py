@@ -80,15 +80,16 @@ class HeadShards:
         """How many different heads there are."""
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
-    def draw(self, rng: np.random.Generator, count: int, augment: bool = True) -> Batch:
-        """``count`` random pairs; ``augment`` mirrors and changes colour, the same way in both pictures of
-        a pair."""
+    def draw(self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5) -> Batch:
+        """``count`` random pairs; ``augment`` mirrors and recolours both pictures of a pair alike.
+
+        ``rest`` is the share of pairs whose source is at rest (column 0 of ``pair``), as most portraits are.
+        """
         rows = []
         for _ in range(count):
             shard = self._shards[rng.integers(len(self._shards))]
-            rows.append(
-                (shard, int(rng.integers(len(shard["image"]))), int(rng.integers(shard["pair"].shape[1])))
-            )
+            column = 0 if rng.random() < rest else int(rng.integers(shard["pair"].shape[1]))
+            rows.append((shard, int(rng.integers(len(shard["image"]))), column))
         return self._collect(rows, rng if augment else None)
 
     def fixed(self, count: int) -> Batch:
