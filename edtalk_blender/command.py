@@ -17,7 +17,7 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import Cancelled
-from . import jobs, operators, rig, timing, work
+from . import jobs, operators, orders, rig, timing, work
 from .properties import COMPOSITE_ITEMS, EMOTION_ITEMS, FORMAT_ITEMS, settings_of
 
 
@@ -82,7 +82,7 @@ def _generate(options: argparse.Namespace) -> int:
     reason = operators.why_not_generate(bpy.context)
     if reason:
         return _fail(reason)
-    order = work.order_from(bpy.context, rig.active_face(bpy.context))
+    order = orders.order_from(bpy.context, rig.active_face(bpy.context))
     return _run(jobs.Job("Generate", work.generate(order)))
 
 
@@ -94,7 +94,7 @@ def _render(options: argparse.Namespace) -> int:
         return _fail("There is no face rig with a take in this scene")
     result = 0
     for face in faces:
-        order = work.order_for_changes(bpy.context, face)
+        order = orders.order_for_changes(bpy.context, face)
         result = result or _run(jobs.Job(f"Render {face.name}", work.render_changed(order)))
     return result
 

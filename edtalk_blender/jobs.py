@@ -16,28 +16,18 @@ avoided here:
 
 from __future__ import annotations
 
-import atexit
-import os
-import threading
-import time
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import bpy
 
-from .. import __package__ as EXTENSION
-from ..core.wire import messages
 from ..core.wire.errors import Cancelled, EDTalkError
-from . import environment
-from .client import Server
-from .preferences import preferences
+from . import service
 
 Steps = Generator[None, None, Any]
 TICK = 0.03
-IDLE_TICK = 20.0
 
 
 @dataclass(frozen=True)
@@ -99,10 +89,8 @@ class Job:
             self.outcome = Outcome("INFO", f"{self.title}: stopped")
 
 
-_server: Server | None = None
 _job: Job | None = None
 _last: Outcome | None = None
-_last_use = 0.0
 
 
 def current() -> Job | None:
@@ -115,17 +103,6 @@ def last() -> Outcome | None:
     return _last
 
 
-def server_or_none() -> Server | None:
-    """The server process, if one was started."""
-    return _server
-
-
-def log_path() -> Path:
-    """The server's log of this Blender; a folder of its own, so that the server can work in it."""
-    folder = Path(bpy.utils.extension_path_user(EXTENSION, path="server", create=True))
-    return folder / f"server-{os.getpid()}.log"
-
-
 # ---------------------------------------------------------------------------------------------- drivers
 
 
@@ -135,7 +112,7 @@ def run(job: Job, tell: Callable[[Job], None] | None = None) -> Outcome:
     _begin(job)
     while not job.finished:
         try:
-            _listen(0.05)
+            service.listen(0.05)
             job.step()
             if tell is not None:
                 tell(job)
@@ -158,8 +135,8 @@ def _begin(job: Job) -> None:
 
 
 def _end(job: Job) -> Outcome:
-    global _job, _last, _last_use
-    _job, _last, _last_use = None, job.outcome, time.monotonic()
+    global _job, _last
+    _job, _last = None, job.outcome
     assert job.outcome is not None
     return job.outcome
 
@@ -174,39 +151,17 @@ def tick() -> float | None:
     pump()
     if not job.finished:
         return TICK
-    outcome = _end(job)
-    announce(outcome)
-    if not bpy.app.timers.is_registered(_idle):
-        bpy.app.timers.register(_idle, first_interval=IDLE_TICK, persistent=True)
+    announce(_end(job))
+    service.leave_when_idle()
     return None
 
 
 def pump() -> None:
     """One turn of the current job: take in what the server said, go on, draw."""
-    _listen(0.0)
+    service.listen(0.0)
     if _job is not None:
         _job.step()
     redraw()
-
-
-def _listen(seconds: float) -> None:
-    if _server is not None and _server.pid:
-        _server.listen(seconds)
-    else:
-        time.sleep(min(seconds, 0.01))
-
-
-def _idle() -> float | None:
-    """Let an unused server go, so that its memory is free for rendering."""
-    if _server is None or not _server.alive:
-        return None
-    chosen = preferences()
-    minutes = chosen.idle_minutes if chosen is not None else 0
-    if _job is None and minutes and time.monotonic() - _last_use > minutes * 60:
-        stop_server()
-        redraw()
-        return None
-    return IDLE_TICK
 
 
 def announce(outcome: Outcome) -> None:
@@ -243,128 +198,16 @@ def push_undo(message: str) -> None:
         bpy.ops.ed.undo_push(message=message)
 
 
-# --------------------------------------------------------------------------------- parts of every job
-
-
-def ready_server(job: Job) -> Generator[None, None, Server]:
-    """Waits until a server has said hello, starting one when there is none."""
-    global _server
-    job.show("Starting the server")
-    if _server is None or not _server.ready:
-        stop_server()
-        chosen = preferences()
-        python = yield from _in_thread(
-            job, lambda p=chosen.python if chosen else "": environment.find_python(p)
-        )
-        _server = Server(python, environment.ROOT, _fresh_log())
-        _server.start()
-    server = _server
-    while not server.greeted():
-        if job.cancelled:
-            server.kill()
-            raise Cancelled(f"{job.title}: cancelled")
-        yield
-    return server
-
-
-def ask(
-    job: Job,
-    server: Server,
-    message: messages.Message,
-    heard: Callable[[messages.Message], None] | None = None,
-) -> Generator[None, None, Any]:
-    """Sends a request and waits for its answer. Progress goes to the job, other notices to `heard`."""
-    pending = server.ask(message)
-    told = False
-    while True:
-        over = pending.done
-        while pending.notices:
-            notice = pending.notices.popleft()
-            if isinstance(notice, messages.Progress):
-                job.show(notice.stage, notice.done, notice.total, notice.fps, notice.eta)
-            elif heard is not None:
-                heard(notice)
-        if over:
-            return pending.result()
-        if job.cancelled and not told:
-            told = True
-            job.stage = "Cancelling"
-            server.ask(messages.Cancel(request=pending.number))
-        yield
-
-
-def find_object(uid: int) -> bpy.types.Object | None:
-    """The object with this session uid, None after undo or file load took it away."""
-    return next((ob for ob in bpy.data.objects if ob.session_uid == uid), None)
-
-
-def find_scene(uid: int) -> bpy.types.Scene | None:
-    """The scene with this session uid, None when it is gone."""
-    return next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)
-
-
-def _in_thread(job: Job, function: Callable[[], Any]) -> Generator[None, None, Any]:
-    """Waits for a function that must not block the interface and does not touch bpy."""
-    box: list[Any] = []
-
-    def call() -> None:
-        try:
-            box.append((function(), None))
-        except BaseException as error:
-            box.append((None, error))
-
-    threading.Thread(target=call, name="EDTalk helper", daemon=True).start()
-    while not box:
-        if job.cancelled:
-            raise Cancelled(f"{job.title}: cancelled")
-        yield
-    value, error = box[0]
-    if error is not None:
-        raise error
-    return value
-
-
-# ------------------------------------------------------------------------------------ beginning and end
-
-
-def _fresh_log() -> Path:
-    """This Blender's log; those of earlier ones are cleared away after a week."""
-    log = log_path()
-    for old in log.parent.glob("server-*.log"):
-        try:
-            if time.time() - old.stat().st_mtime > 7 * 86400:
-                old.unlink()
-        except OSError:
-            pass  # another Blender holds it
-    return log
-
-
-def stop_server() -> None:
-    """Let the server go; the next job starts a new one."""
-    global _server
-    if _server is not None:
-        _server.stop()
-        _server = None
-
-
 def shut_down() -> None:
-    """Stop everything: called when the add-on is switched off and when Blender quits."""
+    """Drop the job where it stands and take the timer away."""
     global _job
-    for timer in (tick, _idle):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
     if _job is not None:
         _job.close()
         _job = None
-    stop_server()
-
-
-def register() -> None:
-    """Make sure that no server stays behind when Python ends without unregistering."""
-    atexit.register(stop_server)
 
 
 def unregister() -> None:
-    """The reverse of `register`."""
+    """Called when the add-on is switched off and when Blender quits."""
     shut_down()
-    atexit.unregister(stop_server)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import bpy
 
-from . import environment, image_sequence, jobs, rig, status, work
+from ..core.wire.errors import EDTalkError
+from . import environment, image_sequence, jobs, landing, orders, rig, service, status, work
 from .properties import absolute, settings_of
 
 
@@ -81,6 +82,10 @@ class JobOperator:
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Clicked: start and return; the report comes when the job has ended."""
+        if context.space_data is not None and context.space_data.type == "VIEW_3D":
+            shading = context.space_data.shading
+            if shading.type == "SOLID" and shading.color_type == "MATERIAL":
+                shading.color_type = "TEXTURE"  # else the picture plane is grey in a fresh viewport
         jobs.start(self.job(context))
         return {"FINISHED"}
 
@@ -109,7 +114,7 @@ class EDTALK_OT_generate_take(JobOperator, bpy.types.Operator):
 
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """A new take from what the panel says now."""
-        return jobs.Job("Generate", work.generate(work.order_from(context, rig.active_face(context))))
+        return jobs.Job("Generate", work.generate(orders.order_from(context, rig.active_face(context))))
 
 
 class EDTALK_OT_render_changed(JobOperator, bpy.types.Operator):
@@ -123,7 +128,7 @@ class EDTALK_OT_render_changed(JobOperator, bpy.types.Operator):
 
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """The active face's take, with what the panel says now."""
-        order = work.order_for_changes(context, rig.active_face(context))
+        order = orders.order_for_changes(context, rig.active_face(context))
         return jobs.Job("Render Changed", work.render_changed(order))
 
 
@@ -169,7 +174,7 @@ class EDTALK_OT_stop_server(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when there is one and it is idle."""
-        server = jobs.server_or_none()
+        server = service.server_or_none()
         reason = busy() or ("" if server is not None and server.alive else "The server is not running")
         if reason:
             cls.poll_message_set(reason)
@@ -177,7 +182,7 @@ class EDTALK_OT_stop_server(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Let it go."""
-        jobs.stop_server()
+        service.stop_server()
         return {"FINISHED"}
 
 
@@ -204,7 +209,7 @@ class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make a plane even when there is one already: it may stand elsewhere."""
         face = rig.active_face(context)
-        work.show_on_plane(face, image_sequence.make_plane(face, context.scene))
+        landing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
         return {"FINISHED"}
 
 
@@ -218,9 +223,39 @@ class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Into the scene the sequencer shows, which from 5.0 need not be the active one."""
         scene = getattr(context, "sequencer_scene", None) or context.scene
-        made = work.add_strips(rig.active_face(context), scene)
+        made = landing.add_strips(rig.active_face(context), scene)
         if all(strip.type != "SOUND" for strip in made):
             self.report({"WARNING"}, "Only pictures: there is no sound that Blender can read")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
+    """Copy the frames of a take that was made before the file was saved to the output folder beside it"""
+
+    bl_idname = "edtalk.bring_take"
+    bl_label = "Bring Frames Beside File"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for a temporary take of a file that is saved by now."""
+        if not super().poll(context):
+            return False
+        reason = busy() or ("" if bpy.data.filepath else "Save the file first")
+        if not reason and not landing.is_temporary(rig.active_face(context)):
+            reason = "The frames are not in a temporary folder"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Copy the folder and tell image and strips."""
+        try:
+            folder = landing.bring_beside_file(rig.active_face(context))
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"The frames are in {folder}; save the file again")
         return {"FINISHED"}
 
 
@@ -246,14 +281,14 @@ class EDTALK_OT_open_log(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only when a server was started in this session."""
-        if not jobs.log_path().exists():
+        if not service.log_path().exists():
             cls.poll_message_set("The server was not started yet")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """As a text in Blender, which works everywhere, background mode included."""
-        path = jobs.log_path()
+        path = service.log_path()
         text = bpy.data.texts.get(path.name) or bpy.data.texts.new(path.name)
         text.from_string(path.read_text("utf-8", "replace")[-200_000:])
         if not bpy.app.background:
@@ -294,6 +329,7 @@ CLASSES = (
     EDTALK_OT_stop_server,
     EDTALK_OT_add_plane,
     EDTALK_OT_add_strips,
+    EDTALK_OT_bring_take,
     EDTALK_OT_copy_server_command,
     EDTALK_OT_open_log,
     EDTALK_OT_announce,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import jobs, rig, status, timing
+from . import jobs, rig, service, status, timing
 from .properties import settings_of
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
@@ -106,6 +106,8 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     column.prop(settings, "make_strips")
     column.prop(settings, "extend_scene")
     if settings.take.name:
+        if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
+            body.operator("edtalk.bring_take", icon="FILE_FOLDER")
         row = body.row(align=True)
         row.prop(settings.take, "first", text="Frames")
         row.prop(settings.take, "last", text="")
@@ -143,7 +145,7 @@ def _draw_weights(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
 
 def _draw_server(layout: bpy.types.UILayout) -> None:
     header, body = layout.panel("EDTALK_server", default_closed=True)
-    server = jobs.server_or_none()
+    server = service.server_or_none()
     ready = server is not None and server.ready
     header.label(text="Server", icon=GREEN if ready else GREY)
     if body is None:

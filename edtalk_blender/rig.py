@@ -79,6 +79,7 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     finally:
         bpy.data.scenes.remove(workshop)
     scene.collection.objects.link(rig)
+    rig.location = scene.cursor.location  # where Blender adds everything
     for name in CHANNELS:
         rig.pose.bones[bank_of(name)][name] = 0.0
     label_channels(rig, DEFAULT_CHANNELS)

@@ -13,7 +13,7 @@ import time
 import bpy
 from bpy.app.handlers import persistent
 
-from . import animation, jobs, rig, takes, work
+from . import animation, jobs, landing, orders, rig, takes
 from .image_sequence import folder_of
 
 QUIET = 0.5
@@ -32,9 +32,9 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     take = face.edtalk.take
     if take.image is None:
         return 0
-    order = work.order_for_changes(context, face)
-    pictures = work.sample(face, context.scene, order.fps)
-    look = work.look_of(order, tuple(take.crop), take.model)
+    order = orders.order_for_changes(context, face)
+    pictures = landing.sample(face, context.scene, order.fps)
+    look = orders.look_of(order, tuple(take.crop), take.model)
     record = takes.Rendered(folder_of(take.image))
     changed = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     _counts[face.session_uid] = int(changed.sum())

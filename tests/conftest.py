@@ -79,8 +79,8 @@ def edtalk(installed: ModuleType) -> Iterator[ModuleType]:
 
     bpy.ops.wm.read_homefile(use_empty=True)
     yield installed
-    jobs = importlib.import_module(f"{installed.__name__}.jobs")
-    jobs.shut_down()
+    importlib.import_module(f"{installed.__name__}.jobs").shut_down()
+    importlib.import_module(f"{installed.__name__}.service").stop_server()
 
 
 @pytest.fixture

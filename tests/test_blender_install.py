@@ -84,7 +84,7 @@ def test_every_operator_has_a_label_and_a_tooltip(edtalk) -> None:
     import bpy
 
     names = [name for name in dir(bpy.types) if name.startswith("EDTALK_OT_")]
-    assert len(names) == 10
+    assert len(names) == 11
     for name in names:
         operator = getattr(bpy.ops.edtalk, name.removeprefix("EDTALK_OT_"))
         description = operator.get_rna_type().description

@@ -71,7 +71,7 @@ class Desk:
         """Press Generate as in the interface; nothing goes on until `until` turns the crank."""
         import bpy
 
-        order = self.part("work").order_from(bpy.context, None)
+        order = self.part("orders").order_from(bpy.context, None)
         job = self.jobs.Job("Generate", self.part("work").generate(order))
         self.jobs.start(job)
         return job
@@ -346,14 +346,14 @@ def test_cancel_keeps_what_is_made_and_render_changed_makes_the_rest(long_desk) 
 def test_a_killed_server_is_reported_and_the_next_press_starts_another(long_desk) -> None:
     job = long_desk.begin()
     long_desk.until(long_desk.streams(job))
-    first = long_desk.jobs.server_or_none().pid
+    first = long_desk.part("service").server_or_none().pid
     os.kill(first, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     long_desk.until(lambda: job.finished)
     assert job.outcome.level == "ERROR"
     assert "went away" in job.outcome.text and "Render Changed" in job.outcome.hint
     made = hashes(long_desk.frames)
     long_desk.render_changed()
-    assert long_desk.jobs.server_or_none().pid != first
+    assert long_desk.part("service").server_or_none().pid != first
     after = hashes(long_desk.frames)
     kept = [n for n in made if after[n] == made[n]]
     assert len(after) == 1501 and len(kept) == len(made)
@@ -393,7 +393,7 @@ def test_switching_the_add_on_off_while_frames_stream_in_stops_the_server(long_d
 
     job = long_desk.begin()
     long_desk.until(long_desk.streams(job))
-    pid = long_desk.jobs.server_or_none().pid
+    pid = long_desk.part("service").server_or_none().pid
     folder = long_desk.frames
     bpy.ops.preferences.addon_disable(module="bl_ext.user_default.edtalk")
     try:
@@ -488,7 +488,8 @@ def test_an_unsaved_file_puts_its_take_where_quitting_does_not_delete_it(
 ) -> None:
     import bpy
 
-    monkeypatch.setattr(part("work").tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(part("orders").tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    (tmp_path / "saved").mkdir()
     values = {
         name: getattr(bpy.context.scene.edtalk, name) for name in ("portrait", "audio", "checkpoint", "size")
     }
@@ -500,6 +501,12 @@ def test_an_unsaved_file_puts_its_take_where_quitting_does_not_delete_it(
     desk.generate()
     assert desk.frames == tmp_path / "tmp" / "edtalk" / "anna_001"
     assert desk.jobs.last().level == "WARNING" and "not saved" in desk.jobs.last().hint
+    assert not bpy.ops.edtalk.bring_take.poll()
+    before = hashes(desk.frames)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved" / "anna.blend"))
+    assert bpy.ops.edtalk.bring_take() == {"FINISHED"}
+    assert desk.frames == tmp_path / "saved" / "edtalk" / "anna_001" and hashes(desk.frames) == before
+    assert part("status").count(desk.face, bpy.context) == 0
 
 
 def test_check_server_says_what_it_runs_on(desk) -> None:
@@ -507,5 +514,5 @@ def test_check_server_says_what_it_runs_on(desk) -> None:
 
     assert bpy.ops.edtalk.check_server() == {"FINISHED"}
     assert "torch" in desk.jobs.last().text
-    pid = desk.jobs.server_or_none().pid
+    pid = desk.part("service").server_or_none().pid
     assert bpy.ops.edtalk.stop_server() == {"FINISHED"} and gone(pid)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a take meets Blender's data: the motion goes onto the rig, the weights are read off it, the
+pictures are shown. All of it looks up what it needs, and does nothing where that is gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..core.wire import messages
+from ..core.wire.channels import Channel
+from ..core.wire.errors import OutputBlocked, OutputExists
+from . import animation, image_sequence, rig, takes, timing
+from .orders import Order, base_folder, find_object, find_scene, temporary_folder
+from .properties import copy_settings
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which pictures a take shall have: scene frames and what each is made from."""
+
+    numbers: np.ndarray  # int64 [N] scene frames, one after the other
+    weights: np.ndarray  # float32 [N, 36]
+    shift: int
+    crop: tuple[float, float, float]
+    model: str
+    fps: float
+
+    def files(self, fmt: str) -> list[str]:
+        """Picture names, one a scene frame."""
+        return [takes.file_name(int(number) + self.shift, fmt) for number in self.numbers]
+
+
+def land_motion(
+    order: Order,
+    described: messages.Described,
+    analyzed: messages.Analyzed,
+    portrait_size: tuple[int, int],
+    motion: np.ndarray,
+    rate: float,
+) -> bpy.types.Object | None:
+    """Write a take's curves and settings onto the rig, making a rig when there is none. None without a
+    scene.
+    """
+    scene = find_scene(order.scene)
+    if scene is None:
+        return None
+    face = find_object(order.rig) if order.rig else None
+    if face is None:
+        face = rig.make_rig(scene, Path(order.portrait).stem)
+        copy_settings(scene.edtalk, face.edtalk)
+        layer = bpy.context.view_layer
+        if face.name in layer.objects and bpy.context.mode == "OBJECT":
+            for ob in layer.objects.selected:
+                ob.select_set(False)
+            layer.objects.active = face
+            face.select_set(True)
+    rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
+    animation.new_action(face, order.take)
+    animation.write_weights(face, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
+    take, count = face.edtalk.take, timing.frame_count(len(motion), order.fps, rate)
+    if take.name:
+        strips = find_scene(order.strips)
+        if strips is not None and strips.sequence_editor is not None:
+            image_sequence.mute_strips(strips, take.name)
+    take.name = order.take
+    take.first, take.last = order.start, order.start + count - 1
+    take.shift = timing.file_shift(order.start)
+    take.crop, take.model = analyzed.crop, analyzed.model
+    take.width, take.height = portrait_size
+    take.portrait = takes.file_digest(order.portrait)
+    take.image = image_sequence.make_image(
+        order.take, order.folder / takes.file_name(take.first + take.shift, order.format)
+    )
+    if order.extend_scene:
+        scene.frame_end = max(scene.frame_end, take.last)
+    return face
+
+
+def sample(face: bpy.types.Object, scene: bpy.types.Scene, fps: float) -> Pictures:
+    """The rig's evaluated weights at the scene frames of its take."""
+    take = face.edtalk.take
+    numbers = np.arange(take.first, max(take.first, take.last) + 1)
+    return Pictures(
+        numbers=numbers,
+        weights=animation.read_weights(face, numbers, scene),
+        shift=take.shift,
+        crop=tuple(take.crop),
+        model=take.model,
+        fps=fps,
+    )
+
+
+def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) -> list[str]:
+    """A warning when NLA tracks or drivers keep the new take from showing as it was analysed."""
+    steps = (pictures.numbers - order.start) * (rate / order.fps)
+    lower = np.clip(steps.astype(int), 0, len(motion) - 1)
+    upper = np.minimum(lower + 1, len(motion) - 1)
+    share = np.clip(steps - lower, 0, 1)[:, None]
+    wanted = motion[lower] * (1 - share) + motion[upper] * share
+    if np.abs(wanted - pictures.weights).max() < 0.01:
+        return []
+    return ["NLA tracks or drivers of the rig change what this take shows"]
+
+
+def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
+    """Let a plane show the face's take, as far as it has arrived."""
+    take = face.edtalk.take
+    whole = take.last - take.first + 1
+    aspect = take.width / take.height if face.edtalk.composite == "paste" and take.height else 1.0
+    count = whole if arrived is None else arrived
+    image_sequence.show_on_plane(plane, take.image, aspect, take.first, count, take.first + take.shift)
+
+
+def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
+    """Put the face's take into the sequencer of `scene`."""
+    take, settings = face.edtalk.take, face.edtalk
+    return image_sequence.add_strips(
+        scene,
+        take.name,
+        image_sequence.folder_of(take.image),
+        range(take.first + take.shift, take.last + take.shift + 1),
+        take.first,
+        settings.format,
+        settings.audio,
+    )
+
+
+def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
+    """Let image, plane and strips show the take as far as it has arrived; does nothing twice."""
+    face, scene = find_object(order.rig), find_scene(order.scene)
+    if face is None or scene is None or face.edtalk.take.name != order.take or face.edtalk.take.image is None:
+        return
+    image = face.edtalk.take.image
+    path = order.folder / takes.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
+    if Path(bpy.path.abspath(image.filepath)) != path:
+        image.filepath = image_sequence.short_path(path)
+    if order.make_plane:
+        plane = image_sequence.plane_of(face) or image_sequence.make_plane(face, scene)
+        show_on_plane(face, plane, arrived)
+    strips = find_scene(order.strips)
+    if order.make_strips and strips is not None and not image_sequence.find_strips(strips, order.take):
+        add_strips(face, strips)
+
+
+def refresh_take(order: Order) -> None:
+    """Make Blender read the take's pictures again."""
+    face, strips = find_object(order.rig), find_scene(order.strips)
+    image = face.edtalk.take.image if face is not None else None
+    image_sequence.refresh(image, strips, order.take)
+
+
+def is_temporary(face: bpy.types.Object) -> bool:
+    """Was the face's take made before its file was saved?"""
+    image = face.edtalk.take.image
+    return image is not None and image_sequence.folder_of(image).parent == temporary_folder()
+
+
+def bring_beside_file(face: bpy.types.Object) -> Path:
+    """Bring a temporary take to where it would be had the file been saved; gives back the new folder.
+
+    The temporary files stay, since an undo makes the image point to them again. Raises OutputBlocked or
+    OutputExists when the frames cannot go there.
+    """
+    take = face.edtalk.take
+    old, new = image_sequence.folder_of(take.image), base_folder(face.edtalk)[0] / take.name
+    if new.exists():
+        raise OutputExists(f"{new} exists already", hint="Choose another output folder")
+    takes.make_folder(new.parent)
+    try:
+        shutil.copytree(old, new)
+    except OSError as error:
+        raise OutputBlocked(f"The frames could not be copied to {new}: {error}") from error
+    first = take.first + take.shift
+    take.image.filepath = image_sequence.short_path(new / takes.file_name(first, face.edtalk.format))
+    for scene in bpy.data.scenes:
+        if scene.sequence_editor is not None:
+            for strip in image_sequence.find_strips(scene, take.name):
+                if strip.type == "IMAGE":
+                    strip.directory = image_sequence.short_path(new)
+    return new

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a job needs to know, copied from the panel when the button is pressed.
+
+Later changes in the panel do not reach into a running job, and nothing in an order is a reference into
+Blender's data, which undo and file load would pull away: what a job writes to is named by session uid.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from . import image_sequence, rig, takes, timing
+from .properties import absolute
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything a job needs to know, as plain data."""
+
+    portrait: str
+    audio: str
+    driving: str
+    checkpoint: str
+    folder: Path  # of this take
+    take: str
+    fps: float
+    start: int
+    emotion: str
+    idle: float
+    seed: int
+    face: int | None
+    crop: tuple[float, float, float] | None  # None: to be found
+    size: int
+    composite: str
+    detail: bool
+    format: str
+    make_plane: bool
+    make_strips: bool
+    extend_scene: bool
+    rig: int  # session uids; rig 0: to be made
+    scene: int
+    strips: int
+    temporary: bool  # the .blend is unsaved, so the folder is a temporary one
+
+
+def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:
+    """The folder all takes go to, and whether it is a temporary one.
+
+    An unsaved .blend has no "beside it". Then the takes go to a folder of the system's temporary files
+    that is not Blender's own one, so that quitting Blender does not delete them; the panel and the
+    report say so.
+    """
+    if settings.folder.startswith("//") and not bpy.data.filepath:
+        return temporary_folder(), True
+    return Path(absolute(settings.folder or "//edtalk/")), False
+
+
+def temporary_folder() -> Path:
+    """Where the takes of unsaved files are."""
+    return Path(tempfile.gettempdir()) / "edtalk"
+
+
+def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Order:
+    """What the panel says now, for a new take of `face`, or of a face that is still to be made."""
+    settings = (face if face is not None else context.scene).edtalk
+    base, temporary = base_folder(settings)
+    portrait = absolute(settings.portrait)
+    take = takes.free_name(base, portrait, {action.name for action in bpy.data.actions})
+    strips = getattr(context, "sequencer_scene", None) or context.scene
+    return Order(
+        portrait=portrait,
+        audio=absolute(settings.audio),
+        driving=absolute(settings.driving),
+        checkpoint=absolute(settings.checkpoint),
+        folder=base / take,
+        take=take,
+        fps=timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base),
+        start=settings.start,
+        emotion="" if settings.emotion == "NONE" else settings.emotion,
+        idle=settings.idle,
+        seed=settings.seed,
+        face=settings.face - 1 if settings.face else None,
+        crop=tuple(settings.crop) if settings.use_crop else None,
+        size=settings.size,
+        composite=settings.composite,
+        detail=settings.detail,
+        format=settings.format,
+        make_plane=settings.make_plane,
+        make_strips=settings.make_strips,
+        extend_scene=settings.extend_scene,
+        rig=face.session_uid if face is not None else 0,
+        scene=context.scene.session_uid,
+        strips=strips.session_uid,
+        temporary=temporary,
+    )
+
+
+def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Order:
+    """What the panel says now, for the take that `face` wears; a take shared with a copied rig becomes
+    its own.
+    """
+    order = order_from(context, face)
+    take = face.edtalk.take
+    shared = any(
+        other != face and other.edtalk.take.image == take.image and other.edtalk.take.name == take.name
+        for other in bpy.data.objects
+        if rig.is_face(other)
+    )
+    if shared or take.image is None:
+        return order
+    return replace(
+        order, take=take.name, folder=image_sequence.folder_of(take.image), start=take.first, temporary=False
+    )
+
+
+def look_of(order: Order, crop: tuple[float, float, float], model: str) -> bytes:
+    """Digest of all that the pictures depend on besides the weights."""
+    return takes.Look(
+        portrait=takes.file_digest(order.portrait),
+        checkpoint=takes.file_digest(order.checkpoint) if order.checkpoint else model,
+        crop=tuple(float(np.float32(value)) for value in crop),
+        size=order.size,
+        composite=order.composite,
+        detail=order.detail,
+        format=order.format,
+    ).digest()
+
+
+def find_object(uid: int) -> bpy.types.Object | None:
+    """The object with this session uid, None after undo or file load took it away."""
+    return next((ob for ob in bpy.data.objects if ob.session_uid == uid), None)
+
+
+def find_scene(uid: int) -> bpy.types.Scene | None:
+    """The scene with this session uid, None when it is gone."""
+    return next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)
