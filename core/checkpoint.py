@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from core import published, published_keys
@@ -94,8 +94,9 @@ def save(
     tensors = {k: _stored(k, v, half) for k, v in tensors.items()}
     meta = replace(meta, id=f"{meta.name}-{_digest(tensors)}")
     audio = None if audio_to_mouth is None else audio_to_mouth.config
+    about = {"edtalk": json.dumps(_to_json(Header(meta, model.config, audio)))}
     with written_whole(path) as temporary:
-        save_file(tensors, temporary, {"edtalk": json.dumps(_to_json(Header(meta, model.config, audio)))})
+        temporary.write_bytes(serialised(tensors, about))
     return meta
 
 
@@ -260,5 +261,6 @@ _OTHER = "it belongs to another version of the network"
 def _is_pickle(path: Path) -> bool:
     """Zip archives and bare pickles, as torch.save writes them."""
     with path.open("rb") as file:
-        start = file.read(4)
-    return start[:2] in (b"PK", b"\x80\x02")
+        start = file.read(9)
+    # safetensors begins with a length, which may look like anything, and a brace
+    return start[8:] != b"{" and start.startswith((b"PK", b"\x80"))

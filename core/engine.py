@@ -10,9 +10,10 @@ Once per load: equalised weights are multiplied out, the bank is made orthonorma
 is folded into one matrix.  Once per portrait: the encoder, and all of the expression modules that does
 not depend on the expression.
 
-A frame depends on its own weights and the source alone.  Batches are always full (the last one is
-filled up with its last frame), so the same batch size gives the same bits whatever the neighbours are,
-and another size differs by float rounding.
+A frame depends on its own weights and the source alone.  A CPU decodes one frame at a time: batches
+would save it little, and the place in a batch decides which vector lane rounds a value how.  So there a
+frame's bits never change.  Accelerators decode full batches (the last one is filled up with its last
+frame), so that neighbours change nothing; another batch size differs by float rounding.
 
 Shapes: N frames, S side of the picture, D latent, C channels, h w sides of a level.
 """
@@ -103,8 +104,7 @@ class Engine:
             else torch.contiguous_format
         )
         self._model = model.to(self.device).to(memory_format=self._layout)  # type: ignore[call-overload]
-        # a CPU gains from batches only while a level fits its cache
-        self.batch = 16 if self.device.type != "cpu" else 8 if self.size < 256 else 1
+        self.batch = 1 if self.device.type == "cpu" else 16
         sizes = (model.config.mouth, model.config.pose, model.config.expression)
         self._columns = np.concatenate(
             [
@@ -143,7 +143,7 @@ class Engine:
         """One frame for each row of weights [N,36], as they are finished.
 
         Args:
-            batch: frames decoded together; None takes what suits the device.
+            batch: frames decoded together on an accelerator; a CPU always takes one.
 
         Raises:
             BadMotion: weights of another shape, or not finite.
@@ -151,7 +151,7 @@ class Engine:
         weights = np.asarray(weights, np.float32)
         if weights.ndim != 2 or weights.shape[1] != len(CHANNELS) or not np.isfinite(weights).all():
             raise BadMotion(f"Weights are finite numbers of shape N x {len(CHANNELS)}, not {weights.shape}")
-        batch = batch or self.batch
+        batch = self.batch if self.device.type == "cpu" else batch or self.batch
         for start in range(0, len(weights), batch):
             part = weights[start : start + batch]
             decoded = self._decode(source, _filled(part[:, self._columns], batch))

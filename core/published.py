@@ -45,8 +45,9 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
     if tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):  # CVE-2025-32434
         raise BadCheckpoint("Published checkpoints are only opened with torch 2.6 or newer", "Update torch")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        # an open file, since torch reads a path that ends in .safetensors in another way
+        with torch.serialization.safe_globals([argparse.Namespace]), path.open("rb") as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "weights_only" not in str(error):
             raise unreadable(path) from error

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.models import EDTalk, EDTalkConfig
-from core.models.decoder import SourceLevel
-
-__all__ = ["CHANNELS", "EDTalk", "SourceLevel", "config", "levels", "model", "picture", "weights"]
 
 CHANNELS = {4: 12, 8: 12, 16: 10, 32: 8, 64: 6}
 
@@ -49,3 +49,14 @@ def levels(size: int = 32, count: int = 1, seed: int = 1) -> np.ndarray:
 
 def weights(count: int, seed: int = 2) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, 36)).astype(np.float32)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Networks this small only wait for each other's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

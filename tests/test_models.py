@@ -5,20 +5,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from core.models import EDTalkConfig, load_overlapping
+from core.models import EDTalk, EDTalkConfig, load_overlapping
 from core.models.bank import Bank
-from core.models.decoder import Enhance, base_grid, held_inside, sample
+from core.models.decoder import Enhance, SourceLevel, base_grid, held_inside, sample
 from core.models.layers import Fir, bake, upsample
 from core.models.modulated import FlowHead, StyledConv
 from tests import small
 
 ARITHMETICS = ("published", "clean")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    with small.one_thread():
+        yield
 
 
 # --- config ----------------------------------------------------------------------------------------
@@ -52,7 +59,7 @@ def test_the_published_networks_have_their_published_size() -> None:
     counts = {}
     for full in (True, False):
         with torch.device("meta"):
-            net = small.EDTalk(EDTalkConfig.published(full))
+            net = EDTalk(EDTalkConfig.published(full))
         counts[full] = sum(p.numel() for p in net.parameters())
     # unused: colour head at 4x4 (1542), 13 noise weights, and the expression modules' dead half
     assert counts[False] == 46_173_091 - 1542 - 13
@@ -212,7 +219,7 @@ def test_held_positions_read_what_border_padding_reads() -> None:
 
 
 def test_a_fresh_clean_network_begins_with_the_portrait_mostly_in_place() -> None:
-    net, portrait = small.EDTalk(small.config()), small.picture()
+    net, portrait = EDTalk(small.config()), small.picture()
     with torch.no_grad():
         for level in net.decoder.ordered:
             level.flow.weight.zero_()
@@ -243,7 +250,7 @@ def test_one_source_serves_many_latents(arithmetic: str) -> None:
 
 def test_a_fresh_clean_expression_module_changes_nothing() -> None:
     module, feature = Enhance(6, 48, chained=True), torch.randn(2, 6, 8, 8)
-    source = small.SourceLevel(feature, module.normalise(feature))
+    source = SourceLevel(feature, module.normalise(feature))
     torch.testing.assert_close(module(source, torch.randn(2, 48)), feature, atol=0, rtol=0)
 
 
@@ -252,7 +259,7 @@ def test_an_expression_module_is_adaptive_instance_normalisation(chained: bool) 
     torch.manual_seed(0)
     module, feature, expression = Enhance(6, 48, chained), torch.randn(2, 6, 8, 8), torch.randn(2, 48)
     torch.nn.init.normal_(module.gamma.weight)
-    made = module(small.SourceLevel(feature, module.normalise(feature)), expression)
+    made = module(SourceLevel(feature, module.normalise(feature)), expression)
     h = feature
     if module.conv1 is not None:
         h = F.leaky_relu(F.conv2d(h, module.conv1.weight / np.sqrt(54), padding=1), 0.2) * np.sqrt(2)
@@ -306,6 +313,6 @@ def test_a_small_network_starts_a_larger_one() -> None:
 
 def test_overlapping_leaves_other_shapes_alone() -> None:
     wide = dataclasses.replace(small.config(), channels={r: c + 2 for r, c in small.CHANNELS.items()})
-    net = small.EDTalk(wide)
+    net = EDTalk(wide)
     fresh = load_overlapping(net, small.model().state_dict())
     assert "decoder.start" in fresh and "bank.directions" not in fresh

@@ -44,8 +44,11 @@ RUNS = {"audio_expw_angry": "edtalk", "lip_pose_audio": "lip_pose"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def let_go_of_the_networks() -> Iterator[None]:
+def two_threads_and_networks_let_go() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(min(threads, 2))  # more would only wait for each other on a busy machine
     yield
+    torch.set_num_threads(threads)
     network.cache_clear()
     encoded.cache_clear()
 
