@@ -45,10 +45,10 @@ def random_light(rng: np.random.Generator) -> Light:
 
 def portrait_light() -> Light:
     """Soft daylight from the upper left: the light of the demonstration portrait."""
-    return Light(key=_direction(-0.6, 0.5), key_colour=np.array([0.86, 0.82, 0.76]),
-                 fill=_direction(0.9, 0.2), fill_colour=np.array([0.22, 0.24, 0.27]),
-                 ambient=np.array([0.3, 0.31, 0.32]), ambient_up=np.array([0.11, 0.12, 0.13]),
-                 ambient_side=np.array([-0.05, -0.05, -0.04]))
+    return Light(key=_direction(-0.5, 0.45), key_colour=np.array([0.72, 0.68, 0.63]),
+                 fill=_direction(0.8, 0.15), fill_colour=np.array([0.30, 0.32, 0.35]),
+                 ambient=np.array([0.34, 0.35, 0.36]), ambient_up=np.array([0.10, 0.11, 0.12]),
+                 ambient_side=np.array([-0.04, -0.04, -0.03]))
 
 
 def random_background(rng: np.random.Generator) -> Floats:

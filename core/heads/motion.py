@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.heads.factors import Array, Factors
-from core.heads.visemes import viseme_table
+from core.speech.visemes import VISEMES, mouth_track, timed
+from core.wire.channels import STEPS_PER_SECOND
 
 POSE_SIGMA = np.array([0.28, 0.14, 0.12, 0.06, 0.06, 0.12])
 POSE_CLIP = np.array([0.6, 0.4, 0.4, 0.18, 0.18, 0.3])
@@ -39,15 +40,20 @@ def random_mouth(rng: np.random.Generator) -> Array:
     if kind == "closed":
         return np.zeros(12, np.float32)
     if kind == "speech":
-        table = viseme_table()
-        count = int(rng.integers(1, 4))
-        shares = rng.dirichlet([0.9] * count)  # the blend of neighbouring sounds
-        mouth = shares @ table[rng.choice(len(table), count, replace=False)] * rng.uniform(0.5, 1.2)
-        mouth = np.where(mouth > 0.0, np.maximum(mouth + rng.normal(size=12) * 0.04, 0.0), 0.0)
-    else:
-        mouth = (rng.random(12) < FREE_CHANCE) * FREE_CEILING * rng.beta(1.1, 1.5, size=12)
-        mouth[10] *= rng.choice([-1.0, 1.0])
-    return np.asarray(np.clip(mouth, -1.0, 1.0), np.float32)
+        return _spoken(rng)
+    mouth = (rng.random(12) < FREE_CHANCE) * FREE_CEILING * rng.beta(1.1, 1.5, size=12)
+    mouth[10] *= rng.choice([-1.0, 1.0])
+    return np.asarray(mouth, np.float32)
+
+
+def _spoken(rng: np.random.Generator) -> Array:
+    """A moment of three random sounds that flow into each other."""
+    ends = np.cumsum(rng.uniform(0.05, 0.2, 3))
+    sounds = [(VISEMES[rng.integers(len(VISEMES))], end - length, end)
+              for end, length in zip(ends, np.diff(ends, prepend=0.0))]
+    steps = int(ends[-1] * STEPS_PER_SECOND) + 1
+    track = mouth_track(timed(sounds), steps, np.full(steps, rng.uniform(0.5, 1.25)))
+    return np.asarray(track[rng.integers(steps)], np.float32)
 
 
 def random_expression(rng: np.random.Generator) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.heads.dataset import motion_of
 from core.heads.factors import FACTORS, Factors
 from core.heads.render import HeadRenderer
-from core.heads.visemes import VISEMES, mouth_of
+from core.speech.visemes import VISEMES, mouth_track, timed
 
 Picture = NDArray[np.uint8]
 
@@ -37,7 +37,7 @@ def factor_sheet(renderer: HeadRenderer, seed: int, columns: int = 10) -> Pictur
     motions = [Factors.neutral(), *(Factors.of(**{f.name: f.soft_max}) for f in FACTORS)]
     for name in VISEMES:
         motion = Factors.neutral()
-        motion.mouth[:] = mouth_of(name)
+        motion.mouth[:] = mouth_track(timed([(name, 0.0, 0.2)]), 5)[2]
         motions.append(motion)
     pictures = [renderer.draw(person, motion) for motion in motions]
     person.release()
