@@ -49,7 +49,7 @@ check: $(READY)
 test-matrix: $(READY) $(BLENDERS:%=test-blender-%)
 
 test-blender-%: .venv-bpy-%/.ready $(READY)
-	EDTALK_PYTHON="$(CURDIR)/$(PY)" .venv-bpy-$*/bin/python -m pytest $(ARGS) $$(grep -l 'mark\.blender' tests/test_*.py)
+	EDTALK_PYTHON="$(CURDIR)/$(PY)" .venv-bpy-$*/bin/python -m pytest $(ARGS) tests/test_blender_*.py tests/test_wire_*.py
 
 .PRECIOUS: .venv-bpy-%/.ready
 .venv-bpy-%/.ready: tools/make_env.py
