@@ -41,9 +41,7 @@ class AudioToMouthConfig:
     smoothing: str = "none"  # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
     width: int = 160  # clean: channels of the residual blocks
     blocks: int = 7  # clean: residual blocks; each widens the view by one step on either side
-    dropout: float = (
-        0.1  # clean: share of channels left out while training, so that no voice is learnt by heart
-    )
+    dropout: float = 0.05  # clean: share of channels left out while training
     units: int = 12  # clean: mouth units it knows; the other weights are zero
 
     def to_dict(self) -> dict[str, Any]:

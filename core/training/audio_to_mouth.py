@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core import audio
 from core.files import written_whole
-from core.models.audio_to_mouth import CLEAN, FULL, CleanAudioToMouth
+from core.models.audio_to_mouth import CLEAN, FULL, AudioToMouthConfig, CleanAudioToMouth
 from core.speech import augment, corpus
 from core.speech.corpus import Recordings
 from core.speech.synth import RATE, Utterance
@@ -55,7 +56,7 @@ EMPHASIS = {"jaw_open": 2.0, "press": 2.5, "lip_teeth": 1.5, "tongue_up": 0.5, "
 class Schedule(LoopSettings):
     """A small network on cheap data: short steps, an early and long decay."""
 
-    steps: int = 2000
+    steps: int = 3000
     warmup: int = 100
     decay_from: float = 0.3
     floor: float = 0.02
@@ -71,7 +72,7 @@ class Settings:
     corpus: Path
     out: Path
     hold_out: str = ""  # voices never heard, comma-separated, e.g. "flite-slt,espeak-en+f4"
-    batch: int = 24  # scenes a step
+    batch: int = 12  # scenes a step
     flite: float = 0.55  # share of scenes spoken by flite, whose voices are the more human ones
     velocity: float = 2.0  # weight of the velocity term
     workers: int = 2  # processes that make the corpus
@@ -83,8 +84,7 @@ class Scenes:
     """Draws training scenes; the same generator state gives the same scene."""
 
     def __init__(self, recordings: list[Recordings], flite: float) -> None:
-        self.groups = [[r for r in recordings if r.key.startswith(engine)] for engine in ("flite",
-        "espeak")]
+        self.groups = [[r for r in recordings if r.key.startswith(engine)] for engine in ("flite", "espeak")]
         self.share = flite if all(self.groups) else float(bool(self.groups[0]))
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -140,7 +140,7 @@ def strained(features: NDArray[Any], rng: np.random.Generator) -> NDArray[np.flo
     """What one voice has and another has not, shaken: [F, 80] -> [F, 80].
 
     The bands are stretched by up to 15 % (a throat of another shape at the same pitch), blurred now and then,
-    two groups of them and two moments go missing (Park et al., "SpecAugment", 2019), and all of it is a
+    two groups of them and a moment go missing (Park et al., "SpecAugment", 2019), and all of it is a
     little noisy.
     """
     bands = np.arange(audio.BANDS)
@@ -153,7 +153,7 @@ def strained(features: NDArray[Any], rng: np.random.Generator) -> NDArray[np.flo
         blurred[:, 1:-1] = (moved[:, :-2] + moved[:, 1:-1] + moved[:, 2:]) / 3
         moved = blurred
     moved += rng.uniform(0, 0.15) * rng.standard_normal(moved.shape, np.float32)
-    for axis, most in ((1, 12), (1, 12), (0, 6), (0, 6)):
+    for axis, most in ((1, 10), (1, 10), (0, 4)):
         length = int(rng.integers(0, most + 1))
         at = int(rng.integers(0, moved.shape[axis] - length))
         moved[(slice(None),) * axis + (slice(at, at + length),)] = 0
@@ -230,6 +230,14 @@ def export(net: CleanAudioToMouth, path: Path, numbers: dict[str, dict[str, floa
             temporary,
             {"config": json.dumps(net.config.to_dict()), "held_out": json.dumps(numbers)},
         )
+
+
+def restore(path: Path) -> CleanAudioToMouth:
+    """Inverse of `export`, in evaluation mode."""
+    with safe_open(path, "pt") as file:
+        net = CleanAudioToMouth(AudioToMouthConfig.from_dict(json.loads(file.metadata()["config"])))
+        net.load_state_dict({key: file.get_tensor(key) for key in file.keys()}, strict=True)  # noqa: SIM118
+    return net.eval()
 
 
 def main(settings: Settings) -> dict[str, dict[str, float]]:
