@@ -214,3 +214,14 @@ def test_an_exported_network_loads_and_agrees(tmp_path, speech: np.ndarray) -> N
     theirs, ours = audio.mouth_from_audio(other, speech), audio.mouth_from_audio(net, speech)
     assert np.abs(theirs - ours).mean() < 0.01
     assert path.stat().st_size < 3_000_000
+
+
+def test_shaken_features_keep_their_shape_and_most_of_their_meaning() -> None:
+    rng = np.random.default_rng(0)
+    wave = np.cumsum(rng.standard_normal((120, audio.BANDS)), axis=1).astype(np.float32) / 5
+    shaken_waves = [recipe.strained(wave, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(s.shape == wave.shape and s.dtype == np.float32 for s in shaken_waves)
+    alike = [np.corrcoef(s.ravel(), wave.ravel())[0, 1] for s in shaken_waves]
+    assert min(alike) > 0.5
+    assert max(alike) < 0.9999
+    np.testing.assert_array_equal(shaken_waves[3], recipe.strained(wave, np.random.default_rng(3)))

@@ -139,12 +139,12 @@ class Scenes:
 def strained(features: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:
     """What one voice has and another has not, shaken: [F, 80] -> [F, 80].
 
-    The bands are stretched by up to 15 % (a throat of another shape at the same pitch), blurred now and then,
+    The bands are stretched by up to 6 % (a throat of another shape at the same pitch), blurred now and then,
     two groups of them and a moment go missing (Park et al., "SpecAugment", 2019), and all of it is a
     little noisy.
     """
     bands = np.arange(audio.BANDS)
-    place = np.clip(bands * np.exp(rng.uniform(-0.15, 0.15)) + rng.uniform(-1.5, 1.5), 0, audio.BANDS - 1)
+    place = np.clip(bands * np.exp(rng.uniform(-0.06, 0.06)) + rng.uniform(-1, 1), 0, audio.BANDS - 1)
     left = np.minimum(place.astype(int), audio.BANDS - 2)
     share = (place - left).astype(np.float32)
     moved = features[:, left] * (1 - share) + features[:, left + 1] * share
