@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from core.heads import dataset
+from core.heads.errors import NoGraphics
 from core.heads.factors import EMOTION_NAMES, FACTORS, Factors, channels, emotions, from_weights, to_weights
 from core.heads.motion import random_factors, resting_factors
+from core.heads.render import HeadRenderer
 
 SEED = 1_000_142
 CHIN, NOSE, LEFT_EYE_TOP, LEFT_EYE_BOTTOM = 8, 30, [37, 38], [41, 40]
@@ -71,15 +73,10 @@ def test_banks_of_random_motion_are_uncorrelated() -> None:
 
 @pytest.fixture(scope="module")
 def renderer():
-    moderngl = pytest.importorskip("moderngl", reason="moderngl is not installed: no synthetic heads here")
-    assert moderngl
-    from core.heads.render import HeadRenderer
-    from core.heads.renderer import NoGraphics
-
     try:
         return HeadRenderer(64)
     except NoGraphics as error:
-        pytest.skip(str(error))
+        pytest.skip(f"{error} ({error.hint})")
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +104,6 @@ def test_a_seed_is_a_picture(renderer, person) -> None:
 
 
 def test_two_renderers_do_not_disturb_each_other(renderer, person) -> None:
-    from core.heads.render import HeadRenderer
-
     before = renderer.draw(person, Factors.neutral())
     larger = HeadRenderer(96)
     guest = larger.person(SEED + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CC0 head assets (`heads_pack.npz`, derived from MakeHuman data; see LICENSE.CC0.md) as ready arrays.
+"""The CC0 head assets (`heads_pack.npz`, derived from MakeHuman data; see PACK.md) as ready arrays.
 
 Unit: decimetre, y up, +z out of the face, +x the person's left (picture right).
 Base head: eyes at y 7.28, mouth 6.61, chin 6.33, crown 8.49.

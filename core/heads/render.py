@@ -9,21 +9,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.heads.errors import NoGraphics
 from core.heads.factors import Factors
 from core.heads.figure import build_figure
 from core.heads.light import Light
 from core.heads.pack import Floats
 from core.heads.pose import Posed
-from core.heads.renderer import Drawable, Renderer
+
+if TYPE_CHECKING:
+    from core.heads.renderer import Drawable
 
 # Opening of the lips, dm: below the first nothing of the inside is seen, at the second light falls in freely.
 LIPS_SEALED, LIPS_WIDE = 0.012, 0.4
 
-Person = Drawable
+Person: TypeAlias = "Drawable"
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,14 @@ class Frame:
 
 
 class HeadRenderer:
-    """Renders synthetic people at `size` x `size` pixels. Raises `renderer.NoGraphics` without OpenGL 3.3."""
+    """Renders synthetic people at `size` x `size` pixels. Raises NoGraphics without OpenGL 3.3."""
 
     def __init__(self, size: int) -> None:
+        try:
+            from core.heads.renderer import Renderer
+        except ModuleNotFoundError as error:
+            raise NoGraphics("The Python package moderngl is missing, which draws the synthetic heads",
+                             hint="pip install moderngl") from error
         self.size = size
         self._renderer = Renderer(size)
 

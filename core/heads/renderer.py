@@ -6,7 +6,6 @@ Besides colour, a second target keeps the number of the triangle seen at each pi
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.heads.figure import Figure
 from core.heads.look import Look
+from core.heads.opengl import clamped, open_context, set_uniforms, used_fields
 from core.heads.pack import Floats, load_pack
 from core.heads.pose import EYE, Posed
 from core.heads.shaders import SURFACES, sources
@@ -38,10 +38,6 @@ HAIR_STYLES = {"short": (1, (0.0, 8.42, 0.35), 0.7), "braid": (1, (0.0, 8.42, 0.
 PLAIN_STYLE = (0, (0.0, 8.42, 0.35), 0.7)
 
 ALBEDO, BUMPS, SHADOW, PICTURE = range(4)  # texture units
-
-
-class NoGraphics(RuntimeError):
-    """OpenGL could not be started on this machine."""
 
 
 @dataclass
@@ -82,7 +78,7 @@ class Renderer:
 
     def __init__(self, size: int) -> None:
         self.size, self.side = size, 2 * size
-        gl = self.gl = _context()
+        gl = self.gl = open_context()
         self.programs = {name: gl.program(vertex_shader=vertex, fragment_shader=fragment)
                          for name, (vertex, fragment) in sources().items()}
         square = (self.side, self.side)
@@ -95,8 +91,7 @@ class Renderer:
         self.shadow.repeat_x = self.shadow.repeat_y = False
         self.shadow_target = gl.framebuffer([], self.shadow)
         masks = load_pack().raw["mask_rgba"]
-        self.masks = gl.texture(masks.shape[1::-1], 4, masks[::-1].tobytes())
-        self.masks.repeat_x = self.masks.repeat_y = False
+        self.masks = clamped(gl.texture(masks.shape[1::-1], 4, masks[::-1].tobytes()))
         corners = gl.buffer(np.array([-1, -1, 3, -1, -1, 3], np.float32).tobytes())
         self.backdrop = gl.vertex_array(self.programs["background"], [(corners, "2f", "in_corner")])
         gl.depth_func = "<="  # the background lies exactly at the far end
@@ -114,12 +109,11 @@ class Renderer:
         index = gl.buffer(figure.triangles.tobytes())
         layout = ((moving, (("4f", "in_clip"), ("3f", "in_position"), ("3f", "in_normal"))),
                   (still, (("3f", "in_rest"), ("2f", "in_uv"), ("4f", "in_trait"))))
-        arrays = {name: gl.vertex_array(self.programs[name], _used(self.programs[name], layout), index)
+        arrays = {name: gl.vertex_array(self.programs[name], used_fields(self.programs[name], layout), index)
                   for name in (*SURFACES, "shadow")}
         albedo, bumps = self._bake(figure, still)
         rows = (figure.background * 255.0 + 0.5).astype(np.uint8)
-        background = gl.texture(rows.shape[1::-1], 3, rows.tobytes(), alignment=1)
-        background.repeat_x = background.repeat_y = False
+        background = clamped(gl.texture(rows.shape[1::-1], 3, rows.tobytes(), alignment=1))
         return Drawable(figure, gl, moving, still, index, arrays, albedo, bumps, background)
 
     def draw(self, drawable: Drawable, posed: Posed, daylight: float = 1.0) -> Drawn:
@@ -149,13 +143,13 @@ class Renderer:
         style = next((s for key, s in HAIR_STYLES.items() if key in figure.look.hair_mesh), PLAIN_STYLE)
         shared.update(strands=style[0], crown=style[1], gloss=style[2])
         for name in SURFACES:
-            _set(self.programs[name], **shared)
+            set_uniforms(self.programs[name], **shared)
         hidden = ("teeth", "tongue") if daylight <= 0.0 else ()
         for material in SOLID:
             if material not in hidden:
                 self._draw_material(drawable, material)
         gl.enable_only(moderngl.DEPTH_TEST)
-        _set(self.programs["background"], picture=PICTURE)
+        set_uniforms(self.programs["background"], picture=PICTURE)
         self.backdrop.render()
         self.target.depth_mask = False
         for material in BLENDED:
@@ -173,7 +167,8 @@ class Renderer:
         name = PROGRAM_OF[material]
         for part in drawable.figure.parts:
             if part.material == material:
-                _set(self.programs[name], first_triangle=part.first + 1, lashes=int(material == "lash"))
+                first, lashes = part.first + 1, int(material == "lash")
+                set_uniforms(self.programs[name], first_triangle=first, lashes=lashes)
                 drawable.arrays[name].render(vertices=part.count * 3, first=part.first * 3)
 
     def _draw_shadow(self, drawable: Drawable, light_view: Floats) -> None:
@@ -182,7 +177,7 @@ class Renderer:
         for part in drawable.figure.parts:
             if part.material in ("skin", "hair"):
                 cut = 0.25 if part.material == "hair" else -1.0
-                _set(self.programs["shadow"], light_view=light_view, cut=cut)
+                set_uniforms(self.programs["shadow"], light_view=light_view, cut=cut)
                 drawable.arrays["shadow"].render(vertices=part.count * 3, first=part.first * 3)
 
     def _bake(self, figure: Figure, still: moderngl.Buffer) -> tuple[moderngl.Texture, moderngl.Texture]:
@@ -193,18 +188,17 @@ class Renderer:
         index = gl.buffer(figure.triangles[:skin.count].tobytes())
         array = gl.vertex_array(program, [(still, "3f 2f 16x", "in_rest", "in_uv"),
                                           (mask_uv, "2f", "in_mask_uv")], index)
-        textures = [gl.texture((self.bake_side, self.bake_side), 4) for _ in range(2)]
+        textures = [clamped(gl.texture((self.bake_side, self.bake_side), 4)) for _ in range(2)]
         target = gl.framebuffer(textures)
         target.use()
         target.clear(*np.sqrt(figure.look.skin), 0.0)
         gl.enable_only(moderngl.NOTHING)
         self.masks.use(PICTURE)
-        _set(program, masks=PICTURE, **_chosen(figure.look, BAKE_UNIFORMS))
+        set_uniforms(program, masks=PICTURE, **_chosen(figure.look, BAKE_UNIFORMS))
         array.render()
         for thing in (array, target, mask_uv, index):
             thing.release()
         for texture in textures:
-            texture.repeat_x = texture.repeat_y = False
             texture.build_mipmaps()
             texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         return textures[0], textures[1]
@@ -216,39 +210,6 @@ class Renderer:
         mean = (wide[0::2, 0::2] + wide[1::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 1::2] + 2) >> 2
         seen = self.target.read(components=1, attachment=1, dtype="u4", alignment=1)
         return Drawn(mean.astype(np.uint8), np.frombuffer(seen, np.uint32).reshape(side, side)[::-1])
-
-
-def _context() -> moderngl.Context:
-    """A context without a window. Linux: EGL, which needs no display; elsewhere: the system's own."""
-    try:
-        if sys.platform.startswith("linux"):
-            return moderngl.create_context(standalone=True, require=330, backend="egl", libgl="libGL.so.1",
-                                           libegl="libEGL.so.1")
-        return moderngl.create_context(standalone=True, require=330)
-    except Exception as error:  # the backends raise whatever they like
-        raise NoGraphics(f"OpenGL 3.3 could not be started: {error}") from error
-
-
-def _used(program: moderngl.Program, layout: Any) -> list[tuple[Any, ...]]:
-    """Buffer descriptions with the attributes a program does not read replaced by padding."""
-    result = []
-    for buffer, fields in layout:
-        formats = [size if name in program else f"{int(size[0]) * 4}x" for size, name in fields]
-        names = [name for _, name in fields if name in program]
-        if names:
-            result.append((buffer, " ".join(formats), *names))
-    return result
-
-
-def _set(program: moderngl.Program, **values: Any) -> None:
-    """Sets those uniforms that the program has."""
-    for name, value in values.items():
-        if name not in program:
-            continue
-        if isinstance(value, np.ndarray) and value.shape == (4, 4):
-            program[name].write(value.T.astype(np.float32).tobytes())
-        else:
-            program[name].value = tuple(map(float, value)) if np.ndim(value) else value
 
 
 def _chosen(look: Look, names: tuple[str, ...]) -> dict[str, Any]:
