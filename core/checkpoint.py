@@ -3,8 +3,9 @@
 
 Ours is safetensors.  The tensors are `edtalk.*` and, if it listens, `audio_to_mouth.*`; matrices are
 float16, the bank float32 (its QR decides signs).  One metadata entry, `edtalk`, is JSON: format, id,
-name, licence, config, audio config, the 36 channels, emotions.  The id ends in a digest of the tensors,
-which loading checks, so a damaged file is noticed and a motion file can say whose weights it holds.
+name, licence, config, audio config, the 36 channels, emotions, digest.  The digest is checked on loading,
+so a damaged file is noticed.  The id ends in a digest of the face network alone, so that a motion file can
+say whose weights it holds; a converted checkpoint keeps its id.
 
     meta = save(path, model, Meta(name="heads", licence="CC0-1.0", channels=..., emotions=...))
     loaded = load(path)                      # or a published EDTalk.pt, see core.published
@@ -34,7 +35,7 @@ from core.wire.errors import BadCheckpoint, MissingCheckpoint
 
 FORMAT = 1
 _MODEL, _AUDIO = "edtalk.", "audio_to_mouth."
-_EXACT = _MODEL + "bank.directions"
+_EXACT = "bank.directions"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Header:
     meta: Meta
     config: EDTalkConfig
     audio: AudioToMouthConfig | None
+    digest: str  # of all tensors as they are stored
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,15 @@ def save(
     Raises:
         OutputBlocked: the system refuses to write.
     """
-    tensors = {_MODEL + k: v for k, v in model.state_dict().items()}
+    face = {k: _stored(k, v, half) for k, v in model.state_dict().items()}
+    meta = replace(meta, id=f"{meta.name}-{_digest(face)}")
+    tensors = {_MODEL + k: v for k, v in face.items()}
+    audio = None
     if audio_to_mouth is not None:
-        tensors |= {_AUDIO + k: v for k, v in audio_to_mouth.state_dict().items()}
-    tensors = {k: _stored(k, v, half) for k, v in tensors.items()}
-    meta = replace(meta, id=f"{meta.name}-{_digest(tensors)}")
-    audio = None if audio_to_mouth is None else audio_to_mouth.config
-    about = {"edtalk": json.dumps(_to_json(Header(meta, model.config, audio)))}
+        audio = audio_to_mouth.config
+        tensors |= {_AUDIO + k: _stored(k, v, half) for k, v in audio_to_mouth.state_dict().items()}
+    header = Header(meta, model.config, audio, _digest(tensors))
+    about = {"edtalk": json.dumps(_to_json(header))}
     with written_whole(path) as temporary:
         temporary.write_bytes(serialised(tensors, about))
     return meta
@@ -114,7 +118,7 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
     header = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    if not header.meta.id.endswith(_digest(tensors)):
+    if header.digest != _digest(tensors):
         raise BadCheckpoint(f"{path.name} is damaged: its tensors are not those it was saved with", _AGAIN)
     model = EDTalk(header.config)
     _fit(model, tensors, _MODEL, path.name)
@@ -205,6 +209,7 @@ def _to_json(header: Header) -> dict[str, Any]:
         "audio": None if header.audio is None else header.audio.to_dict(),
         "channels": [channel.to_dict() for channel in meta.channels],
         "emotions": {name: list(values) for name, values in meta.emotions.items()},
+        "digest": header.digest,
     }
 
 
@@ -220,7 +225,7 @@ def _from_json(values: dict[str, Any]) -> Header:
     texts = {key: str(values[key]) for key in ("id", "name", "licence", "note")}
     audio = None if values["audio"] is None else AudioToMouthConfig.from_dict(values["audio"])
     meta = Meta(channels=channels, emotions=emotions, **texts)
-    return Header(meta, EDTalkConfig.from_dict(values["config"]), audio)
+    return Header(meta, EDTalkConfig.from_dict(values["config"]), audio, str(values["digest"]))
 
 
 def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:
