@@ -155,7 +155,7 @@ def to_model(levels: Levels) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis((levels.astype(np.float32) / top - np.float32(0.5)) * 2, -1, -3))
 
 
-def from_model(values: NDArray[np.float32], depth: int = 8) -> Levels:
+def from_model(values: NDArray[Any], depth: int = 8) -> Levels:
     """The network's output [..., 3, H, W] -> levels [..., H, W, 3].
 
     A fixed map, clamped to [-1, 1]: 0 is level 128 of 255, or 32768 of 65535.
