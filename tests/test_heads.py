@@ -172,6 +172,12 @@ def test_blink_closes_the_lids(renderer, person) -> None:
     assert gap[1] < 0.3 * gap[0]
 
 
+def test_closed_lids_stay_closed_whatever_the_eyes_do(renderer, person) -> None:
+    shut = [renderer.landmarks(person, Factors.of(blink=1.0, gaze_y=y)) for y in (-0.3, 0.0, 0.3)]
+    np.testing.assert_allclose(shut[0], shut[1], atol=1e-5)
+    np.testing.assert_allclose(shut[2], shut[1], atol=1e-5)
+
+
 def test_a_smile_raises_and_sadness_lowers_the_mouth_corners(renderer, person) -> None:
     assert moved(renderer, person, happy=1.0)[[48, 54], 1].mean() < -0.01
     assert moved(renderer, person, sad=1.0)[[48, 54], 1].mean() > 0.005

@@ -51,10 +51,11 @@ def bone_rotations(pack: Pack, factors: Factors, rest: float) -> Floats:
     yaw, pitch, roll = (float(x) for x in factors.pose[:3])
     for name, share in NECK_SHARES.items():
         rotations[pack.bone[name]] += share * np.array([-pitch - REST_PITCH, yaw, roll])
-    gaze_x, gaze_y = (float(x) for x in factors.expression[8:10])
+    blink, gaze_x, gaze_y = (float(x) for x in factors.expression[7:10])
+    lids = -gaze_y * LID_FOLLOWS_GAZE * (1.0 - min(max(blink, 0.0), 1.0))  # closed lids stay closed
     for side in ("L", "R"):
         rotations[pack.bone[f"eye.{side}"]] += (-gaze_y, gaze_x, 0.0)
-        rotations[pack.bone[f"orbicularis03.{side}"]] += (-gaze_y * LID_FOLLOWS_GAZE, 0.0, 0.0)
+        rotations[pack.bone[f"orbicularis03.{side}"]] += (lids, 0.0, 0.0)
     return np.asarray(rotations)
 
 
