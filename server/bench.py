@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
                 print(f"{what:<26}{decoded.fps:.1f} frames a second")
         preview = Preview(
             portrait=portrait,
-            weights=[float(weight) for weight in take.weights[0]],
+            weights=tuple(take.weights[0].tolist()),
             checkpoint=checkpoint,
             crop=analyzed.crop,
             out=str(scratch / "preview.npy"),
