@@ -283,13 +283,13 @@ def test_detail_is_carried_over_only_when_asked_for(
 def test_a_cut_out_portrait_gives_cut_out_frames(engine: Engine, take: Motion) -> None:
     photo = image.load(ASTRONAUT).rgb
     alpha = np.zeros(photo.shape[:2], np.uint8)
-    alpha[50:190, 155:300] = 255
+    alpha[80:160, 185:265] = 255
     cut = pipeline.prepare_portrait(engine, Picture(photo, alpha), CROP)
     crop = frames(engine, cut, take, numbers=[12], size=96)[12]
     assert crop.alpha is not None and crop.alpha.shape == (96, 96)
-    assert crop.alpha[48, 48] == 255 and crop.alpha[48, 0] < 255
+    assert crop.alpha.max() == 255 and crop.alpha.min() == 0
     whole = frames(engine, cut, take, numbers=[12], composite="paste")[12]
-    assert whole.alpha is not None and whole.alpha[120, 220] == 255 and not whole.alpha[:30].any()
+    assert whole.alpha is not None and whole.alpha.max() == 255 and not whole.alpha[:30].any()
 
 
 def test_the_untouched_portrait_is_framed_like_its_frames(portrait: pipeline.Portrait) -> None:
