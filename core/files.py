@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.wire.errors import OutputBlocked
@@ -38,7 +38,8 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             f"{path} could not be written: {_reason(error)}", hint="Choose another output folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written there is nothing to remove
+            temporary.unlink(missing_ok=True)
 
 
 def _reason(error: OSError) -> str:
