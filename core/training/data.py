@@ -38,7 +38,8 @@ class Batch:
     source_weights: Tensor  # [B, 36] true weights
     weights: Tensor  # [B, 36] true weights of the driving picture
     flow: Tensor  # [B, 2, h, h] where each driving pixel lies in the source
-    visible: Tensor  # [B, 1, h, h] 1 where the flow is known and seen in both
+    visible: Tensor  # [B, 1, h, h] 1 where the driving surface is seen in the source too
+    hidden: Tensor  # [B, 1, h, h] 1 where the source does not show it
     mouth: Tensor  # [B, 1, S, S] 1 inside the mouth box of the driving picture
     eyes: Tensor  # [B, 1, S, S] 1 inside its two eye boxes
 
@@ -106,7 +107,7 @@ class HeadShards:
     def _collect(
         self, rows: list[tuple[dict[str, NDArray[Any]], int, int]], rng: np.random.Generator | None
     ) -> Batch:
-        src, drv, ws, wd, flow, seen, boxes = [], [], [], [], [], [], []
+        src, drv, ws, wd, flow, visible, boxes = [], [], [], [], [], [], []
         for shard, n, q in rows:
             m = int(shard["pair"][n, q])
             src.append(shard["image"][m])
@@ -114,14 +115,14 @@ class HeadShards:
             ws.append(shard["weights"][m])
             wd.append(shard["weights"][n])
             flow.append(shard["flow"][n, q])
-            seen.append(shard["visible"][n, q] == 1)
+            visible.append(shard["visible"][n, q])
             boxes.append(shard["boxes"][n])
         pictures = torch.from_numpy(np.stack(src + drv)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         if pictures.shape[-1] != self.size:
             pictures = F.interpolate(pictures, size=(self.size, self.size), mode="area")
         weights = torch.from_numpy(np.stack(ws + wd))
         grid = torch.from_numpy(np.stack(flow).astype(np.float32)).permute(0, 3, 1, 2)
-        visible = torch.from_numpy(np.stack(seen))[:, None].float()
+        shown = torch.from_numpy(np.stack(visible))[:, None]
         mouth, eyes = _box_masks(torch.from_numpy(np.stack(boxes)), self.size)
         count = len(rows)
         if rng is not None:
@@ -133,13 +134,13 @@ class HeadShards:
             weights = torch.where(torch.cat([flip, flip])[:, None], weights * sign, weights)
             mirrored = grid.flip(-1) * torch.tensor([-1.0, 1.0])[None, :, None, None]
             f = flip[:, None, None, None]
-            grid, visible = torch.where(f, mirrored, grid), torch.where(f, visible.flip(-1), visible)
+            grid, shown = torch.where(f, mirrored, grid), torch.where(f, shown.flip(-1), shown)
             mouth, eyes = torch.where(f, mouth.flip(-1), mouth), torch.where(f, eyes.flip(-1), eyes)
             pictures = _recolour(pictures, rng)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return Batch(
-            pictures[:count], pictures[count:], weights[:count], weights[count:], grid, visible, mouth, eyes
-        )
+        seen, hidden = (shown == 1).float(), (shown == 2).float()
+        source, driving = pictures[:count], pictures[count:]
+        return Batch(source, driving, weights[:count], weights[count:], grid, seen, hidden, mouth, eyes)
 
 
 def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:

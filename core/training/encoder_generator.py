@@ -13,7 +13,7 @@ Grow the picture: a run at 64 pixels first, then one at 128 that starts from its
 
     R="torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --threads 1"
     $R --out RUN64 --size 64 --steps 3000
-    $R --out RUN128 --size 128 --steps 5000 --start RUN64/state.pt
+    $R --out RUN128 --size 128 --steps 5000 --grow-from RUN64/state.pt
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..models.edtalk import EDTalk, load_overlapping
 from ..wire.channels import BANKS
 from .data import HeadShards
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
-from .losses import flow_l1, masked_l1, pyramid_l1, weight_regression
+from .losses import flow_l1, mask_truth, masked_l1, pyramid_l1, weight_regression
 
 CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
 
@@ -48,12 +48,13 @@ class Settings:
     latent: int = 160
     batch: int = 12  # pairs a step, in each process
     threads: int = 0
-    start: str = ""  # a smaller run's state.pt, to grow from
+    grow_from: str = ""  # a smaller run's state.pt, to grow from
     true_first: float = 0.75  # share of banks given their true weights at the start of the run
     true_last: float = 0.45  # and at its end
     mouth: float = 2.5  # weight of the mouth box
     eyes: float = 1.0
     flow: float = 3.0
+    mask: float = 0.3  # weight of the portrait's share being where it should
     codes: float = 0.35  # weight of the navigators' regression
     loop: LoopSettings = field(default_factory=LoopSettings)
 
@@ -81,8 +82,8 @@ def main(s: Settings) -> None:
     for name, weight in model.named_parameters():
         if name.endswith("flow.weight"):  # begin as a copy of the source: nothing moves until it is taught to
             torch.nn.init.zeros_(weight)
-    if s.start:
-        load_overlapping(model, torch.load(s.start, map_location="cpu", weights_only=True)["ema"])
+    if s.grow_from:
+        load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
 
@@ -104,6 +105,7 @@ def main(s: Settings) -> None:
             "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
             "flow": s.flow
             * flow_l1(drawn.flows, batch.flow, batch.visible, 4 * batch.mouth + 3 * batch.eyes),
+            "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
         }
         return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}

@@ -61,3 +61,15 @@ def weight_regression(read: Tensor, true: Tensor) -> Tensor:
     """Smooth L1 between read and true weights [B,36], summed over the channels: as a mean it does not move
     at all."""
     return F.smooth_l1_loss(read, true, reduction="none").sum(1).mean()
+
+
+def mask_truth(mask: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+    """Cross entropy of the portrait's share [B,1,S,S] with what the renderer knows; scalar.
+
+    A surface the portrait shows is taken from the portrait, one it hides is synthesised. Left to itself the
+    blend hedges with blurred colour wherever the flow is not sure yet; told so, it stays sharp. ``visible``
+    and ``hidden`` are [B,1,h,h]; the background is free.
+    """
+    share = F.interpolate(mask, size=visible.shape[-2:], mode="area").clamp(1e-4, 1 - 1e-4)
+    surprise = -(visible * share.log() + hidden * (1 - share).log())
+    return surprise.sum() / (visible.sum() + hidden.sum() + 1)
