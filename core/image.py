@@ -30,6 +30,7 @@ Format = Literal["png", "png16", "exr"]
 
 LONGEST_SIDE = 16384
 MOST_PIXELS = 178_000_000  # just under Pillow's own guard against decompression bombs
+MOST_BYTES = 1 << 30
 SMALLEST_CROP = 16
 READABLE = "Save it as PNG, JPEG, TIFF or WebP"
 DEPTHS: dict[str, int] = {"png": 8, "png16": 16, "exr": 16}
@@ -100,8 +101,8 @@ class Crop:
 
 
 def load(path: Path | str) -> Picture:
-    """Read a picture file: upright (EXIF), in sRGB (embedded profiles are converted), 8 or 16 bits, alpha
-    kept aside.
+    """Read a picture file: upright (EXIF), 8 or 16 bits, alpha kept aside, embedded profiles of 8-bit
+    pictures turned into sRGB (16-bit ones are taken to be sRGB).
 
     Grey, palette, CMYK and transparent pictures are all turned into RGB; of an animation, the first
     picture is taken. Colour under transparent pixels is replaced by its surroundings, so that no stray
@@ -134,7 +135,12 @@ def load(path: Path | str) -> Picture:
     if image.mode in ("F", "I"):
         kind = "floating-point" if image.mode == "F" else "32-bit"
         raise UnreadableImage(f"{path.name} holds {kind} values", hint=READABLE)
-    return _clean(_from_pillow(image))
+    try:
+        return _clean(_from_pillow(image))
+    except ValueError:  # a colour mode that Pillow opens but cannot convert
+        raise UnreadableImage(
+            f"{path.name} has {image.mode} colours, which cannot be read", hint=READABLE
+        ) from None
 
 
 def crop(picture: Picture, where: Crop, size: int) -> Picture:
@@ -216,6 +222,8 @@ def linear(picture: Picture) -> NDArray[np.float32]:
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableImage(f"{path.name} is larger than {MOST_BYTES >> 30} GB", hint=READABLE)
         data = path.read_bytes()
     except FileNotFoundError:
         raise UnreadableImage(f"There is no picture {path}") from None

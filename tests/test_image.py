@@ -189,6 +189,13 @@ def test_a_floating_point_picture_is_refused(tmp_path: Path) -> None:
         image.load(tmp_path / "float.tiff")
 
 
+@pytest.mark.parametrize(("mode", "sentence"), [("LAB", "LAB colours"), ("I", "32-bit values")])
+def test_colours_without_a_meaning_here_are_refused(tmp_path: Path, mode: str, sentence: str) -> None:
+    Image.new(mode, (32, 32)).save(tmp_path / "odd.tiff")
+    with pytest.raises(UnreadableImage, match=sentence):
+        image.load(tmp_path / "odd.tiff")
+
+
 # --- cropping -------------------------------------------------------------------------------------
 
 
