@@ -57,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, 2)
     except EDTalkError as error:
         return _say(error, 1)
+    except ModuleNotFoundError as error:
+        if (error.name or "core").partition(".")[0] in ("core", "server"):
+            raise  # ours is missing: a mistake of ours
+        what = f"the package {error.name} is not installed"
+        return _say(EDTalkError(what, hint="`edtalk doctor` says what is missing and how to get it"), 1)
     except KeyboardInterrupt:
         print("edtalk: interrupted", file=sys.stderr)
         return 130

@@ -18,11 +18,12 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.wire import messages
-from core.wire.errors import MissingCheckpoint, OutputBlocked, OutputExists, ServerError
+from core.wire import messages, rules
+from core.wire.errors import InputError, MissingCheckpoint, OutputBlocked, OutputExists, ServerError
 
 from . import __version__, shelf
 from .frames import FrameWriter
@@ -70,8 +71,11 @@ class Runtime:
             messages.Decode: self._decode,
             messages.Preview: self._preview,
         }
+        _check_paths(message)
         try:
             return work[type(message)](message, report)
+        except ModuleNotFoundError as error:
+            raise _lacking(error) from error
         except MemoryError as error:
             self.rest()
             raise _out_of_memory("The computer") from error
@@ -93,9 +97,7 @@ class Runtime:
         """What this is and what it runs on; loads torch, but no model."""
         import torch
 
-        from core.engine import choose_device
-
-        device = str(choose_device(self._wanted_device))
+        device = self._device()
         checkpoints, warnings = shelf.found()
         return messages.Initialized(
             protocol=messages.PROTOCOL,
@@ -230,6 +232,19 @@ class Runtime:
             ms=1000 * (time.monotonic() - began),
         )
 
+    def _device(self) -> str:
+        import torch
+
+        from core.engine import choose_device
+
+        wanted = self._wanted_device
+        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not here.get(wanted, True):
+            raise ServerError(
+                f"This computer has no {wanted} device that PyTorch can use", hint="Choose auto or cpu"
+            )
+        return str(choose_device(wanted))
+
     def _engine(self, checkpoint: str, report: Report) -> Engine:
         from core.checkpoint import default_checkpoint
         from core.engine import Engine
@@ -240,11 +255,11 @@ class Runtime:
 
         def load() -> Engine:
             report.progress(STAGES["load"], 0, 1)
-            engine = Engine.from_checkpoint(path, self._wanted_device)
+            engine = Engine.from_checkpoint(path, self._device())
             report.progress(STAGES["load"], 1, 1)
             return engine
 
-        return self._engines.get((*_stamp(path), self._wanted_device), load)
+        return self._engines.get(_stamp(path), load)
 
     def _portrait(
         self, message: messages.Analyze | messages.Decode | messages.Preview, engine: Engine, report: Report
@@ -263,13 +278,28 @@ class Runtime:
 
         if not path.is_file():
             return prepare()  # which says in words what is wrong
-        return self._portraits.get((*_stamp(path), message.crop, message.face, id(engine)), prepare)
+        key = (*_stamp(path), message.crop, message.face, engine.checkpoint_id)
+        return self._portraits.get(key, prepare)
 
 
 _GET_CHECKPOINT = {
     True: "EDTalk was installed without its model: install it again, or choose a checkpoint",
     False: "Choose the file again, or leave the field empty for the one shipped with EDTalk",
 }
+
+
+def _check_paths(message: messages.Message) -> None:
+    """The wire allows paths of any system; from here on they must be of this one."""
+    for field in fields(message):
+        value = getattr(message, field.name)
+        if (
+            field.metadata["rule"] in (rules.path, rules.path_or_empty)
+            and value
+            and not Path(value).is_absolute()
+        ):
+            raise InputError(
+                f"{value} is a path of another system than the server's", hint="Choose the file again"
+            )
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:
@@ -304,6 +334,18 @@ def _make_folder(folder: Path) -> None:
             f"The folder {folder} cannot be used: {(error.strerror or str(error)).lower()}",
             hint="Choose another output folder",
         ) from error
+
+
+def _lacking(error: ModuleNotFoundError) -> Exception:
+    """A library that was not installed is the user's to install; a module of ours is not."""
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "core", "server"):
+        return error
+    requirements = Path(__file__).with_name("requirements.txt")
+    return ServerError(
+        f"The server's Python lacks the package {name}",
+        hint=f'Run "{sys.executable}" -m pip install -r "{requirements}"',
+    )
 
 
 def _out_of_memory(what: str) -> ServerError:

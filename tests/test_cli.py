@@ -92,6 +92,15 @@ def test_the_doctor_looks_at_this_machine(
     assert code == (0 if checkpoint.default_checkpoint().is_file() else 1)
 
 
+def test_a_missing_library_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('gone', name='numpy')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(toy.ROOT)])}
+    command = [sys.executable, "-m", "server.cli", "decode", "--source", "a", "--motion", "b", "--out", "c"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "package numpy is not installed" in done.stderr
+    assert "doctor" in done.stderr and "Traceback" not in done.stderr
+
+
 # --- animate ---
 
 

@@ -92,6 +92,25 @@ def test_inspect_of_a_picture_without_a_face_has_no_crop(client: toy.Client, por
     assert seen == {"width": 96, "height": 64, "faces": [], "crop": None}
 
 
+def test_a_device_that_is_not_here_is_one_sentence(tmp_path: Path) -> None:
+    import torch
+
+    if torch.backends.mps.is_available():
+        pytest.skip("this computer has the device that is asked for")
+    with toy.Client([*toy.REAL, "--device", "mps"], tmp_path / "log.txt") as client:
+        error = client.error(client.send("initialize", protocol=messages.PROTOCOL))
+        assert error["kind"] == "server" and "no mps device" in error["message"] and error["hint"]
+
+
+def test_a_missing_library_is_one_sentence_that_says_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('gone', name='torch')")
+    path = os.pathsep.join([str(tmp_path), str(toy.ROOT)])
+    with toy.Client(toy.REAL, tmp_path / "log.txt", PYTHONPATH=path) as client:
+        error = client.error(client.send("initialize", protocol=messages.PROTOCOL))
+        assert error["kind"] == "server" and "lacks the package torch" in error["message"]
+        assert "pip install" in error["hint"] and "requirements.txt" in error["hint"]
+
+
 # --- analyze ---
 
 
@@ -233,6 +252,11 @@ def test_a_portrait_that_is_none(
 
 def test_a_portrait_without_a_face_and_without_a_crop(client: toy.Client, work: dict[str, Any]) -> None:
     assert errs(client, "decode", {**work, "crop": None})["kind"] == "no_face"
+
+
+def test_a_path_of_another_system(client: toy.Client, work: dict[str, Any]) -> None:
+    foreign = "/home/anna/face.png" if os.name == "nt" else "C:\\Users\\anna\\face.png"
+    assert errs(client, "decode", {**work, "portrait": foreign})["kind"] == "input"
 
 
 def test_a_crop_beside_the_portrait(client: toy.Client, work: dict[str, Any]) -> None:
