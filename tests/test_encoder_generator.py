@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage 1 on a set small enough to learn by heart: patterned squares that only move sideways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.evaluation.reconstruction import measure, redraw
+from core.training import encoder_generator
+from core.training.data import HeadShards
+from core.training.loop import LoopSettings
+
+SIDE, FRAMES = 64, 6
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One shard, two "heads", each a random texture shifted by a known number of pixels."""
+    root = tmp_path_factory.mktemp("heads")
+    rng = np.random.default_rng(5)
+    n = 2 * FRAMES
+    textures = [
+        np.kron(rng.integers(0, 255, (9, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(2)
+    ]
+    shift = np.array([0, 4, -4, 8, -8, 2] * 2)
+    image = np.stack([textures[k // FRAMES][:SIDE, 16 - s : 16 - s + SIDE] for k, s in enumerate(shift)])
+    pair = np.array([[(k // FRAMES) * FRAMES, (k // FRAMES) * FRAMES + 3] for k in range(n)], np.int32)
+    centre = (np.arange(SIDE) + 0.5) * 2 / SIDE - 1
+    x, y = np.meshgrid(centre, centre)
+    flow = np.zeros((n, 2, SIDE, SIDE, 2), np.float16)
+    for k in range(n):
+        for q in range(2):  # a point at x in the driving picture was at x + (source shift - driving shift)
+            flow[k, q, ..., 0] = x + (shift[pair[k, q]] - shift[k]) * 2 / SIDE
+            flow[k, q, ..., 1] = y
+    pose = np.zeros((n, 6), np.float32)
+    pose[:, 3] = shift * 2 / SIDE / 5
+    arrays = {
+        "image": image,
+        "identity": np.arange(n, dtype=np.int32) // FRAMES,
+        "pose": pose,
+        "mouth": np.zeros((n, 12), np.float32),
+        "expression": np.zeros((n, 10), np.float32),
+        "pair": pair,
+        "flow": flow,
+        "visible": (np.abs(flow[..., 0]) <= 1).astype(np.uint8) + (np.abs(flow[..., 0]) > 1) * np.uint8(2),
+        "boxes": np.tile(np.array([-0.2, 0.3, 0.2, 0.6], np.float32), (n, 3, 1)),
+    }
+    folder = root / "shard_00000"
+    folder.mkdir()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return root
+
+
+def test_the_flow_of_a_pair_carries_the_source_onto_the_driving_picture(shards: Path) -> None:
+    for augment in (False, True):  # mirrored pairs must stay true, too
+        batch = HeadShards(shards, SIDE).draw(np.random.default_rng(1), 16, augment)
+        carried = torch.nn.functional.grid_sample(
+            batch.source.contiguous(),
+            batch.flow.permute(0, 2, 3, 1),
+            align_corners=False,
+            padding_mode="border",
+        )
+        error = ((carried - batch.driving).abs() * batch.visible).sum() / (batch.visible.sum() * 3)
+        copied = ((batch.source - batch.driving).abs() * batch.visible).sum() / (batch.visible.sum() * 3)
+        assert error < 0.1 * copied + 0.03
+
+
+def test_a_small_set_begins_to_be_learnt_by_heart(shards: Path, tmp_path: Path) -> None:
+    loop = LoopSettings(steps=60, learning_rate=0.004, warmup=5, save_every=60, log_every=10, ema=0.9)
+    settings = encoder_generator.Settings(shards, shards, tmp_path, size=32, latent=48, batch=6, loop=loop)
+    encoder_generator.main(settings)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["l1_ratio_true"] < 0.95  # a fresh model copies the source: 1
+    assert lines[-1]["mouth_l1_ratio_true"] < 0.9
+    assert (tmp_path / "sheet_000060.png").stat().st_size > 1000
+    config = encoder_generator.config_of_run(tmp_path)
+    assert (config.size, config.latent) == (32, 48)
+
+
+def test_copying_the_source_is_the_yardstick(shards: Path) -> None:
+    torch.manual_seed(0)
+    settings = encoder_generator.Settings(shards, shards, Path(), size=32, latent=48)
+    model = encoder_generator.EDTalk(encoder_generator.config_of(settings)).eval()
+    for name, weight in model.named_parameters():
+        if name.endswith("flow.weight"):
+            torch.nn.init.zeros_(weight)
+        if name.endswith("flow.bias"):
+            weight.data[3:] += 3  # each level adds to the portrait's share: all of it
+    numbers = measure(redraw(model, HeadShards(shards, 32), 8))
+    assert numbers["l1_ratio"] == pytest.approx(1.0, abs=0.05)
+    assert numbers["ssim_true"] == pytest.approx(numbers["ssim_copy"], abs=0.05)
+
+
+def test_a_folder_without_shards_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="edtalk heads render"):
+        HeadShards(tmp_path, 64)
