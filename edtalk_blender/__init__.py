@@ -13,7 +13,7 @@ def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import command, jobs, operators, panels, preferences, properties, service, status
+    from . import command, operators, panels, preferences, properties, service, status
 
     for cls in (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES):
         bpy.utils.register_class(cls)

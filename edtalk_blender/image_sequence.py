@@ -8,6 +8,7 @@ Blender shows that one until the take begins and would paint a missing file mage
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,12 @@ def make_image(name: str, first_file: Path) -> bpy.types.Image:
 
 def folder_of(image: bpy.types.Image) -> Path:
     """The folder its files are in. Blender keeps an image's path right when the .blend is saved elsewhere."""
-    return Path(bpy.path.abspath(image.filepath, library=image.library)).parent
+    return file_of(image).parent
+
+
+def file_of(image: bpy.types.Image) -> Path:
+    """The whole path of its first file, without the ".." that relative paths bring."""
+    return Path(os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)))
 
 
 def set_timing(user, start: int, count: int, first_number: int) -> None:

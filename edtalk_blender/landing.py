@@ -138,7 +138,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         return
     image = face.edtalk.take.image
     path = order.folder / takes.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
-    if Path(bpy.path.abspath(image.filepath)) != path:
+    if image_sequence.file_of(image) != path:
         image.filepath = image_sequence.short_path(path)
     if order.make_plane:
         plane = image_sequence.plane_of(face) or image_sequence.make_plane(face, scene)

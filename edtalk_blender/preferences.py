@@ -9,6 +9,14 @@ from .. import __package__ as EXTENSION
 from . import environment
 
 
+def _another_python(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """The running server is of the old Python; the next job starts one of the new."""
+    from . import jobs, service
+
+    if jobs.current() is None:
+        service.stop_server()
+
+
 class EDTALK_Preferences(bpy.types.AddonPreferences):
     """Preferences of the extension."""
 
@@ -19,6 +27,7 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
         description="Python with torch that runs the EDTalk server, or the folder of its environment. "
         "Empty: EDTALK_PYTHON, the environment made by make, ~/edtalk-server, then the PATH",
         subtype="FILE_PATH",
+        update=_another_python,
     )
     idle_minutes: bpy.props.IntProperty(
         name="Stop When Idle",

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.channels import Channel
-from ..core.wire.errors import Died, EDTalkError, InputError
+from ..core.wire.errors import Died, EDTalkError, InputError, NoFace, SeveralFaces
 from . import image_sequence, landing, rig, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
@@ -105,10 +105,11 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     face = _face_or_error(order)
     if face.edtalk.take.portrait != digest:
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
+        crop = order.crop or _crop_or_error(seen, order)
         face = _face_or_error(order)
         take = face.edtalk.take
         take.portrait, take.width, take.height = digest, seen.width, seen.height
-        take.crop = seen.crop
+        take.crop = crop
     take = face.edtalk.take
     if order.crop is not None:
         take.crop = order.crop
@@ -125,6 +126,17 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     if not made:
         return Outcome("INFO", f"{order.take}: all {len(pictures.numbers)} frames are up to date")
     return Outcome("INFO", f"{order.take}: {made} of {len(pictures.numbers)} frames rendered again")
+
+
+def _crop_or_error(seen: messages.Inspected, order: Order) -> tuple[float, float, float]:
+    name = Path(order.portrait).name
+    if seen.crop is not None:
+        return seen.crop
+    if seen.faces:
+        raise SeveralFaces(
+            f"{name} was changed and shows {len(seen.faces)} faces now", hint="Set the crop by hand"
+        )
+    raise NoFace(f"{name} was changed and no face is found in it now", hint="Set the crop by hand")
 
 
 def _outcome(text: str, warnings: Sequence[str]) -> Outcome:

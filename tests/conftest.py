@@ -74,13 +74,15 @@ def installed(archive: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def edtalk(installed: ModuleType) -> Iterator[ModuleType]:
-    """The installed package in an empty Blender file; whatever a test leaves running is stopped."""
+    """The installed package in an empty Blender file; a job that a test leaves behind is dropped.
+
+    The server stays for the next test, as it does between two takes of an animator.
+    """
     import bpy
 
     bpy.ops.wm.read_homefile(use_empty=True)
     yield installed
     importlib.import_module(f"{installed.__name__}.jobs").shut_down()
-    importlib.import_module(f"{installed.__name__}.service").stop_server()
 
 
 @pytest.fixture
