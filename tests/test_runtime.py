@@ -255,7 +255,7 @@ def test_a_portrait_without_a_face_and_without_a_crop(client: toy.Client, work: 
 
 
 def test_a_path_of_another_system(client: toy.Client, work: dict[str, Any]) -> None:
-    foreign = "/home/anna/face.png" if os.name == "nt" else "C:\\Users\\anna\\face.png"
+    foreign = "/portraits/anna.png" if os.name == "nt" else "C:\\Users\\anna\\face.png"
     assert errs(client, "decode", {**work, "portrait": foreign})["kind"] == "input"
 
 
