@@ -20,6 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SETTLED = 0.14  # share of the side from the edge at which pixels follow the whole flow
+TAKEN_OVER = (0.06, 0.16)  # and between which the frame takes over from the warped portrait
+
 
 def transfer(image: Tensor, flow: Tensor, mask: Tensor, portrait: Tensor) -> Tensor:
     """The network's frame with the portrait's own detail, [B, 3, H, H].
@@ -37,15 +40,35 @@ def transfer(image: Tensor, flow: Tensor, mask: Tensor, portrait: Tensor) -> Ten
     return up(image, size) + up_linear(mask, size) * high
 
 
-def warp(picture: Tensor, flow: Tensor) -> Tensor:
-    """Sample `picture` [B or 1, C, H, H] where `flow` [B, 2, S, S] says -> [B, C, H, H]; the border is
-    repeated.
+def settle(frame: Tensor, flow: Tensor, portrait: Tensor, rim: Tensor) -> Tensor:
+    """Let a frame [B, C, H, H] come to rest towards the edges of its crop, so that it can be pasted back.
 
-    What is enlarged is the displacement, not the position: positions held flat at the border would bend
-    the edge of the frame.
+    Cross-fading a moved head with the unmoved one would show both. So the motion itself fades: at the edge
+    stands the portrait, further in the portrait warped by a part of the flow, and only where it moves with
+    the whole flow, and so lies under the frame, does the frame take over.
+
+    rim  [H, H] distance of each pixel from the nearest edge to settle at, as a share of the crop's side
+    """
+    moved = warp(portrait, flow, soft(rim / SETTLED))
+    return moved + (frame - moved) * soft((rim - TAKEN_OVER[0]) / (TAKEN_OVER[1] - TAKEN_OVER[0]))
+
+
+def soft(place: Tensor) -> Tensor:
+    """From 0 to 1 without a corner."""
+    place = place.clamp(0, 1)
+    return place * place * (3 - 2 * place)
+
+
+def warp(picture: Tensor, flow: Tensor, share: Tensor | None = None) -> Tensor:
+    """Sample `picture` [B or 1, C, H, H] where `flow` [B, 2, S, S] says -> [B, C, H, H].
+
+    `share` [H, H] is how much of its displacement a pixel follows. The border is repeated. What is enlarged
+    is the displacement, not the position: positions held flat at the border would bend the frame's edge.
     """
     size = picture.shape[-1]
     offsets = up_linear(flow - _grid(flow.shape[-1], flow), size)
+    if share is not None:
+        offsets = offsets * share
     positions = (offsets + _grid(size, flow)).permute(0, 2, 3, 1)
     source = picture.expand(len(positions), -1, -1, -1)
     return F.grid_sample(source, positions, mode="bilinear", padding_mode="border", align_corners=False)

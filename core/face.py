@@ -27,7 +27,7 @@ PROMINENT_SHARE = 1 / 4  # a single vote counts when the face is this large: a p
 LESSER_SHARE = 0.4  # beside a face, one smaller than this share of it is a bystander or a false hit
 SURE = 3  # votes that a second face needs beside a first with as many or more
 OVERLAP = 0.6  # of the larger face's width: nearer middles are one face
-FEATHER = 0.15  # of the crop's side
+FEATHER = 0.06  # of the crop's side: `core.detail.settle` has brought the motion to rest there
 
 # Cascade file, mirrored, and how its box relates to the common one, which is that of the first: size
 # factor, and shift in widths of the box (right, down). Fitted, as are the two constants below, to 300
@@ -125,10 +125,8 @@ def paste_back(portrait: Picture, face: Picture, where: Crop, feather: float = F
         raise ValueError(
             f"a {where.side} pixel {portrait.rgb.dtype} face is needed, not {face.rgb.shape} {face.rgb.dtype}"
         )
-    share = np.minimum.outer(
-        _ramp(where.y, where.side, portrait.height, feather),
-        _ramp(where.x, where.side, portrait.width, feather),
-    )
+    place = np.clip(rim(where, portrait.rgb.shape) / feather, 0, 1)
+    share = place * place * (3 - 2 * place)
     top, left = max(where.y, 0), max(where.x, 0)
     bottom, right = min(where.y + where.side, portrait.height), min(where.x + where.side, portrait.width)
     there = np.s_[top:bottom, left:right]
@@ -145,6 +143,17 @@ def paste_back(portrait: Picture, face: Picture, where: Crop, feather: float = F
     if alpha is not None and face.alpha is not None:
         alpha = mixed(alpha, face.alpha)
     return Picture(mixed(portrait.rgb, face.rgb), alpha)
+
+
+def rim(where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
+    """[side, side] distance of each pixel from the nearest edge of the crop, as a share of its side.
+
+    Edges at or beyond the border of the picture, of shape (height, width, ...), do not count: nothing
+    adjoins there.
+    """
+    height, width = shape[:2]
+    down, right = _distance(where.y, where.side, height), _distance(where.x, where.side, width)
+    return np.minimum.outer(down, right)
 
 
 # --- the vote -------------------------------------------------------------------------------------
@@ -247,11 +256,8 @@ def _inside(start: float, side: float, length: int) -> float:
     return start - float(np.clip(over, -MOST_SHIFT * side, MOST_SHIFT * side))
 
 
-def _ramp(start: int, side: int, length: int, feather: float) -> NDArray[np.float32]:
-    """[side] from 0 at the crop's edges to 1 inside, smooth; an edge at or beyond the picture's border
-    does not fade."""
-    position = (np.arange(side) + 0.5) / (max(feather, 1e-6) * side)
-    low = np.clip(position, 0, 1) if start > 0 else np.ones(side)
-    high = np.clip(position[::-1], 0, 1) if start + side < length else np.ones(side)
-    ramp = np.minimum(low, high)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
+def _distance(start: int, side: int, length: int) -> NDArray[np.float32]:
+    place = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+    low = place if start > 0 else np.ones_like(place)
+    high = place[::-1] if start + side < length else np.ones_like(place)
+    return np.minimum(low, high)

@@ -184,15 +184,16 @@ def decode(
             hint="Choose that checkpoint, or analyze again",
         )
     rows = np.arange(len(motion)) if numbers is None else _rows(motion, numbers)
-    side = portrait.crop.side if composite == "paste" else size
+    paste = composite == "paste"
+    side = portrait.crop.side if paste else size
     whole = portrait.picture.to_depth(depth)
     labels = motion.frames[rows].tolist()
 
     def frames() -> Iterator[tuple[int, Picture]]:
         decoded = engine.decode(portrait.source, motion.weights[rows], batch)
         for number, frame in zip(labels, decoded):
-            picture = _finished(frame, portrait, side, detail_transfer, depth)
-            yield number, face.paste_back(whole, picture, portrait.crop) if composite == "paste" else picture
+            picture = _finished(frame, portrait, side, detail_transfer, paste, depth)
+            yield number, face.paste_back(whole, picture, portrait.crop) if paste else picture
 
     return frames()
 
@@ -321,7 +322,9 @@ def _rows(motion: Motion, numbers: Sequence[int]) -> NDArray[np.int64]:
     return np.array([place[number] for number in numbers], np.int64)
 
 
-def _finished(frame: Frame, portrait: Portrait, side: int, detail_transfer: bool, depth: int) -> Picture:
+def _finished(
+    frame: Frame, portrait: Portrait, side: int, detail_transfer: bool, settle: bool, depth: int
+) -> Picture:
     """The network's frame at output size, as levels, with the portrait's alpha moved along."""
     import torch
 
@@ -332,8 +335,10 @@ def _finished(frame: Frame, portrait: Portrait, side: int, detail_transfer: bool
             large = detail.transfer(small, flow, frame.mask[None].float(), sharp[:, :3])
         else:
             large = detail.down(small, side) if side <= small.shape[-1] else detail.up(small, side)
-        rgb = image.from_model(large[0].cpu().numpy(), depth)
-        if sharp.shape[1] == 3:
-            return Picture(rgb)
-        moved = detail.warp(sharp[:, 3:], flow)[0].cpu().numpy()
-        return Picture(rgb, image.from_model(moved * 2 - 1, depth)[..., 0])
+        large = torch.cat([large, detail.warp(sharp[:, 3:], flow)], dim=1)
+        if settle:
+            rim = torch.from_numpy(face.rim(portrait.crop, portrait.picture.rgb.shape)).to(large.device)
+            large = detail.settle(large, flow, sharp, rim)
+        planes = large[0].cpu().numpy()
+    rgb = image.from_model(planes[:3], depth)
+    return Picture(rgb, image.from_model(planes[3:] * 2 - 1, depth)[..., 0] if len(planes) > 3 else None)

@@ -98,3 +98,28 @@ def test_an_output_no_larger_than_the_network_is_only_made_smaller() -> None:
     model, ones = detail.down(portrait(), SMALL), torch.ones(1, 1, SMALL, SMALL)
     assert detail.transfer(model, field(SMALL), ones, portrait(32)).shape[-1] == 32
     torch.testing.assert_close(detail.transfer(model, field(SMALL), ones, portrait(SMALL)), model)
+
+
+def test_a_settled_frame_is_the_portrait_at_its_edges_and_itself_inside() -> None:
+    original, frame = portrait(), torch.zeros(1, 3, LARGE, LARGE)
+    edge = (torch.arange(LARGE) + 0.5) / LARGE
+    edge = torch.minimum(edge, edge.flip(0))
+    rim = torch.minimum(edge[:, None], edge[None])
+    settled = detail.settle(frame, field(SMALL, right=0.1), original, rim)
+    torch.testing.assert_close(settled[..., 0, :], original[..., 0, :], atol=0.02, rtol=0)
+    assert not settled[..., 50:-50, 50:-50].any()
+    still = detail.settle(frame, field(SMALL), original, torch.zeros_like(rim))
+    torch.testing.assert_close(still, original, atol=1e-4, rtol=0)
+
+
+def test_a_settled_edge_shows_a_moved_thing_once() -> None:
+    bar = -torch.ones(1, 3, LARGE, LARGE)
+    bar[..., 30:36] = 1  # a bright bar near the left edge, moved to the right by 4 pixels
+    flow = field(SMALL)
+    flow[:, 0] -= 2 * 4 / LARGE
+    frame = detail.warp(bar, flow)
+    edge = (torch.arange(LARGE) + 0.5) / LARGE
+    settled = detail.settle(frame, flow, bar, torch.minimum(edge, edge.flip(0)).expand(LARGE, LARGE))
+    row = settled[0, 0, LARGE // 2]
+    assert int(((row[1:] > 0) & (row[:-1] <= 0)).sum()) == 1
+    assert float(row.max()) > 0.9

@@ -189,10 +189,9 @@ def test_a_floating_point_picture_is_refused(tmp_path: Path) -> None:
         image.load(tmp_path / "float.tiff")
 
 
-@pytest.mark.parametrize(("mode", "sentence"), [("LAB", "LAB colours"), ("I", "32-bit values")])
-def test_colours_without_a_meaning_here_are_refused(tmp_path: Path, mode: str, sentence: str) -> None:
-    Image.new(mode, (32, 32)).save(tmp_path / "odd.tiff")
-    with pytest.raises(UnreadableImage, match=sentence):
+def test_32_bit_values_are_refused(tmp_path: Path) -> None:
+    Image.new("I", (32, 32)).save(tmp_path / "odd.tiff")
+    with pytest.raises(UnreadableImage, match="32-bit values"):
         image.load(tmp_path / "odd.tiff")
 
 
@@ -298,15 +297,3 @@ def test_a_folder_that_is_not_there_is_one_sentence_and_leaves_nothing(tmp_path:
     with pytest.raises(OutputBlocked, match="folder does not exist"):
         image.write(tmp_path / "nowhere" / "frame.png", Picture(gradient()))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_write_keeps_the_older_file(tmp_path: Path) -> None:
-    from core.files import written_whole
-
-    target = tmp_path / "frame.png"
-    target.write_bytes(b"older")
-    with pytest.raises(RuntimeError, match="half way"), written_whole(target) as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError("half way")
-    assert target.read_bytes() == b"older"
-    assert [path.name for path in tmp_path.iterdir()] == ["frame.png"]
