@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from core import audio
+from core import audio, mel
 from core.wire.errors import UnreadableAudio
-from tests import parity
 
 
 def tone(rate: int = 16000, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
@@ -21,7 +20,7 @@ def tone(rate: int = 16000, seconds: float = 0.5, hertz: float = 440.0) -> np.nd
 def pitch(samples: np.ndarray) -> float:
     """Strongest frequency in Hz, at 16 kHz."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum) * audio.RATE / len(samples))
+    return float(np.argmax(spectrum) * mel.RATE / len(samples))
 
 
 @pytest.mark.parametrize(
@@ -147,25 +146,7 @@ def test_samples_that_are_not_numbers_become_silence(tmp_path: Path) -> None:
     assert np.isfinite(audio.load_audio(tmp_path / "odd.wav")).all()
 
 
-# --- the published front end ---------------------------------------------------------------------
-
-
-def test_the_published_mel_spectrogram_agrees_with_the_golden_one() -> None:
-    samples = parity.given("wav_main_16k").astype(np.float32) / 32768
-    parity.compare("audio", "main.mel", audio.mel(samples[:23680]))
-
-
-def test_window_starts_are_cut_towards_zero() -> None:
-    assert list(audio.window_starts(0, 8)) == [-6, -3, 0, 3, 6, 9, 12, 16]
-
-
-def test_windows_agree_with_the_golden_ones_whole_or_in_parts() -> None:
-    samples = parity.given("wav_main_16k").astype(np.float32) / 32768
-    whole = audio.windows(samples)
-    assert whole.shape == (37, 80, 16)
-    parity.compare("audio", "main.windows_0_1_2_18_36", whole[[0, 1, 2, 18, 36]])
-    parts = np.concatenate([audio.windows(samples, 0, 5), audio.windows(samples, 5, 37)])
-    np.testing.assert_allclose(parts, whole, atol=1e-6)
+# --- steps ---------------------------------------------------------------------------------------
 
 
 def test_published_smoothing_loses_strength_at_the_ends_and_ours_does_not() -> None:
@@ -175,33 +156,6 @@ def test_published_smoothing_loses_strength_at_the_ends_and_ours_does_not() -> N
     assert published[1, 0] == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_allclose(audio.smooth(steady, "edge"), 1.0, atol=1e-6)
     assert audio.smooth(steady, "none") is steady
-
-
-# --- the clean front end -------------------------------------------------------------------------
-
-
-def test_the_level_of_a_recording_is_taken_out() -> None:
-    samples = parity.given("wav_main_16k").astype(np.float32) / 32768
-    usual = np.linspace(-50, -30, audio.BANDS)
-    loud, soft = (audio.features(s, audio.profile(s), usual, 0, 100) for s in (samples, samples / 8))
-    assert np.abs(loud - soft).mean() < 0.02  # units of 20 dB; a bin of the histogram is 1 dB
-    assert np.abs(loud - soft).max() < 0.1
-
-
-def test_a_profile_does_not_depend_on_how_the_sound_is_cut() -> None:
-    samples = parity.given("wav_main_16k").astype(np.float32) / 32768
-    whole, cut = audio.profile(samples), audio.profile(samples, chunk=13)
-    assert (whole.level, whole.frames) == (cut.level, cut.frames)
-    np.testing.assert_allclose(whole.spectrum, cut.spectrum, atol=1e-9)
-
-
-def test_a_whisper_of_noise_is_not_raised_to_a_speaking_level() -> None:
-    hiss = 1e-5 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
-    assert audio.profile(hiss).level == audio.QUIETEST
-    assert audio.profile(np.zeros(16000, np.float32)).level == audio.QUIETEST
-
-
-# --- steps ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("samples", "published", "clean"), [(640, 1, 1), (1600, 2, 3), (16000, 25, 25)])

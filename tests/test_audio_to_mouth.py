@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core import audio
+from core import audio, mel
+from core.evaluation import hearing
 from core.models.audio_to_mouth import (
     CLEAN,
     FULL,
@@ -101,13 +102,13 @@ def test_steps_and_weights_are_as_many_as_promised(samples: int) -> None:
 def test_a_step_hears_a_third_of_a_second_around_it_and_no_more() -> None:
     net = shaken().eval()
     first, last = net.frames(50, 51)
-    features = torch.zeros(1, last - first, audio.BANDS, requires_grad=True)
+    features = torch.zeros(1, last - first, mel.BANDS, requires_grad=True)
     net(features)[0, 0].sum().backward()
     heard = features.grad[0].abs().sum(1)
     assert (heard > 0).all()
     middle_of_step = 50 * 4 + 2  # frames are 10 ms, a step begins every fourth and is 40 ms long
     assert first + last - 1 == 2 * middle_of_step
-    assert 0.3 <= (last - first) / 2 * audio.CLEAN_HOP / audio.RATE <= 0.4
+    assert 0.3 <= (last - first) / 2 * mel.CLEAN_HOP / mel.RATE <= 0.4
 
 
 def test_the_published_network_turned_quiet_at_the_ends_only_by_smoothing(
@@ -140,7 +141,7 @@ def toy_voice(count: int = 12) -> Recordings:
         for name in ["silence", *rng.permutation(["aa", "p", "silence"] * 3)]:
             rows.append((str(name), at, at + 0.2))
             at += 0.2
-            time = np.arange(3200) / audio.RATE
+            time = np.arange(3200) / mel.RATE
             loud = {"silence": 0.0, "aa": 0.5, "p": 0.25}[str(name)]
             wave = np.sign(np.sin(2 * np.pi * 150 * time)) if name == "aa" else np.sin(2 * np.pi * 150 * time)
             samples.append((loud * wave * 32767).astype(np.int16))
@@ -172,7 +173,7 @@ def test_a_small_network_learns_a_language_of_two_sounds_and_shuts_up_in_silence
         loss.backward()
         optimiser.step()
     net.eval()
-    numbers = recipe.measure(net, voice, count=6)
+    numbers = hearing.measure(net, voice, count=6)
     assert numbers["r_jaw_open"] > 0.8
     assert numbers["r_press"] > 0.8
     assert abs(numbers["lag_ms"]) < 30
@@ -218,7 +219,7 @@ def test_an_exported_network_loads_and_agrees(tmp_path, speech: np.ndarray) -> N
 
 def test_shaken_features_keep_their_shape_and_most_of_their_meaning() -> None:
     rng = np.random.default_rng(0)
-    wave = np.cumsum(rng.standard_normal((120, audio.BANDS)), axis=1).astype(np.float32) / 5
+    wave = np.cumsum(rng.standard_normal((120, mel.BANDS)), axis=1).astype(np.float32) / 5
     shaken_waves = [recipe.strained(wave, np.random.default_rng(seed)) for seed in range(20)]
     assert all(s.shape == wave.shape and s.dtype == np.float32 for s in shaken_waves)
     alike = [np.corrcoef(s.ravel(), wave.ravel())[0, 1] for s in shaken_waves]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import audio
+from core import mel
 from core.wire.channels import BANKS
 from core.wire.errors import BadCheckpoint
 
@@ -145,7 +145,7 @@ class PublishedAudioToMouth(AudioToMouth):
 
         @torch.inference_mode()
         def listen(first: int, last: int) -> NDArray[Any]:
-            windows = torch.from_numpy(audio.windows(samples, first, last))
+            windows = torch.from_numpy(mel.windows(samples, first, last))
             return np.asarray(self(windows[:, None].to(self.device)).float().cpu())
 
         return listen
@@ -186,8 +186,8 @@ class CleanAudioToMouth(AudioToMouth):
         )
         self.norm = nn.BatchNorm1d(config.width)
         self.units = nn.Conv1d(config.width, config.units, 1)
-        self.register_buffer("usual", torch.zeros(audio.BANDS))
-        self.usual: Tensor  # average spectrum of the training voices, see core.audio.features
+        self.register_buffer("usual", torch.zeros(mel.BANDS))
+        self.usual: Tensor  # average spectrum of the training voices, see core.mel.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:
         """Mel frames (hop 160) that steps `first` to `last` - 1 depend on, symmetric about each step's
@@ -203,18 +203,18 @@ class CleanAudioToMouth(AudioToMouth):
         return out.transpose(1, 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, F, 80] from `core.audio.features` -> mouth weights [B, T, 20]."""
+        """[B, F, 80] from `core.mel.features` -> mouth weights [B, T, 20]."""
         weights = FULL * torch.sigmoid(self.logits(features))
         return functional.pad(weights, (0, BANKS["mouth"] - self.config.units))
 
     def listener(self, samples: NDArray[Any]) -> Listener:
         """See `AudioToMouth.listener`."""
-        about = audio.profile(samples)
+        about = mel.profile(samples)
         usual = self.usual.double().cpu().numpy()
 
         @torch.inference_mode()
         def listen(first: int, last: int) -> NDArray[Any]:
-            heard = audio.features(samples, about, usual, *self.frames(first, last))
+            heard = mel.features(samples, about, usual, *self.frames(first, last))
             return np.asarray(self(torch.from_numpy(heard)[None].to(self.device))[0].float().cpu())
 
         return listen

@@ -34,13 +34,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import audio
+from core import mel
+from core.evaluation.hearing import measure
 from core.files import written_whole
-from core.models.audio_to_mouth import CLEAN, FULL, AudioToMouthConfig, CleanAudioToMouth
+from core.models.audio_to_mouth import CLEAN, AudioToMouthConfig, CleanAudioToMouth
 from core.speech import augment, corpus
 from core.speech.corpus import Recordings
 from core.speech.synth import RATE, Utterance
-from core.speech.visemes import UNITS, VISEMES, mouth_track
+from core.speech.visemes import UNITS, mouth_track
 from core.training.loop import LoopSettings, from_command_line, take_place, train
 
 SCENE = 100
@@ -89,7 +90,7 @@ class Scenes:
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         """One scene: samples float32 [N] and mouth units float32 [SCENE, 12]."""
-        count = SCENE * audio.SAMPLES_PER_STEP
+        count = SCENE * mel.SAMPLES_PER_STEP
         if rng.random() < 0.1:
             return self._nobody(count, rng), np.zeros((SCENE, len(UNITS)), np.float32)
         group = self.groups[0 if rng.random() < self.share else 1]
@@ -130,8 +131,7 @@ class Scenes:
         """Network input [B, F, 80] and mouth units [B, SCENE, 12]."""
         drawn = [self.draw(rng) for _ in range(size)]
         heard = [
-            strained(audio.features(samples, audio.profile(samples), usual, *frames), rng)
-            for samples, _ in drawn
+            strained(mel.features(samples, mel.profile(samples), usual, *frames), rng) for samples, _ in drawn
         ]
         return torch.from_numpy(np.stack(heard)), torch.from_numpy(np.stack([units for _, units in drawn]))
 
@@ -143,9 +143,9 @@ def strained(features: NDArray[Any], rng: np.random.Generator) -> NDArray[np.flo
     two groups of them and a moment go missing (Park et al., "SpecAugment", 2019), and all of it is a
     little noisy.
     """
-    bands = np.arange(audio.BANDS)
-    place = np.clip(bands * np.exp(rng.uniform(-0.06, 0.06)) + rng.uniform(-1, 1), 0, audio.BANDS - 1)
-    left = np.minimum(place.astype(int), audio.BANDS - 2)
+    bands = np.arange(mel.BANDS)
+    place = np.clip(bands * np.exp(rng.uniform(-0.06, 0.06)) + rng.uniform(-1, 1), 0, mel.BANDS - 1)
+    left = np.minimum(place.astype(int), mel.BANDS - 2)
     share = (place - left).astype(np.float32)
     moved = features[:, left] * (1 - share) + features[:, left + 1] * share
     if rng.random() < 0.3:
@@ -162,7 +162,7 @@ def strained(features: NDArray[Any], rng: np.random.Generator) -> NDArray[np.flo
 
 def usual_spectrum(recordings: list[Recordings]) -> NDArray[Any]:
     """Average of the voices' average spectra, float64 [80]."""
-    spectra = [audio.profile(voice[i].samples).spectrum for voice in recordings for i in range(6)]
+    spectra = [mel.profile(voice[i].samples).spectrum for voice in recordings for i in range(6)]
     return np.asarray(np.mean(spectra, axis=0))
 
 
@@ -173,52 +173,6 @@ def loss_of_units(logits: Tensor, units: Tensor, velocity: float) -> tuple[Tenso
     entropy = (functional.binary_cross_entropy_with_logits(logits, units, reduction="none") * weight).mean()
     moving = ((torch.sigmoid(logits).diff(dim=1) - units.diff(dim=1)).abs() * weight).mean()
     return entropy + velocity * moving, {"entropy": entropy.item(), "velocity": moving.item()}
-
-
-def measure(net: CleanAudioToMouth, voice: Recordings, count: int = KEPT_BACK) -> dict[str, float]:
-    """How well a voice's last `count` sentences are heard: correlation of jaw and press, R2 of each unit,
-    jaw lag in ms.
-
-    A positive lag means that the predicted jaw comes late.
-    """
-    truth, heard = [], []
-    for i in range(len(voice) - count, len(voice)):
-        said = voice[i]
-        heard.append(audio.mouth_from_audio(net, said.samples)[:, : len(UNITS)] / FULL)
-        truth.append(mouth_track(said.visemes, len(heard[-1])))
-    y, p = np.concatenate(truth), np.concatenate(heard)
-    numbers = {
-        f"r_{unit}": _correlation(p[:, UNITS.index(unit)], y[:, UNITS.index(unit)])
-        for unit in ("jaw_open", "press")
-    }
-    spread = np.square(y - y.mean(0)).sum(0)
-    numbers |= {
-        f"R2_{unit}": float(1 - np.square(p - y)[:, i].sum() / spread[i])
-        for i, unit in enumerate(UNITS)
-        if spread[i] > 1e-3
-    }
-    numbers["closed"] = closures_met(voice, heard, count)
-    lags = np.arange(-3, 4)
-    match = [_correlation(np.roll(p[:, 0], -lag)[3:-3], y[3:-3, 0]) for lag in lags]
-    best = int(np.clip(np.argmax(match), 1, len(lags) - 2))
-    before, here, after = match[best - 1 : best + 2]
-    numbers["lag_ms"] = 40 * float(lags[best] + 0.5 * (before - after) / (before - 2 * here + after))
-    return numbers
-
-
-def closures_met(voice: Recordings, heard: list[NDArray[Any]], count: int) -> float:
-    """Share of "p", "b", "m" whose press rises above one half within a step of the middle of the sound."""
-    met = []
-    for said, units in zip((voice[i] for i in range(len(voice) - count, len(voice))), heard):
-        for number, start, end in said.visemes:
-            if VISEMES[int(number)] == "p":
-                step = int((start + end) / 2 * 25)
-                met.append(units[max(0, step - 1) : step + 2, UNITS.index("press")].max(initial=0) > 0.5)
-    return float(np.mean(met)) if met else float("nan")
-
-
-def _correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
-    return float(np.corrcoef(a, b)[0, 1])
 
 
 def export(net: CleanAudioToMouth, path: Path, numbers: dict[str, dict[str, float]]) -> None:
@@ -283,7 +237,7 @@ def main(settings: Settings) -> dict[str, dict[str, float]]:
             return {
                 f"{voice.key} {name}": value
                 for voice in judged
-                for name, value in measure(average, voice).items()
+                for name, value in measure(average, voice, KEPT_BACK).items()
                 if name in ("r_jaw_open", "r_press", "closed", "lag_ms")
             }
 
