@@ -57,15 +57,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def tell(findings: Iterator[Finding]) -> int:
-    """Print findings as they come; 1 when one of them is not fine."""
-    code = 0
+    """Print findings as they come, then what to do; 1 when one of them is not fine."""
+    remedies: list[str] = []
     for finding in findings:
-        print(f"{'ok  ' if finding.fine else 'MISS'}  {finding.name:<12} {finding.value}")
-        if not finding.fine:
-            code = 1
-            print(f"      {'':<12} {finding.remedy}")
-    print("Everything that is needed is here." if code == 0 else "Something is missing, see above.")
-    return code
+        print(f"{'ok  ' if finding.fine else 'MISS'}  {finding.name:<12} {finding.value}", flush=True)
+        if not finding.fine and finding.remedy not in remedies:
+            remedies.append(finding.remedy)
+    print("\nEverything that is needed is here." if not remedies else "\nTo do:")
+    for remedy in remedies:
+        print(f"  {remedy}")
+    return 1 if remedies else 0
 
 
 def examine() -> Iterator[Finding]:
