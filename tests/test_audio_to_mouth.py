@@ -120,6 +120,17 @@ def test_the_published_network_turned_quiet_at_the_ends_only_by_smoothing(
     )
 
 
+def test_gain_widens_motion_and_never_beyond_full_strength() -> None:
+    net = shaken()
+    features = torch.randn(1, 65 + 40, mel.BANDS, generator=torch.Generator().manual_seed(0))
+    plain = net(features)
+    net.gain[0] = 1.3
+    wider = net(features)
+    torch.testing.assert_close(wider[..., 0], (1.3 * plain[..., 0]).clamp(max=FULL))
+    torch.testing.assert_close(wider[..., 1:], plain[..., 1:])
+    assert float(wider[..., 0].detach().max()) <= FULL
+
+
 def test_a_config_survives_its_journey_and_nonsense_does_not() -> None:
     config = AudioToMouthConfig(kind="clean", width=48, blocks=3)
     assert AudioToMouthConfig.from_dict(config.to_dict()) == config

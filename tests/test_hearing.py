@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation.hearing import measure
+from core.evaluation.hearing import lost_spread, measure
 from core.models.audio_to_mouth import CLEAN, FULL, AudioToMouth, Listener
 from core.speech.corpus import Recordings
 from core.speech.visemes import UNITS, mouth_track, timed
@@ -49,6 +49,17 @@ def test_the_truth_gets_full_marks() -> None:
 @pytest.mark.parametrize("late", [-1, 1, 2])
 def test_a_track_that_comes_late_has_a_positive_lag(late: int) -> None:
     assert measure(Knowing(late), voice(), 1)["lag_ms"] == pytest.approx(40 * late, abs=10)
+
+
+def test_motion_that_is_too_small_asks_for_gain_within_bounds() -> None:
+    assert lost_spread(Knowing(), [voice()], 1) == pytest.approx(1)
+    timid = Knowing()
+    timid.told *= 0.8
+    gain = lost_spread(timid, [voice(), voice()], 1)
+    assert gain[UNITS.index("jaw_open")] == pytest.approx(1.25, rel=1e-3)
+    assert gain[UNITS.index("jaw_side")] == 1  # nobody moves it
+    timid.told *= 0.5
+    assert lost_spread(timid, [voice()], 1).max() == pytest.approx(1.35)
 
 
 def test_closures_that_stay_open_are_counted_as_missed() -> None:

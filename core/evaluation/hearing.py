@@ -15,17 +15,35 @@ from core.speech.visemes import UNITS, VISEMES, mouth_track
 from core.wire.channels import STEPS_PER_SECOND
 
 
+def heard_and_true(
+    net: AudioToMouth, voice: Recordings, count: int
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """Mouth units [T, 12] of a voice's last `count` sentences: as the network hears them, as they are."""
+    said = [voice[i] for i in range(len(voice) - count, len(voice))]
+    heard = [audio.mouth_from_audio(net, one.samples)[:, : len(UNITS)] / FULL for one in said]
+    return heard, [mouth_track(one.visemes, len(units)) for one, units in zip(said, heard)]
+
+
+def lost_spread(net: AudioToMouth, voices: list[Recordings], count: int, most: float = 1.35) -> NDArray[Any]:
+    """How much more each unit [12] really moves than the network says: 1 for "just as much", at most `most`.
+
+    A network that is not sure tells the average of what may be, which is less than any of it. On voices it
+    was not trained on this shows as motion that is too small; its `gain` can give it back.
+    """
+    lost = []
+    for voice in voices:
+        heard, truth = (np.concatenate(tracks).std(0) for tracks in heard_and_true(net, voice, count))
+        lost.append(np.where(truth > 1e-3, truth / np.maximum(heard, 1e-6), 1.0))
+    return np.asarray(np.clip(np.mean(lost, axis=0), 1.0, most))
+
+
 def measure(net: AudioToMouth, voice: Recordings, count: int) -> dict[str, float]:
     """How well a voice's last `count` sentences are heard: correlation of jaw and press, R2 of each unit,
     jaw lag in ms.
 
     A positive lag means that the predicted jaw comes late.
     """
-    truth, heard = [], []
-    for i in range(len(voice) - count, len(voice)):
-        said = voice[i]
-        heard.append(audio.mouth_from_audio(net, said.samples)[:, : len(UNITS)] / FULL)
-        truth.append(mouth_track(said.visemes, len(heard[-1])))
+    heard, truth = heard_and_true(net, voice, count)
     y, p = np.concatenate(truth), np.concatenate(heard)
     numbers = {
         f"r_{unit}": _correlation(p[:, UNITS.index(unit)], y[:, UNITS.index(unit)])

@@ -187,6 +187,8 @@ class CleanAudioToMouth(AudioToMouth):
         self.norm = nn.BatchNorm1d(config.width)
         self.units = nn.Conv1d(config.width, config.units, 1)
         self.register_buffer("usual", torch.zeros(mel.BANDS))
+        self.register_buffer("gain", torch.ones(config.units))
+        self.gain: Tensor  # makes up for the timidity of averages, see core.evaluation.hearing.lost_spread
         self.usual: Tensor  # average spectrum of the training voices, see core.mel.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:
@@ -204,7 +206,7 @@ class CleanAudioToMouth(AudioToMouth):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, F, 80] from `core.mel.features` -> mouth weights [B, T, 20]."""
-        weights = FULL * torch.sigmoid(self.logits(features))
+        weights = FULL * (self.gain * torch.sigmoid(self.logits(features))).clamp(max=1)
         return functional.pad(weights, (0, BANKS["mouth"] - self.config.units))
 
     def listener(self, samples: NDArray[Any]) -> Listener:

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core import mel
-from core.evaluation.hearing import measure
+from core.evaluation.hearing import lost_spread, measure
 from core.files import written_whole
 from core.models.audio_to_mouth import CLEAN, AudioToMouthConfig, CleanAudioToMouth
 from core.speech import augment, corpus
@@ -243,6 +243,8 @@ def main(settings: Settings) -> dict[str, dict[str, float]]:
 
         average = train(net, loss_of, settings.loop, settings.out, place, look)
     assert isinstance(average, CleanAudioToMouth)
+    if apart:
+        average.gain.copy_(torch.from_numpy(lost_spread(average, judged, 40)))
     numbers = {
         voice.key: measure(average, voice, min(60, len(voice)) if apart else KEPT_BACK) for voice in judged
     }
