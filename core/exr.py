@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Half-float OpenEXR, written by hand: one part, scan lines, ZIP compression (OpenEXR file layout, version
-2).
+"""Half-float OpenEXR, written by hand: one part, scan lines, ZIP compression (file layout version 2).
 
 Forty lines instead of a library: OpenCV's EXR codec is off unless an environment variable was set before
 it was first used, and Pillow has none. Values are scene-linear; alpha, when present, is associated (colour

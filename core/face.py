@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.image import Crop, Levels, Picture
+from core.motion import soft
+from core.picture import Crop, Levels, Picture
 from core.wire.errors import NoFace, SeveralFaces
 
 DETECTION_SIDE = 480  # the picture is searched at this size: a face of a 12th of it is still found
@@ -125,8 +126,7 @@ def paste_back(portrait: Picture, face: Picture, where: Crop, feather: float = F
         raise ValueError(
             f"a {where.side} pixel {portrait.rgb.dtype} face is needed, not {face.rgb.shape} {face.rgb.dtype}"
         )
-    place = np.clip(rim(where, portrait.rgb.shape) / feather, 0, 1)
-    share = place * place * (3 - 2 * place)
+    share = soft(rim(where, portrait.rgb.shape) / feather)
     top, left = max(where.y, 0), max(where.x, 0)
     bottom, right = min(where.y + where.side, portrait.height), min(where.x + where.side, portrait.width)
     there = np.s_[top:bottom, left:right]

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from core.motion import Weights
+from core.motion import Weights, soft
 from core.wire.channels import CHANNELS, STEPS_PER_SECOND, Channel, bank_of
 from core.wire.errors import InputError
 
@@ -52,8 +52,8 @@ def natural_motion(
     """What to add to the weights of `count` steps: float32 [count, 36], zero in the first row.
 
     channels   the checkpoint's 36
-    amplitude  0 (nothing, no blinks either) to 1 (lively); it sizes the drift, while a blink always closes
-    the lids energy     [count] loudness of the voice, 0 to 1 (see `loudness`)
+    amplitude  0 (nothing, no blinks either) to 1 (lively); it sizes the drift, a blink always closes the
+    lids energy     [count] loudness of the voice, 0 to 1 (see `loudness`)
     own        [36] weights of the portrait, so that half-closed lids are not closed twice
     """
     added = np.zeros((count, len(CHANNELS)), np.float32)
@@ -62,8 +62,7 @@ def natural_motion(
     time = np.arange(count) / STEPS_PER_SECOND
     voice = np.zeros(count) if energy is None else np.asarray(energy, np.float64)[:count]
     voice = np.pad(voice, (0, count - len(voice)))
-    onset = np.clip(time / ONSET, 0, 1)
-    size = amplitude * onset * onset * (3 - 2 * onset) * (QUIET + (LOUD - QUIET) * voice)
+    size = amplitude * soft(time / ONSET) * (QUIET + (LOUD - QUIET) * voice)
     for column, channel in enumerate(channels):
         # each channel has its own stream, so that what one does never depends on the others
         random = np.random.default_rng([seed & 0xFFFFFFFF, column])
@@ -96,12 +95,13 @@ def emotion_track(
 ) -> Weights:
     """Expression weights of `count` steps under emotions: float32 [count, 10].
 
-    text      a mix, "happy:0.8+surprised:0.2", or mixes keyed by seconds, "0:neutral,2:happy,3.5:sad:0.5";
-    between keys
-              the weights go over softly; "" leaves the portrait's own
-    emotions  name -> 10 weights, from the checkpoint. Neutral is not zero, so intensity i stands between
-    neutral and full own       [10] the portrait's own expression, which gives way as far as emotions take
-    over Raises InputError for an unknown name or a text that cannot be read.
+    text      a mix, "happy:0.8+surprised:0.2", or mixes keyed by seconds, "0:neutral,2:happy,3.5:sad:0.5",
+    with
+              soft transitions; "" leaves the portrait's own
+    emotions  name -> 10 weights, from the checkpoint; neutral is not zero, and an intensity counts from
+    there own       [10] the portrait's own expression, which gives way as far as emotions take over
+
+    Raises InputError for an unknown name or a text that cannot be read.
     """
     base = np.asarray(own, np.float32)
     keys = [(at, _mixed(mix, emotions, base)) for at, mix in parse_track(text, tuple(emotions))]
@@ -112,8 +112,7 @@ def emotion_track(
     place = np.interp(time, times, np.arange(len(keys)))
     before = np.minimum(np.floor(place).astype(int), len(keys) - 1)
     after = np.minimum(before + 1, len(keys) - 1)
-    share = place - before
-    share = (share * share * (3 - 2 * share))[:, None]
+    share = soft(place - before)[:, None]
     table = np.stack([weights for _, weights in keys])
     track: Weights = (table[before] * (1 - share) + table[after] * share).astype(np.float32)
     return track

@@ -236,6 +236,12 @@ def smoothed(values: NDArray[Any], sigma: float) -> Weights:
     return np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=1).astype(np.float32)
 
 
+def soft(place: NDArray[Any]) -> NDArray[np.float64]:
+    """From 0 (at 0 and before) to 1 (at 1 and after) without a corner."""
+    place = np.clip(place, 0, 1)
+    return np.asarray(place * place * (3 - 2 * place), np.float64)
+
+
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file, none of them an object."""
     try:

@@ -1,96 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two functions of the product: `analyze` makes Motion of a voice or a clip, `decode` makes frames of
-Motion.
+"""The two functions of the product: `analyze` makes Motion of a voice or a clip, `decode` frames of Motion.
 
     portrait = prepare_portrait(engine, image.load("anna.png"))
-    take = analyze(engine, portrait, audio="hello.wav", idle=0.5).motion
+    take = analyze(engine, portrait, audio="hello.wav", idle_amplitude=0.5).motion
     for number, picture in decode(engine, portrait, take, size=512):
         image.write(f"{number:04}.png", picture)
 
-What goes into a step of motion (all of it at 25 steps a second):
+What goes into a step of motion, at 25 steps a second:
 
-    mouth        from the voice; without one, from the driving clip; absolute, in place of the portrait's
-    own pose         the portrait's own, plus the clip's change since its first frame, or plus idle motion
-    expression   the portrait's own, or the emotion asked for, plus the clip's change, or plus blinks
+    mouth        from the voice; without one, from the driving clip; in place of the portrait's own
+    pose         the portrait's own, plus the clip's change since its first frame, or plus idle motion
+    expression   the portrait's own or the emotion asked for, plus the clip's change, or plus blinks
 
-Pose and expression are carried over as changes because absolute ones carry the driving person's build
-along (spec 1.4, 6.3). A track that ends before the take does is held for a moment and then returns softly
-to the portrait.
+A track that ends before the take does is held for a moment and then returns softly to the portrait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core import detail, face, idle, image
-from core.image import Crop, Picture
-from core.motion import Motion, Weights, interpolate, smoothed
-from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
-from core.wire.errors import BadMotion, CheckpointError, InputError, NoFace
+from core import detail, face, idle
+from core.driving import Progress, watch
+from core.motion import Motion, Weights, soft
+from core.picture import Picture, from_model
+from core.portrait import Composite, Portrait, prepare_portrait
+from core.wire.channels import BANK_SLICES, STEPS_PER_SECOND
+from core.wire.errors import BadMotion, CheckpointError, InputError
 
 if TYPE_CHECKING:
-    import torch
+    from core.engine import Engine, Frame
 
-    from core.engine import Engine, Frame, Source
+__all__ = ["Analysis", "Composite", "Portrait", "Progress", "analyze", "decode", "prepare_portrait"]
 
-Composite = Literal["crop", "paste"]
-Progress = Callable[[str, int, int], None]
-"""Called between batches with stage, done and total; what it raises (Cancelled) ends the work."""
-
-WATCH_BATCH = 16  # driving frames read at once
-SEARCH_SECONDS, SEARCH_EVERY = (
-    2.0,
-    0.2,
-)  # a driving clip must show a face by then; frames tried are this far apart
-DENSEST = 0.6 / STEPS_PER_SECOND  # driving frames nearer than this say nothing new
-STEADY = 1.0  # steps: the navigator's frame-to-frame noise is smoothed by this much in pose and expression
 HOLD, RETURN = 0.3, 1.0  # seconds that a finished track is held, and takes to return to the portrait
-STILL_SECONDS = 2.0  # what a still driving picture lasts, and how long it takes to get there
 SILENT = 1e-3  # peak amplitude
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-
-
-@dataclass(frozen=True, eq=False)
-class Portrait:
-    """A portrait made ready for one engine, once; kept by the caller for every take and preview of it."""
-
-    picture: Picture
-    crop: Crop
-    source: Source
-    """What the network needs of it."""
-    _sharp: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
-
-    @property
-    def weights(self) -> Weights:
-        """[36] the portrait's own weights: these give back the portrait itself."""
-        return self.source.weights
-
-    def untouched(self, size: int, composite: Composite = "crop", depth: int = 8) -> Picture:
-        """The portrait as a frame that nothing has been done to, in the same framing as decoded ones."""
-        whole = self.picture.to_depth(depth)
-        return whole if composite == "paste" else image.crop(whole, self.crop, size)
-
-    def at(self, size: int) -> torch.Tensor:
-        """[1, 3 or 4, size, size] the crop at output size in [-1, 1], with alpha in [0, 1], on the
-        engine's device."""
-        import torch
-
-        if size not in self._sharp:
-            if len(self._sharp) >= 2:  # the size being rendered, and the preview's
-                self._sharp.pop(next(iter(self._sharp)))
-            cut = image.crop(self.picture, self.crop, size)
-            planes = image.to_model(cut.rgb)
-            if cut.alpha is not None:
-                alpha = cut.alpha.astype(np.float32) / np.iinfo(cut.alpha.dtype).max
-                planes = np.concatenate([planes, alpha[None]])
-            self._sharp[size] = torch.from_numpy(planes)[None].to(self.source.portrait.device)
-        return self._sharp[size]
 
 
 @dataclass(frozen=True)
@@ -99,23 +48,6 @@ class Analysis:
 
     motion: Motion
     warnings: tuple[str, ...] = ()
-
-
-def prepare_portrait(
-    engine: Engine,
-    picture: Picture,
-    crop: Crop | None = None,
-    number: int | None = None,
-    name: str = "the picture",
-) -> Portrait:
-    """Frame the face (or take `crop` as it is; or face `number` of several, from the left), and encode it.
-
-    Raises NoFace, SeveralFaces, and InputError for a crop that misses the picture.
-    """
-    if crop is None:
-        crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
-    small = _framed(engine, picture, crop)
-    return Portrait(picture, crop, engine.prepare(small))
 
 
 def analyze(
@@ -132,6 +64,7 @@ def analyze(
 
     idle_amplitude  0..1, natural head motion and blinks, where no clip gives them
     emotion         see `core.idle.emotion_track`
+
     The take lasts as long as the longer of voice and clip. Raises InputError without either,
     UnreadableAudio, UnreadableVideo, UnreadableImage, NoFace (in the clip), CheckpointError when the
     checkpoint cannot listen.
@@ -141,7 +74,7 @@ def analyze(
     tell = progress or (lambda stage, done, total: None)
     warnings: list[str] = []
     heard, energy = _listen(engine, Path(audio), tell, warnings) if audio else (None, None)
-    seen = _watch(engine, Path(driving), portrait.weights, tell) if driving else None
+    seen = watch(engine, Path(driving), portrait.weights, tell) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
     weights = np.repeat(portrait.weights[None], count, axis=0)
@@ -176,6 +109,7 @@ def decode(
     size             side of the picture for "crop"; "paste" is the whole portrait at its own size
     detail_transfer  carry the portrait's own detail over, see `core.detail`
     depth            bits per channel, 8 or 16
+
     Raises BadMotion at once for weights of another checkpoint or numbers that are not there.
     """
     if motion.model and engine.checkpoint_id and motion.model != engine.checkpoint_id:
@@ -198,7 +132,7 @@ def decode(
     return frames()
 
 
-# --- listening and watching -----------------------------------------------------------------------
+# --- analyzing -----------------------------------------------------------------------
 
 
 def _listen(
@@ -221,92 +155,14 @@ def _listen(
     return mouth, idle.loudness(samples, len(mouth))
 
 
-def _watch(engine: Engine, path: Path, own: Weights, tell: Progress) -> Weights:
-    """[T, 36] that a driving clip or picture asks for: mouth as seen, the rest as the portrait's own plus
-    changes."""
-    if path.suffix.lower() in PICTURES:
-        return _watch_picture(engine, path, own)
-    times, seen = _watch_clip(engine, path, tell)
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
-    count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
-    track = interpolate(times, seen, np.arange(count) / STEPS_PER_SECOND)
-    rest = slice(BANK_SLICES["pose"].start, len(CHANNELS))  # pose and expression
-    track[:, rest] = smoothed(track[:, rest], STEADY)
-    track[:, rest] += own[rest] - track[0, rest]
-    return track
-
-
-def _watch_picture(engine: Engine, path: Path, own: Weights) -> Weights:
-    """A still picture has no changes: it is where mouth, pose and expression go to, softly."""
-    picture = image.load(path)
-    where = face.crop_from_face(face.find_face(picture.rgb, name=path.name), picture.rgb.shape)
-    seen = engine.weights_of(_framed(engine, picture, where)[None])[0]
-    share = _soft(np.arange(round(STILL_SECONDS * STEPS_PER_SECOND)) / (STILL_SECONDS * STEPS_PER_SECOND - 1))
-    return np.asarray(own + share[:, None] * (seen - own), np.float32)
-
-
-def _watch_clip(engine: Engine, path: Path, tell: Progress) -> tuple[NDArray[np.float64], Weights]:
-    """Times [N] and weights [N, 36] of a clip's frames, all cropped alike, so that the head's own motion
-    stays in."""
-    from core import video
-
-    total = max(1, round(video.info(path).seconds * STEPS_PER_SECOND))
-    where = _where_in_clip(path)
-    times: list[float] = []
-    seen: list[Weights] = []
-    waiting: list[NDArray[np.uint8]] = []
-    for frame in video.read(path, DENSEST):
-        if len(waiting) == WATCH_BATCH:
-            seen.append(engine.weights_of(np.stack(waiting)))
-            waiting.clear()
-            tell("watch", min(total, round(frame.seconds * STEPS_PER_SECOND)), total)
-        times.append(frame.seconds)
-        waiting.append(_framed(engine, Picture(frame.rgb), where))
-    seen.append(engine.weights_of(np.stack(waiting)))
-    tell("watch", total, total)
-    return np.array(times), np.concatenate(seen)
-
-
-def _where_in_clip(path: Path) -> Crop:
-    """The crop around the largest face of the first frames; a few are tried, since eyes may be shut in the
-    first."""
-    from core import video
-
-    for frame in video.read(path, SEARCH_EVERY):
-        faces = face.find_faces(frame.rgb)
-        if faces:
-            largest = max(faces, key=lambda found: found.width)
-            return face.crop_from_face(largest, frame.rgb.shape)
-        if frame.seconds > SEARCH_SECONDS:
-            break
-    raise NoFace(
-        f"No face was found in the first {SEARCH_SECONDS:.0f} seconds of {path.name}",
-        hint="Use a clip that begins with the face from the front",
-    )
-
-
-def _framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:
-    """uint8 [S, S, 3] at the network's size, resampled as its checkpoint was trained."""
-    if engine.config.arithmetic == "published":
-        cut = image.crop(picture, where, where.side).to_depth(8)
-        return image.from_model(image.published_picture(cut.rgb, engine.size))
-    return image.crop(picture, where, engine.size).to_depth(8).rgb
-
-
 def _returning(added: Weights, count: int) -> Weights:
     """[T, C] additions brought to `count` steps: the last is held for a moment, then fades softly."""
     if len(added) >= count:
         return added[:count].copy()
     after = (np.arange(count - len(added)) + 1) / STEPS_PER_SECOND
-    fade = 1 - _soft((after - HOLD) / RETURN)
+    fade = 1 - soft((after - HOLD) / RETURN)
     faded = added[-1:] * fade[:, None].astype(np.float32)
     return np.concatenate([added, faded])
-
-
-def _soft(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From 0 to 1 without a corner."""
-    place = np.clip(place, 0, 1)
-    return np.asarray(place * place * (3 - 2 * place))
 
 
 # --- finishing a frame ----------------------------------------------------------------------------
@@ -340,5 +196,5 @@ def _finished(
             rim = torch.from_numpy(face.rim(portrait.crop, portrait.picture.rgb.shape)).to(large.device)
             large = detail.settle(large, flow, sharp, rim)
         planes = large[0].cpu().numpy()
-    rgb = image.from_model(planes[:3], depth)
-    return Picture(rgb, image.from_model(planes[3:] * 2 - 1, depth)[..., 0] if len(planes) > 3 else None)
+    rgb = from_model(planes[:3], depth)
+    return Picture(rgb, from_model(planes[3:] * 2 - 1, depth)[..., 0] if len(planes) > 3 else None)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from core import sheet, video
+from core import video
 from core.wire.errors import OutputBlocked, UnreadableAudio, UnreadableVideo
 
 
@@ -159,17 +159,3 @@ def test_a_preview_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="at least one frame"):
         video.write_preview(tmp_path / "talk.mp4", [], 25)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["noise.wav"]
-
-
-# --- the contact sheet ----------------------------------------------------------------------------
-
-
-def test_a_contact_sheet_holds_every_frame_in_reading_order(tmp_path: Path) -> None:
-    frames = pictures(5, 64, 64)
-    page = sheet.contact_sheet(frames, columns=2, cell=64, captions=[str(k) for k in range(5)])
-    line = 64 + sheet.CAPTION + sheet.GAP
-    assert page.shape == (3 * line + sheet.GAP, 2 * (64 + sheet.GAP) + sheet.GAP, 3)
-    for index, frame in enumerate(frames):
-        y, x = sheet.GAP + index // 2 * line, sheet.GAP + index % 2 * (64 + sheet.GAP)
-        np.testing.assert_array_equal(page[y : y + 64, x : x + 64], frame)
-    assert sheet.spread(100, 5) == [0, 25, 50, 74, 99] and sheet.spread(3) == [0, 1, 2]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A portrait made ready for one engine: framed, encoded, and kept at the sizes that are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import face
+from core import picture as pictures
+from core.motion import Weights
+from core.picture import Crop, Picture
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.engine import Engine, Source
+
+Composite = Literal["crop", "paste"]
+"""The face's crop at a size of one's choice, or the whole portrait with the face pasted back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A portrait made ready for one engine, once; kept by the caller for every take and preview of it."""
+
+    picture: Picture
+    crop: Crop
+    source: Source
+    """What the network needs of it."""
+    _sharp: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def weights(self) -> Weights:
+        """[36] the portrait's own weights: these give back the portrait itself."""
+        return self.source.weights
+
+    def untouched(self, size: int, composite: Composite = "crop", depth: int = 8) -> Picture:
+        """The portrait as a frame that nothing has been done to, in the same framing as decoded ones."""
+        whole = self.picture.to_depth(depth)
+        return whole if composite == "paste" else pictures.crop(whole, self.crop, size)
+
+    def at(self, size: int) -> torch.Tensor:
+        """[1, 3 or 4, size, size] the crop at output size in [-1, 1], with alpha in [0, 1], on the
+        engine's device."""
+        import torch
+
+        if size not in self._sharp:
+            if len(self._sharp) >= 2:  # the size being rendered, and the preview's
+                self._sharp.pop(next(iter(self._sharp)))
+            cut = pictures.crop(self.picture, self.crop, size)
+            planes = pictures.to_model(cut.rgb)
+            if cut.alpha is not None:
+                alpha = cut.alpha.astype(np.float32) / np.iinfo(cut.alpha.dtype).max
+                planes = np.concatenate([planes, alpha[None]])
+            self._sharp[size] = torch.from_numpy(planes)[None].to(self.source.portrait.device)
+        return self._sharp[size]
+
+
+def prepare_portrait(
+    engine: Engine,
+    picture: Picture,
+    crop: Crop | None = None,
+    number: int | None = None,
+    name: str = "the picture",
+) -> Portrait:
+    """Frame the face (or take `crop` as it is; or face `number` of several, from the left), and encode it.
+
+    Raises NoFace, SeveralFaces, and InputError for a crop that misses the picture.
+    """
+    if crop is None:
+        crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
+    small = framed(engine, picture, crop)
+    return Portrait(picture, crop, engine.prepare(small))
+
+
+def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:
+    """uint8 [S, S, 3] at the network's size, resampled as its checkpoint was trained."""
+    if engine.config.arithmetic == "published":
+        cut = pictures.crop(picture, where, where.side).to_depth(8)
+        return pictures.from_model(pictures.published_picture(cut.rgb, engine.size))
+    return pictures.crop(picture, where, engine.size).to_depth(8).rgb
