@@ -98,6 +98,7 @@ def _run_recipe(group: str, arguments: list[str]) -> int:
         print(f"usage: edtalk {group} {{{','.join(recipes)}}} ...", file=sys.stderr)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
     module = importlib.import_module(recipes[arguments[0]])
+    sys.argv[0] = f"edtalk {group} {arguments[0]}"  # what the recipe's own help calls itself
     if hasattr(module, "Settings"):
         loop = importlib.import_module("core.training.loop")
         module.main(loop.from_command_line(module.Settings, arguments[1:]))
