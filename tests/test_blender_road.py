@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -549,3 +551,40 @@ def test_check_server_says_what_it_runs_on(desk) -> None:
     assert "torch" in desk.jobs.last().text
     pid = desk.part("service").server_or_none().pid
     assert bpy.ops.edtalk.stop_server() == {"FINISHED"} and gone(pid)
+
+
+HOST = """
+import importlib, sys, time
+import bpy, addon_utils
+addon_utils.enable("bl_ext.user_default.edtalk", default_set=True)
+scene, path, python, portrait, voice, checkpoint = bpy.context.scene, *sys.argv[1:]
+bpy.context.preferences.addons["bl_ext.user_default.edtalk"].preferences.python = python
+bpy.ops.wm.save_as_mainfile(filepath=path)
+settings = scene.edtalk
+settings.portrait, settings.audio, settings.checkpoint = portrait, voice, checkpoint
+settings.use_crop, settings.crop, settings.size, settings.detail = True, (16, 0, 64), 64, False
+part = lambda name: importlib.import_module("bl_ext.user_default.edtalk.edtalk_blender." + name)
+jobs = part("jobs")
+jobs.start(jobs.Job("Generate", part("work").generate(part("orders").order_from(bpy.context, None))))
+while jobs.current().done < 5:
+    jobs.tick()
+    time.sleep(0.002)
+print("pid", part("service").server_or_none().pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_blender_killed_while_frames_stream_in_leaves_no_server(
+    edtalk, tmp_path, portrait, tiny_checkpoint, server_python
+) -> None:
+    voice = sound(tmp_path / "speech.wav", 30.0)
+    arguments = (tmp_path / "scene.blend", server_python, portrait, voice, tiny_checkpoint)
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    pid = next((int(line.split()[1]) for line in host.stdout if line.startswith("pid ")), 0)
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    assert pid and gone(pid)
+    assert not list(tmp_path.glob("edtalk/*/*.part"))
