@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import __version__
+from .errors import REQUIREMENTS
 
 OLDEST = (3, 10)
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
     # module -> distributions that bring it, the one to install first

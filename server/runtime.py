@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loaded models and prepared portraits, and what is done with them; Blender's server and the command line
-share it.
+"""What each message asks for, done. Blender's server and the command line share it.
 
     runtime = Runtime()
     analyzed = runtime.answer(messages.Analyze(...), report)
@@ -15,55 +14,37 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.wire import messages, rules
-from core.wire.errors import InputError, MissingCheckpoint, OutputBlocked, OutputExists, ServerError
+from core.wire import messages
+from core.wire.errors import OutputExists
 
 from . import __version__, shelf
+from .errors import blocked, check_paths, explained
 from .frames import FrameWriter
-from .kept import Kept
 from .machine import free_memory_mb
 from .report import Report
 from .take import Identity, Naming, claim, digest
+from .warm import Warm
 
 if TYPE_CHECKING:
     from core.engine import Engine
-    from core.image import Picture
-    from core.pipeline import Portrait
+    from core.picture import Picture
+    from core.portrait import Portrait
 
-ENGINES = 2
-"""Models kept loaded: the shipped one and one to compare it with."""
-
-PORTRAITS = 4
-"""Prepared portraits kept, each some tens of megabytes."""
-
-STAGES = {
-    "load": "Loading the model",
-    "look": "Looking at the portrait",
-    "listen": "Listening",
-    "watch": "Watching the clip",
-    "decode": "Decoding",
-}
-"""What the animator reads while a job is at it."""
+STAGES = {"listen": "Listening", "watch": "Watching the clip"}
+"""What core calls a stage -> what the animator reads."""
 
 
 class Runtime:
     """Answers one message after the other."""
 
     def __init__(self, device: str = "auto") -> None:
-        self._wanted_device = device
-        self._engines: Kept[Engine] = Kept(ENGINES)
-        self._portraits: Kept[Portrait] = Kept(PORTRAITS)
-
-    def answer(self, message: messages.Message, report: Report) -> messages.Message:
-        """Do what the message asks for. Raises EDTalkError for all that a person can cause."""
-        work: dict[type[messages.Message], Callable[[Any, Report], messages.Message]] = {
+        self._warm = Warm(device)
+        self._work: dict[type[messages.Message], Callable[[Any, Report], messages.Message]] = {
             messages.Initialize: lambda message, report: self.hello(),
             messages.Describe: self._describe,
             messages.Inspect: self._inspect,
@@ -71,33 +52,22 @@ class Runtime:
             messages.Decode: self._decode,
             messages.Preview: self._preview,
         }
-        _check_paths(message)
-        try:
-            return work[type(message)](message, report)
-        except ModuleNotFoundError as error:
-            raise _lacking(error) from error
-        except MemoryError as error:
-            self.rest()
-            raise _out_of_memory("The computer") from error
-        except RuntimeError as error:
-            if type(error).__name__ != "OutOfMemoryError":  # torch's own, without loading torch to name it
-                raise
-            self.rest()
-            raise _out_of_memory("The graphics card") from error
+
+    def answer(self, message: messages.Message, report: Report) -> messages.Message:
+        """Do what the message asks for. Raises EDTalkError for all that a person can cause."""
+        check_paths(message)
+        with explained():
+            return self._work[type(message)](message, report)
 
     def rest(self) -> None:
         """Let go of all models and portraits; the next message loads what it needs."""
-        self._portraits.clear()
-        self._engines.clear()
-        torch = sys.modules.get("torch")
-        if torch and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._warm.rest()
 
     def hello(self) -> messages.Initialized:
         """What this is and what it runs on; loads torch, but no model."""
         import torch
 
-        device = self._device()
+        device = self._warm.device()
         checkpoints, warnings = shelf.found()
         return messages.Initialized(
             protocol=messages.PROTOCOL,
@@ -112,7 +82,7 @@ class Runtime:
         )
 
     def _describe(self, message: messages.Describe, report: Report) -> messages.Described:
-        engine = self._engine(message.checkpoint, report)
+        engine = self._warm.engine(message.checkpoint, report)
         return messages.Described(
             id=engine.checkpoint_id,
             size=engine.size,
@@ -139,9 +109,11 @@ class Runtime:
         out = Path(message.out)
         if out.exists() and not message.overwrite:
             raise OutputExists(f"{out} is already there", hint="Choose another name or allow overwriting")
-        _make_folder(out.parent)
-        engine = self._engine(message.checkpoint, report)
-        portrait = self._portrait(message, engine, report)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise blocked(out.parent, error) from error
+        engine, portrait = self._prepared(message, report)
 
         def tell(stage: str, done: int, total: int) -> None:
             report.breathe()
@@ -173,36 +145,37 @@ class Runtime:
         from core.motion import Motion
 
         motion = Motion.load(message.motion)
-        engine = self._engine(message.checkpoint, report)
-        portrait = self._portrait(message, engine, report)
-        depth, form = image.DEPTHS[message.format], message.format
+        engine, portrait = self._prepared(message, report)
+        depth = image.DEPTHS[message.format]
+        composite: Any = message.composite  # one of the two and one of the three, by the message's own rules
+        form: Any = message.format
         began = time.monotonic()
         decoded = pipeline.decode(
             engine,
             portrait,
             motion,
             size=message.size,
-            composite=message.composite,  # type: ignore[arg-type]  # one of the two, by the message's own rule
+            composite=composite,
             detail_transfer=message.detail,
             depth=depth,
         )
         naming = Naming(Path(message.out), message.name, message.digits, image.SUFFIXES[form])
-        hold = message.hold if message.hold not in motion.frames else None
-        numbers = [*([hold] if hold is not None else []), *motion.frames.tolist()]
+        holds = [message.hold] if message.hold is not None and message.hold not in motion.frames else []
+        numbers = [*holds, *motion.frames.tolist()]
         claim(naming, _identity(message, portrait, engine), numbers, message.overwrite)
 
         def write(number: int, picture: Picture) -> None:
-            image.write(naming.path(number), picture, form)  # type: ignore[arg-type]  # see above
+            image.write(naming.path(number), picture, form)
 
         def written(number: int) -> None:
             report.frame(number, naming.path(number))
 
         with FrameWriter(write, written) as writer:
-            if hold is not None:
-                writer.submit(hold, portrait.untouched(message.size, message.composite, depth))  # type: ignore[arg-type]
+            for number in holds:
+                writer.submit(number, portrait.untouched(message.size, composite, depth))
             for done, (number, picture) in enumerate(decoded):
                 writer.submit(number, picture)
-                report.progress(STAGES["decode"], done + 1, len(motion))
+                report.progress("Decoding", done + 1, len(motion))
                 report.breathe()
         seconds = max(time.monotonic() - began, 1e-6)
         return messages.Decoded(written=len(motion), seconds=seconds, fps=len(motion) / seconds)
@@ -215,8 +188,7 @@ class Runtime:
         from core.motion import Motion
 
         began = time.monotonic()
-        engine = self._engine(message.checkpoint, report)
-        portrait = self._portrait(message, engine, report)
+        engine, portrait = self._prepared(message, report)
         motion = Motion(np.array([message.weights], np.float32), model=engine.checkpoint_id)
         frames = pipeline.decode(
             engine, portrait, motion, size=message.size, detail_transfer=message.detail, batch=1
@@ -232,80 +204,12 @@ class Runtime:
             ms=1000 * (time.monotonic() - began),
         )
 
-    def _device(self) -> str:
-        import torch
-
-        from core.engine import choose_device
-
-        wanted = self._wanted_device
-        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not here.get(wanted, True):
-            raise ServerError(
-                f"This computer has no {wanted} device that PyTorch can use", hint="Choose auto or cpu"
-            )
-        return str(choose_device(wanted))
-
-    def _engine(self, checkpoint: str, report: Report) -> Engine:
-        from core.checkpoint import default_checkpoint
-        from core.engine import Engine
-
-        path = Path(checkpoint) if checkpoint else default_checkpoint()
-        if not path.is_file():
-            raise MissingCheckpoint(f"There is no checkpoint {path}", hint=_GET_CHECKPOINT[not checkpoint])
-
-        def load() -> Engine:
-            report.progress(STAGES["load"], 0, 1)
-            engine = Engine.from_checkpoint(path, self._device())
-            report.progress(STAGES["load"], 1, 1)
-            return engine
-
-        return self._engines.get(_stamp(path), load)
-
-    def _portrait(
-        self, message: messages.Analyze | messages.Decode | messages.Preview, engine: Engine, report: Report
-    ) -> Portrait:
-        from core import image, pipeline
-
+    def _prepared(
+        self, message: messages.Analyze | messages.Decode | messages.Preview, report: Report
+    ) -> tuple[Engine, Portrait]:
+        engine = self._warm.engine(message.checkpoint, report)
         path = Path(message.portrait)
-
-        def prepare() -> Portrait:
-            report.progress(STAGES["look"], 0, 1)
-            crop = image.Crop.of(message.crop) if message.crop else None
-            picture = image.load(path)
-            portrait = pipeline.prepare_portrait(engine, picture, crop, message.face, path.name)
-            report.progress(STAGES["look"], 1, 1)
-            return portrait
-
-        if not path.is_file():
-            return prepare()  # which says in words what is wrong
-        key = (*_stamp(path), message.crop, message.face, engine.checkpoint_id)
-        return self._portraits.get(key, prepare)
-
-
-_GET_CHECKPOINT = {
-    True: "EDTalk was installed without its model: install it again, or choose a checkpoint",
-    False: "Choose the file again, or leave the field empty for the one shipped with EDTalk",
-}
-
-
-def _check_paths(message: messages.Message) -> None:
-    """The wire allows paths of any system; from here on they must be of this one."""
-    for field in fields(message):
-        value = getattr(message, field.name)
-        if (
-            field.metadata["rule"] in (rules.path, rules.path_or_empty)
-            and value
-            and not Path(value).is_absolute()
-        ):
-            raise InputError(
-                f"{value} is a path of another system than the server's", hint="Choose the file again"
-            )
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    """Tells a file from what it was before it was changed."""
-    about = path.stat()
-    return str(path), about.st_mtime_ns, about.st_size
+        return engine, self._warm.portrait(engine, path, message.crop, message.face, report)
 
 
 def _numbers(portrait: Portrait) -> tuple[float, float, float]:
@@ -323,33 +227,4 @@ def _identity(message: messages.Decode, portrait: Portrait, engine: Engine) -> I
         composite=message.composite,
         detail=message.detail,
         format=message.format,
-    )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputBlocked(
-            f"The folder {folder} cannot be used: {(error.strerror or str(error)).lower()}",
-            hint="Choose another output folder",
-        ) from error
-
-
-def _lacking(error: ModuleNotFoundError) -> Exception:
-    """A library that was not installed is the user's to install; a module of ours is not."""
-    name = (error.name or "").partition(".")[0]
-    if name in ("", "core", "server"):
-        return error
-    requirements = Path(__file__).with_name("requirements.txt")
-    return ServerError(
-        f"The server's Python lacks the package {name}",
-        hint=f'Run "{sys.executable}" -m pip install -r "{requirements}"',
-    )
-
-
-def _out_of_memory(what: str) -> ServerError:
-    return ServerError(
-        f"{what} ran out of memory",
-        hint="Close other programs, choose a smaller size, or choose the processor as device",
     )

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from core.wire import envelope, framing, messages
-from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Internal, Stale, WrongProtocol
+from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Stale, WrongProtocol
 
+from .errors import unexpected
 from .jobs import URGENT, Desk, Job
 from .report import Pace, Report
 
@@ -159,8 +160,7 @@ class Session:
             return error
         except Exception as error:
             log.exception("Request %d (%s) failed", job.number, type(job.message).__name__)
-            where = f"{self._log_file} has" if self._log_file else "The server's log has"
-            return Internal(f"Something unexpected happened: {_one_line(error)}", hint=f"{where} the details")
+            return unexpected(error, self._log_file)
 
     def serve_urgent(self) -> None:
         """Answer what may overtake, in the midst of another job."""
@@ -215,8 +215,3 @@ class _WireReport:
             raise Cancelled("Cancelled")
         if not isinstance(self._job.message, URGENT):
             self._session.serve_urgent()
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else text[:297] + "..."

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from core.files import written_whole
-from core.wire.errors import OutputBlocked, OutputExists
+from core.wire.errors import OutputExists
+
+from .errors import blocked
 
 SIDECAR = "edtalk-take.json"
 SCHEMA = 1
@@ -74,10 +76,7 @@ def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite:
         naming.folder.mkdir(parents=True, exist_ok=True)
         present = {entry.name for entry in os.scandir(naming.folder)}
     except OSError as error:
-        raise OutputBlocked(
-            f"The folder {naming.folder} cannot be used: {(error.strerror or str(error)).lower()}",
-            hint="Choose another output folder",
-        ) from error
+        raise blocked(naming.folder, error) from error
     takes = _read(naming.folder)
     known = takes.get(naming.pattern, {})
     wanted = {"identity": json.loads(json.dumps(asdict(identity)))}

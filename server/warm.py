@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept warm between jobs: loaded models and portraits that were made ready for them.
+
+A file that was changed on disk counts as another one, so an edited portrait or a new checkpoint is noticed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.wire.errors import MissingCheckpoint, ServerError
+
+from .kept import Kept
+from .report import Report
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+    from core.portrait import Portrait
+
+ENGINES = 2
+"""Models kept loaded: the shipped one and one to compare it with."""
+
+PORTRAITS = 4
+"""Prepared portraits kept, each some tens of megabytes."""
+
+GET_CHECKPOINT = {
+    True: "EDTalk was installed without its model: install it again, or choose a checkpoint",
+    False: "Choose the file again, or leave the field empty for the one shipped with EDTalk",
+}
+"""What to do about a missing checkpoint, by whether it was the shipped one."""
+
+
+class Warm:
+    """Models and portraits on one device, chosen by name ("auto", "cuda", "mps", "cpu")."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self._wanted = device
+        self._engines: Kept[Engine] = Kept(ENGINES)
+        self._portraits: Kept[Portrait] = Kept(PORTRAITS)
+
+    def device(self) -> str:
+        """The device in PyTorch's words. Raises ServerError when the wished one is not here."""
+        import torch
+
+        from core.engine import choose_device
+
+        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not here.get(self._wanted, True):
+            raise ServerError(
+                f"This computer has no {self._wanted} device that PyTorch can use", hint="Choose auto or cpu"
+            )
+        return str(choose_device(self._wanted))
+
+    def engine(self, checkpoint: str, report: Report) -> Engine:
+        """The model in this file, "" for the shipped one. Raises MissingCheckpoint, BadCheckpoint."""
+        from core.checkpoint import default_checkpoint
+        from core.engine import Engine
+
+        path = Path(checkpoint) if checkpoint else default_checkpoint()
+        if not path.is_file():
+            raise MissingCheckpoint(f"There is no checkpoint {path}", hint=GET_CHECKPOINT[not checkpoint])
+
+        def load() -> Engine:
+            report.progress("Loading the model", 0, 1)
+            engine = Engine.from_checkpoint(path, self.device())
+            report.progress("Loading the model", 1, 1)
+            return engine
+
+        return self._engines.get(_stamp(path), load)
+
+    def portrait(
+        self,
+        engine: Engine,
+        path: Path,
+        crop: tuple[float, float, float] | None,
+        face: int | None,
+        report: Report,
+    ) -> Portrait:
+        """The picture at `path`, cropped and encoded. Raises UnreadableImage, NoFace, SeveralFaces,
+        InputError.
+        """
+        from core import image
+        from core.picture import Crop
+        from core.portrait import prepare_portrait
+
+        def prepare() -> Portrait:
+            report.progress("Looking at the portrait", 0, 1)
+            where = Crop.of(crop) if crop else None
+            portrait = prepare_portrait(engine, image.load(path), where, face, path.name)
+            report.progress("Looking at the portrait", 1, 1)
+            return portrait
+
+        if not path.is_file():
+            return prepare()  # which says in words what is wrong
+        return self._portraits.get((*_stamp(path), crop, face, engine.checkpoint_id), prepare)
+
+    def rest(self) -> None:
+        """Let go of everything; what is asked for next is made anew."""
+        self._portraits.clear()
+        self._engines.clear()
+        torch = sys.modules.get("torch")
+        if torch and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    """Tells a file from what it was before it was changed."""
+    about = path.stat()
+    return str(path), about.st_mtime_ns, about.st_size
