@@ -108,8 +108,10 @@ def _run(job: jobs.Job) -> int:
         key = f"{running.stage} {tenth}"
         if key != shown:
             shown = key
-            line = timing.progress_text(running.stage, running.done, running.total, running.fps, running.eta)
-            print(f"{running.stage}: {line}" if running.total else line, flush=True)
+            print(
+                timing.progress_text(running.stage, running.done, running.total, running.fps, running.eta),
+                flush=True,
+            )
 
     outcome = jobs.run(job, tell)
     if isinstance(job.error, Cancelled):

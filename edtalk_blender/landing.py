@@ -54,12 +54,7 @@ def land_motion(
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)
-        layer = bpy.context.view_layer
-        if face.name in layer.objects and bpy.context.mode == "OBJECT":
-            for ob in layer.objects.selected:
-                ob.select_set(False)
-            layer.objects.active = face
-            face.select_set(True)
+        _make_active(face)
     rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
     animation.new_action(face, order.take)
     animation.write_weights(face, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
@@ -80,6 +75,17 @@ def land_motion(
     if order.extend_scene:
         scene.frame_end = max(scene.frame_end, take.last)
     return face
+
+
+def _make_active(face: bpy.types.Object) -> None:
+    """Select a new rig alone, as every Add operator does; not while something else is edited."""
+    layer = bpy.context.view_layer
+    layer.update()
+    if face.name in layer.objects and (layer.objects.active is None or layer.objects.active.mode == "OBJECT"):
+        for ob in list(layer.objects.selected):
+            ob.select_set(False, view_layer=layer)
+        layer.objects.active = face
+        face.select_set(True, view_layer=layer)
 
 
 def sample(face: bpy.types.Object, scene: bpy.types.Scene, fps: float) -> Pictures:

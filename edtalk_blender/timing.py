@@ -47,13 +47,10 @@ def remaining(seconds: float) -> str:
 
 
 def progress_text(stage: str, done: int, total: int, fps: float, seconds_left: float) -> str:
-    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", or the stage while nothing can be
-    counted.
-    """
-    if total <= 0:
+    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", the stage until there is a speed."""
+    if total <= 1:
         return stage
-    parts = [f"{done} / {total}"]
-    if fps > 0:
-        parts.append(f"{fps:.0f} fps" if fps >= 10 else f"{fps:.1f} fps")
-        parts.append(remaining(seconds_left))
-    return " · ".join(parts)
+    if fps <= 0:
+        return f"{stage} {done} / {total}"
+    speed = f"{fps:.0f} fps" if fps >= 10 else f"{fps:.1f} fps"
+    return f"{done} / {total} · {speed} · {remaining(seconds_left)}"

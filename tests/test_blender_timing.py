@@ -40,3 +40,5 @@ def test_progress_reads_as_an_animator_would_say_it(timing) -> None:
     assert timing.progress_text("Rendering", 186, 300, 41.2, 2.8) == "186 / 300 · 41 fps · 3 s left"
     assert timing.progress_text("Rendering", 3, 300, 1.26, 236) == "3 / 300 · 1.3 fps · 3 min 56 s left"
     assert timing.progress_text("Listening", 0, 0, 0, 0) == "Listening"
+    assert timing.progress_text("Loading the model", 0, 1, 0, 0) == "Loading the model"
+    assert timing.progress_text("Decoding", 2, 300, 0, 0) == "Decoding 2 / 300"
