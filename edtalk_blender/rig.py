@@ -74,7 +74,9 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
             bpy.ops.object.mode_set(mode="EDIT")
             for index, bank in enumerate(BANKS):
                 bone = armature.edit_bones.new(bank)
-                bone.head, bone.tail = (0.3 * (index - 1), 0.0, 0.0), (0.3 * (index - 1), 0.0, 0.2)
+                x = 0.3 * (index - 1)
+                bone.head, bone.tail = (x, 0.0, -1.25), (x, 0.0, -1.05)  # below the picture, not in the face
+                bone.select = bone.select_head = bone.select_tail = True  # the timeline shows selected bones
             bpy.ops.object.mode_set(mode="OBJECT")
     finally:
         bpy.data.scenes.remove(workshop)
