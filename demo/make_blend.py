@@ -18,6 +18,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+LABELS = "edtalk_labels"
+"""Custom property by which a face rig is known: the name of each weight and its label."""
 SMILE = ("Happy", 1.2)
 """Label of the weight that is keyed by hand at the end of the take, and how far it goes."""
 
@@ -52,12 +54,12 @@ def generate(bpy, blend: Path, portrait: Path, voice: Path):
     settings = bpy.context.scene.edtalk
     settings.portrait, settings.audio = str(portrait), str(voice)
     bpy.ops.edtalk.generate_take()
-    return bpy.context.view_layer.objects.active
+    return next(ob for ob in bpy.context.scene.objects if LABELS in ob)
 
 
 def weight_named(face, label: str) -> str:
     """The name of the weight with this label, such as expression_04."""
-    return next(name for name, text in face["edtalk_labels"].items() if text == label)
+    return next(name for name, text in face[LABELS].items() if text == label)
 
 
 def curve_of(face, path: str):
