@@ -22,6 +22,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -49,12 +50,16 @@ class Settings:
     batch: int = 12  # pairs a step, in each process
     threads: int = 0
     grow_from: str = ""  # a smaller run's state.pt, to grow from
-    true_first: float = 0.75  # share of banks given their true weights at the start of the run
-    true_last: float = 0.45  # and at its end
-    mouth: float = 2.5  # weight of the mouth box
-    eyes: float = 1.0
+    # how often each bank is given its true weights; mouth and expression are read late, and until then
+    # what is read would only teach the generator to ignore them
+    true_mouth: float = 0.85
+    true_pose: float = 0.5
+    true_expression: float = 0.85
+    mouth: float = 5.0  # weight of the mouth box
+    eyes: float = 2.0
     flow: float = 3.0
-    mask: float = 0.3  # weight of the portrait's share being where it should
+    heed: float = 15.0  # how much more the flow counts in the mouth box, and half as much at the eyes
+    mask: float = 1.0  # weight of the portrait's share being where it should
     codes: float = 0.35  # weight of the navigators' regression
     loop: LoopSettings = field(default_factory=LoopSettings)
 
@@ -92,8 +97,8 @@ def main(s: Settings) -> None:
             shards.refresh()
         rng = rng_of(s.loop.seed, step, place)
         batch = shards.draw(rng, s.batch).to(place.device)
-        share = s.true_first + (s.true_last - s.true_first) * step / s.loop.steps
-        given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < share)
+        share = (s.true_mouth, s.true_pose, s.true_expression)
+        given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < np.array(share))
         given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1).to(place.device)
         latent, features = model.encoder(torch.cat([batch.source, batch.driving]))
         read = model.navigator(latent).float()
@@ -104,7 +109,7 @@ def main(s: Settings) -> None:
             "mouth": s.mouth * masked_l1(drawn.image, batch.driving, batch.mouth),
             "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
             "flow": s.flow
-            * flow_l1(drawn.flows, batch.flow, batch.visible, 4 * batch.mouth + 3 * batch.eyes),
+            * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (batch.mouth + 0.5 * batch.eyes)),
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
         }
