@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +23,7 @@ from core.models.audio_to_mouth import (
     CleanAudioToMouth,
     build,
 )
+from core.speech import corpus
 from core.speech.corpus import Recordings
 from core.speech.visemes import UNITS, timed
 from core.training import audio_to_mouth as recipe
@@ -192,6 +197,36 @@ def test_a_small_network_learns_a_language_of_two_sounds_and_shuts_up_in_silence
     assert silence.max() < 0.25 * FULL
 
 
+def test_the_recipe_runs_resumes_goes_on_and_keeps_its_marks(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in ("flite-toy", "espeak-toy"):
+        voice = toy_voice(11)
+        corpus.save(folder / f"{name}.npz", [voice[i] for i in range(len(voice))])
+    loop = recipe.Schedule(steps=1, save_every=1, log_every=1, bf16=False)
+    first = recipe.Settings(
+        folder, tmp_path / "held", "espeak-toy", batch=2, synthesise=False, threads=1, loop=loop
+    )
+    marks = recipe.main(first)
+    assert set(marks["voices held out"]) == {"espeak-toy"}
+    recipe.main(replace(first, loop=replace(loop, steps=2)))
+    steps = [json.loads(line)["step"] for line in (tmp_path / "held" / "log.jsonl").read_text().splitlines()]
+    assert steps == [
+        1,
+        1,
+        2,
+        2,
+    ]  # a line of training and one of judging each; the second run did not start over
+    shipped = replace(
+        first, out=tmp_path / "all", hold_out="", start=str(tmp_path / "held" / "audio_to_mouth.safetensors")
+    )
+    marks = recipe.main(shipped)
+    assert set(marks) == {"voices held out", "sentences kept back"}
+    with pytest.raises(ValueError, match="flite-nobody"):
+        recipe.main(replace(first, hold_out="flite-nobody"))
+
+
 def test_the_same_seed_draws_the_same_scene() -> None:
     scenes = recipe.Scenes([toy_voice()], flite=1.0)
     (sound, units), (again, units_again), (other, _) = (
@@ -215,10 +250,12 @@ def test_units_that_matter_weigh_more_in_the_loss() -> None:
     assert costs["press"] > 4 * costs["tongue_up"]
 
 
-def test_an_exported_network_loads_and_agrees(tmp_path, speech: np.ndarray) -> None:
+def test_an_exported_network_loads_and_agrees(tmp_path: Path, speech: np.ndarray) -> None:
     net = shaken().eval()
     path = tmp_path / "net.safetensors"
-    recipe.export(net, path, {"flite-slt": {"r_jaw_open": 0.9}})
+    marks = {"voices held out": {"flite-slt": {"r_jaw_open": 0.9}}}
+    recipe.export(net, path, marks)
+    assert recipe.marks_of(path) == marks
     state = load_file(path)
     assert all(v.dtype == torch.float16 for v in state.values() if v.is_floating_point())
     other = recipe.restore(path)

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 from core import audio
 from core.models.audio_to_mouth import FULL, AudioToMouth
 from core.speech.corpus import Recordings
+from core.speech.synth import Utterance
 from core.speech.visemes import UNITS, VISEMES, mouth_track
 from core.wire.channels import STEPS_PER_SECOND
+
+
+def last(voice: Recordings, count: int) -> list[Utterance]:
+    """The last `count` sentences of a voice, or all when there are fewer."""
+    return [voice[i] for i in range(max(0, len(voice) - count), len(voice))]
 
 
 def heard_and_true(
     net: AudioToMouth, voice: Recordings, count: int
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Mouth units [T, 12] of a voice's last `count` sentences: as the network hears them, as they are."""
-    said = [voice[i] for i in range(len(voice) - count, len(voice))]
+    said = last(voice, count)
     heard = [audio.mouth_from_audio(net, one.samples)[:, : len(UNITS)] / FULL for one in said]
     return heard, [mouth_track(one.visemes, len(units)) for one, units in zip(said, heard)]
 
@@ -67,7 +73,7 @@ def measure(net: AudioToMouth, voice: Recordings, count: int) -> dict[str, float
 def closures_met(voice: Recordings, heard: list[NDArray[Any]], count: int) -> float:
     """Share of "p", "b", "m" whose press rises above one half within a step of the middle of the sound."""
     met = []
-    for said, units in zip((voice[i] for i in range(len(voice) - count, len(voice))), heard):
+    for said, units in zip(last(voice, count), heard):
         for number, start, end in said.visemes:
             if VISEMES[int(number)] == "p":
                 step = int((start + end) / 2 * STEPS_PER_SECOND)
