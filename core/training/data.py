@@ -81,16 +81,23 @@ class HeadShards:
         """How many different heads there are."""
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
-    def draw(self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5) -> Batch:
+    def draw(
+        self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5, near: int = 3
+    ) -> Batch:
         """``count`` random pairs; ``augment`` mirrors and recolours both pictures of a pair alike.
 
         ``rest`` is the share of pairs whose source is at rest (column 0 of ``pair``), as most portraits are.
+        Of ``near`` candidates the pair that differs least in pose is taken: talk moves the head little, and
+        what a small turn leaves over is the motion of mouth and eyes.
         """
         rows = []
         for _ in range(count):
-            shard = self._shards[rng.integers(len(self._shards))]
-            column = 0 if rng.random() < rest else int(rng.integers(shard["pair"].shape[1]))
-            rows.append((shard, int(rng.integers(len(shard["image"]))), column))
+            candidates = []
+            for _ in range(near):
+                shard = self._shards[rng.integers(len(self._shards))]
+                column = 0 if rng.random() < rest else int(rng.integers(shard["pair"].shape[1]))
+                candidates.append((shard, int(rng.integers(len(shard["image"]))), column))
+            rows.append(min(candidates, key=_turn))
         return self._collect(rows, rng if augment else None)
 
     def fixed(self, count: int) -> Batch:
@@ -141,6 +148,13 @@ class HeadShards:
         seen, hidden = (shown == 1).float(), (shown == 2).float()
         source, driving = pictures[:count], pictures[count:]
         return Batch(source, driving, weights[:count], weights[count:], grid, seen, hidden, mouth, eyes)
+
+
+def _turn(row: tuple[dict[str, NDArray[Any]], int, int]) -> float:
+    """How far apart the two poses of a pair are, in weights."""
+    shard, n, column = row
+    pose = shard["weights"][:, BANK_SLICES["pose"]]
+    return float(np.square(pose[n] - pose[shard["pair"][n, column]]).sum())
 
 
 def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:

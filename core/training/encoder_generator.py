@@ -53,7 +53,7 @@ class Settings:
     # how often each bank is given its true weights; mouth and expression are read late, and until then
     # what is read would only teach the generator to ignore them
     true_mouth: float = 0.85
-    true_pose: float = 0.5
+    true_pose: float = 0.75
     true_expression: float = 0.85
     mouth: float = 5.0  # weight of the mouth box
     eyes: float = 2.0
