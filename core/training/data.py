@@ -82,22 +82,22 @@ class HeadShards:
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
     def draw(
-        self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5, near: int = 3
+        self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5, best_of: int = 6
     ) -> Batch:
         """``count`` random pairs; ``augment`` mirrors and recolours both pictures of a pair alike.
 
         ``rest`` is the share of pairs whose source is at rest (column 0 of ``pair``), as most portraits are.
-        Of ``near`` candidates the pair that differs least in pose is taken: talk moves the head little, and
-        what a small turn leaves over is the motion of mouth and eyes.
+        Of ``best_of`` candidates the pair is taken that differs most in mouth and expression and least in
+        pose: talk moves the head little, most faces are nearly at rest, and large turns drown small smiles.
         """
         rows = []
         for _ in range(count):
             candidates = []
-            for _ in range(near):
+            for _ in range(best_of):
                 shard = self._shards[rng.integers(len(self._shards))]
                 column = 0 if rng.random() < rest else int(rng.integers(shard["pair"].shape[1]))
                 candidates.append((shard, int(rng.integers(len(shard["image"]))), column))
-            rows.append(min(candidates, key=_turn))
+            rows.append(max(candidates, key=_face_over_turn))
         return self._collect(rows, rng if augment else None)
 
     def fixed(self, count: int) -> Batch:
@@ -150,11 +150,14 @@ class HeadShards:
         return Batch(source, driving, weights[:count], weights[count:], grid, seen, hidden, mouth, eyes)
 
 
-def _turn(row: tuple[dict[str, NDArray[Any]], int, int]) -> float:
-    """How far apart the two poses of a pair are, in weights."""
+_FACE = [*range(12), *range(_ONE_SIDED - 1, _ONE_SIDED + 7)]  # articulations, emotions and blink
+
+
+def _face_over_turn(row: tuple[dict[str, NDArray[Any]], int, int]) -> float:
+    """How much more a pair differs in the face than in the pose, in squared weights."""
     shard, n, column = row
-    pose = shard["weights"][:, BANK_SLICES["pose"]]
-    return float(np.square(pose[n] - pose[shard["pair"][n, column]]).sum())
+    change = np.square(shard["weights"][n] - shard["weights"][shard["pair"][n, column]])
+    return float(change[_FACE].sum() - 0.5 * change[BANK_SLICES["pose"]].sum())
 
 
 def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:

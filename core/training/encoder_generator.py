@@ -58,7 +58,7 @@ class Settings:
     mouth: float = 5.0  # weight of the mouth box
     eyes: float = 2.0
     flow: float = 3.0
-    heed: float = 15.0  # how much more the flow counts in the mouth box, and half as much at the eyes
+    heed: float = 15.0  # how much more the flow counts in the mouth and eye boxes
     mask: float = 1.0  # weight of the portrait's share being where it should
     codes: float = 0.35  # weight of the navigators' regression
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -109,7 +109,7 @@ def main(s: Settings) -> None:
             "mouth": s.mouth * masked_l1(drawn.image, batch.driving, batch.mouth),
             "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
             "flow": s.flow
-            * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (batch.mouth + 0.5 * batch.eyes)),
+            * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (batch.mouth + batch.eyes)),
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
         }
