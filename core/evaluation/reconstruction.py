@@ -68,7 +68,7 @@ def r2(read: Tensor, true: Tensor) -> float:
     """Coefficient of determination over a block of channels, [B, n] each; 1 is perfect, 0 is the mean."""
     rest = ((read - true) ** 2).sum()
     spread = ((true - true.mean(0)) ** 2).sum()
-    return float(1 - rest / spread)
+    return float(1 - rest / spread) if spread > 0 else 0.0  # a channel that never moves explains nothing
 
 
 def measure(made: Redrawn) -> dict[str, float]:

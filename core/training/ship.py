@@ -14,9 +14,12 @@ import torch
 from safetensors import safe_open
 
 from ..checkpoint import Meta, default_checkpoint, save
+from ..evaluation.reconstruction import r2, redraw
 from ..heads.factors import channels, emotions
 from ..models.audio_to_mouth import AudioToMouth, AudioToMouthConfig, build
 from ..models.edtalk import EDTalk
+from ..wire.channels import BANK_SLICES, CHANNELS
+from .data import HeadShards
 from .encoder_generator import config_of_run
 from .loop import from_command_line
 
@@ -27,6 +30,8 @@ class Settings:
 
     run: Path
     audio: Path
+    heldout: Path
+    least_r2: float = 0.3
     out: str = ""  # empty: where the product looks for it
     note: str = "Trained from scratch on rendered CC0 heads and synthetic voices."
 
@@ -39,11 +44,28 @@ def hearing_of(path: Path) -> AudioToMouth:
     return net.eval()
 
 
+@torch.no_grad()
+def quieten(model: EDTalk, heldout: HeadShards, least_r2: float, pairs: int = 256) -> list[str]:
+    """Silence the navigators' outputs that held-out heads show to be guesses; returns their channels."""
+    made = redraw(model, heldout, pairs)
+    silenced = []
+    for bank, part in BANK_SLICES.items():
+        last = model.navigator.heads[bank][-1]  # type: ignore[index]
+        for row, channel in enumerate(range(part.start, part.stop)):
+            if r2(made.read[:, channel, None], made.batch.weights[:, channel, None]) < least_r2:
+                last.weight[row] = 0
+                last.bias[row] = 0
+                silenced.append(CHANNELS[channel])
+    return silenced
+
+
 def main(s: Settings) -> Meta:
     """Write the checkpoint and return what it says about itself."""
     model = EDTalk(config_of_run(s.run))
     state = torch.load(s.run / "state.pt", map_location="cpu", weights_only=True)
     model.load_state_dict(state["ema"])
+    silenced = quieten(model.eval(), HeadShards(s.heldout, model.config.size), s.least_r2)
+    print(f"read as neutral: {', '.join(silenced)}")
     meta = Meta(
         name=f"heads-{model.config.size}",
         licence="CC0-1.0",
