@@ -16,6 +16,7 @@ from ..core.wire import messages
 from ..core.wire.channels import Channel
 from ..core.wire.errors import OutputBlocked, OutputExists
 from . import animation, image_sequence, rig, takes, timing
+from .jobs import push_undo
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
 from .properties import copy_settings
 
@@ -63,9 +64,10 @@ def land_motion(
         strips = find_scene(order.strips)
         if strips is not None and strips.sequence_editor is not None:
             image_sequence.mute_strips(strips, take.name)
-    take.name = order.take
-    take.first, take.last = order.start, order.start + count - 1
+    take.name, take.shown = order.take, False
     take.shift = timing.file_shift(order.start)
+    take.last = order.start + count - 1  # before `first`, which moves a last frame that lies before it
+    take.first = order.start
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size
     take.portrait = takes.file_digest(order.portrait)
@@ -75,6 +77,36 @@ def land_motion(
     if order.extend_scene:
         scene.frame_end = max(scene.frame_end, take.last)
     return face
+
+
+def land_changes(
+    order: Order, face: bpy.types.Object, described: messages.Described, seen: messages.Inspected | None
+) -> None:
+    """Bring the rig up to date with the panel before its frames are made again.
+
+    `seen` is the portrait when it is another one than before. A rig that was copied from another one begins
+    a take of its own, with a plane of its own; it has the other one's strips already.
+    """
+    take, changed = face.edtalk.take, False
+    if seen is not None:
+        take.portrait = takes.file_digest(order.portrait)
+        take.width, take.height = seen.width, seen.height
+        take.crop, changed = order.crop or seen.crop, True
+    elif order.crop is not None and tuple(take.crop) != order.crop:
+        take.crop, changed = order.crop, True
+    if take.model != described.id:
+        take.model, changed = described.id, True
+        rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
+    if take.name != order.take:
+        take.name, take.shown, changed = order.take, True, True
+        take.image = image_sequence.make_image(
+            order.take, order.folder / takes.file_name(take.first + take.shift, order.format)
+        )
+        scene = find_scene(order.scene)
+        if order.make_plane and scene is not None and image_sequence.plane_of(face) is None:
+            image_sequence.make_plane(face, scene)
+    if changed:
+        push_undo("EDTalk: Change Take")
 
 
 def _make_active(face: bpy.types.Object) -> None:
@@ -138,20 +170,37 @@ def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
 
 
 def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
-    """Let image, plane and strips show the take as far as it has arrived; does nothing twice."""
+    """Let image, plane and strips show the take as far as it has arrived.
+
+    Plane and strips are made once for a take; an animator who deletes them does not get them back. Trap:
+    undo keeps a data-block as it is when it believes that nothing happened to it since the last undo step.
+    A pointer set behind its back then leads to freed memory, so every change but that of a number is
+    pushed at once, and what is pushed is how it shall be in the end.
+    """
     face, scene = find_object(order.rig), find_scene(order.scene)
     if face is None or scene is None or face.edtalk.take.name != order.take or face.edtalk.take.image is None:
         return
-    image = face.edtalk.take.image
+    take, changed = face.edtalk.take, False
     path = order.folder / takes.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
-    if image_sequence.file_of(image) != path:
-        image.filepath = image_sequence.short_path(path)
-    if order.make_plane:
-        plane = image_sequence.plane_of(face) or image_sequence.make_plane(face, scene)
+    if image_sequence.file_of(take.image) != path:
+        take.image.filepath = image_sequence.short_path(path)
+        changed = True
+    if not take.shown:
+        if order.make_plane and image_sequence.plane_of(face) is None:
+            image_sequence.make_plane(face, scene)
+        strips = find_scene(order.strips)
+        if order.make_strips and strips is not None:
+            add_strips(face, strips)
+        take.shown = changed = True
+    plane = image_sequence.plane_of(face)
+    if plane is not None and image_sequence.texture_of(plane).image != take.image:
+        changed = True
+    if changed:
+        if plane is not None:
+            show_on_plane(face, plane)
+        push_undo("EDTalk: Show Take")
+    if plane is not None:
         show_on_plane(face, plane, arrived)
-    strips = find_scene(order.strips)
-    if order.make_strips and strips is not None and not image_sequence.find_strips(strips, order.take):
-        add_strips(face, strips)
 
 
 def refresh_take(order: Order) -> None:

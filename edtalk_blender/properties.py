@@ -39,17 +39,32 @@ def _path(name: str, description: str, subtype: str = "FILE_PATH", default: str 
     )
 
 
+def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
+    """File numbers begin at 0, where the portrait at rest is, and a take has a frame at least."""
+    if take.first + take.shift < 1:
+        take.first = 1 - take.shift
+    elif take.last < take.first:
+        take.last = take.first
+
+
 class EDTALK_Take(bpy.types.PropertyGroup):
     """The take a rig wears: written by Generate, read by Render Changed."""
 
     name: bpy.props.StringProperty(name="Take", description="Name of the take's folder, action and pictures")
     image: bpy.props.PointerProperty(name="Frames", type=bpy.types.Image, description="The take's pictures")
     first: bpy.props.IntProperty(
-        name="First Frame", description="First scene frame that Render Changed looks at", min=-1048573
+        name="First Frame",
+        description="First scene frame that Render Changed looks at",
+        min=-1048573,
+        update=_tidy_range,
     )
     last: bpy.props.IntProperty(
-        name="Last Frame", description="Last scene frame that Render Changed looks at", min=-1048573
+        name="Last Frame",
+        description="Last scene frame that Render Changed looks at",
+        min=-1048573,
+        update=_tidy_range,
     )
+    shown: bpy.props.BoolProperty(description="Plane and strips were made for this take")
     shift: bpy.props.IntProperty(description="Added to a scene frame to get its file number")
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")
     model: bpy.props.StringProperty(name="Model", description="Checkpoint the weights belong to")

@@ -18,9 +18,8 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages
-from ..core.wire.channels import Channel
 from ..core.wire.errors import Died, EDTalkError, InputError, NoFace, SeveralFaces
-from . import image_sequence, landing, rig, takes
+from . import landing, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
@@ -101,26 +100,13 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     takes.make_folder(order.folder)
     server = yield from ready_server(job)
     described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
-    digest = takes.file_digest(order.portrait)
-    face = _face_or_error(order)
-    if face.edtalk.take.portrait != digest:
+    seen = None
+    if _face_or_error(order).edtalk.take.portrait != takes.file_digest(order.portrait):
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
-        crop = order.crop or _crop_or_error(seen, order)
-        face = _face_or_error(order)
-        take = face.edtalk.take
-        take.portrait, take.width, take.height = digest, seen.width, seen.height
-        take.crop = crop
-    take = face.edtalk.take
-    if order.crop is not None:
-        take.crop = order.crop
-    if take.model != described.id:
-        take.model = described.id
-        rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
-    if take.name != order.take:
-        take.name = order.take
-        take.image = image_sequence.make_image(
-            order.take, order.folder / takes.file_name(take.first + take.shift, order.format)
-        )
+        if order.crop is None and seen.crop is None:
+            raise _no_crop(seen, order)
+    face = _face_or_error(order)
+    landing.land_changes(order, face, described, seen)
     pictures = landing.sample(face, find_scene(order.scene), order.fps)
     made = yield from _make_pictures(job, server, order, pictures, fresh=False)
     if not made:
@@ -128,15 +114,11 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     return Outcome("INFO", f"{order.take}: {made} of {len(pictures.numbers)} frames rendered again")
 
 
-def _crop_or_error(seen: messages.Inspected, order: Order) -> tuple[float, float, float]:
-    name = Path(order.portrait).name
-    if seen.crop is not None:
-        return seen.crop
+def _no_crop(seen: messages.Inspected, order: Order) -> InputError:
+    name, hint = Path(order.portrait).name, "Set the crop by hand"
     if seen.faces:
-        raise SeveralFaces(
-            f"{name} was changed and shows {len(seen.faces)} faces now", hint="Set the crop by hand"
-        )
-    raise NoFace(f"{name} was changed and no face is found in it now", hint="Set the crop by hand")
+        return SeveralFaces(f"{name} was changed and shows {len(seen.faces)} faces now", hint)
+    return NoFace(f"{name} was changed and no face is found in it now", hint)
 
 
 def _outcome(text: str, warnings: Sequence[str]) -> Outcome:
@@ -224,7 +206,9 @@ def _make_pictures(
         for _ in waiting:
             if len(arrived) > shown:
                 shown = len(arrived)
-                landing.show_take(order, pictures, _run_length(pictures.numbers, arrived) if fresh else total)
+                there = _run_length(pictures.numbers, arrived) if fresh else total
+                if there:
+                    landing.show_take(order, pictures, there)
             yield
         if hold and (order.folder / rest_file).exists():
             record.note(rest, at_rest, rest_look)
@@ -239,7 +223,6 @@ def _make_pictures(
         (order.folder / "decode.npz").unlink(missing_ok=True)
         landing.refresh_take(order)
     landing.show_take(order, pictures, total)
-    push_undo("EDTalk: Show Take")
     return len(arrived)
 
 
