@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A loaded model that does nothing twice: pictures -> weights, weights -> frames.
 
-    engine = Engine.from_checkpoint(path)          # device chosen here, once
+    engine = Engine.from_checkpoint(path)          # device and precision chosen here, once
     source = engine.prepare(portrait)              # latent, features, once per portrait
     for frame in engine.decode(source, weights):   # one decoder pass per frame
         frame.image, frame.flow, frame.mask
@@ -10,10 +10,14 @@ Once per load: equalised weights are multiplied out, the bank is made orthonorma
 is folded into one matrix.  Once per portrait: the encoder, and all of the expression modules that does
 not depend on the expression.
 
-A frame depends on its own weights and the source alone.  A CPU decodes one frame at a time: batches
-would save it little, and the place in a batch decides which vector lane rounds a value how.  So there a
-frame's bits never change.  Accelerators decode full batches (the last one is filled up with its last
-frame), so that neighbours change nothing; another batch size differs by float rounding.
+A frame depends on its own weights and the source alone.  A CPU decodes one frame at a time, by
+`core.fast`: batches would save it little, and the place in a batch decides which vector lane rounds a
+value how.  So there a frame's bits never change.  Accelerators run the plain decoder on full batches (the
+last one is filled up with its last frame), so that neighbours change nothing; another batch size differs
+by float rounding.
+
+Precision "exact" is float32 throughout; "fast" lets convolutions run in bfloat16 where the device has it in
+hardware (AVX512-BF16, AMX, CUDA), and is the same elsewhere.  Latents and weights are always float32.
 
 Shapes: N frames, S side of the picture, D latent, C channels, h w sides of a level.
 """
@@ -24,7 +28,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +36,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint
+from core.fast import FastDecoder, has_bfloat16
 from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
 from core.models.decoder import Decoded, SourceLevel
@@ -39,6 +44,7 @@ from core.models.layers import bake
 from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel
 from core.wire.errors import BadMotion
 
+Precision = Literal["exact", "fast"]
 T = TypeVar("T", bound=np.generic)
 Weights = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
@@ -84,8 +90,10 @@ class Engine:
         channels: Sequence[Channel] = DEFAULT_CHANNELS,
         emotions: Mapping[str, Sequence[float]] | None = None,
         audio_to_mouth: AudioToMouth | None = None,
+        precision: Precision = "fast",
     ) -> None:
         self.device = choose_device(str(device))
+        self.precision = precision
         self.config = model.config
         self.size = model.config.size
         self.checkpoint_id = checkpoint_id
@@ -103,8 +111,15 @@ class Engine:
             if self.device.type == "cpu" and model.config.rules.portrait
             else torch.contiguous_format
         )
-        self._model = model.to(self.device).to(memory_format=self._layout)  # type: ignore[call-overload]
-        self.batch = 1 if self.device.type == "cpu" else 16
+        model = model.to(self.device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._encoder, self._bank = model.encoder, model.bank
+        on_cpu, fast = self.device.type == "cpu", precision == "fast"
+        half = fast and has_bfloat16()
+        self._decoder = (
+            FastDecoder(model.decoder, torch.bfloat16 if half else torch.float32) if on_cpu else model.decoder
+        )
+        self._autocast = fast and self.device.type == "cuda"
+        self.batch = 1 if on_cpu else 16
         sizes = (model.config.mouth, model.config.pose, model.config.expression)
         self._columns = np.concatenate(
             [
@@ -114,7 +129,9 @@ class Engine:
         )
 
     @classmethod
-    def from_checkpoint(cls, path: Path | str | None = None, device: str = "auto") -> Engine:
+    def from_checkpoint(
+        cls, path: Path | str | None = None, device: str = "auto", precision: Precision = "fast"
+    ) -> Engine:
         """Load a checkpoint, ours or a published one; None is the model that comes with the product.
 
         Raises:
@@ -122,7 +139,9 @@ class Engine:
         """
         loaded = checkpoint.load(path or checkpoint.default_checkpoint())
         meta = loaded.meta
-        return cls(loaded.model, device, meta.id, meta.channels, meta.emotions, loaded.audio_to_mouth)
+        return cls(
+            loaded.model, device, meta.id, meta.channels, meta.emotions, loaded.audio_to_mouth, precision
+        )
 
     def prepare(self, portrait: Pictures) -> Source:
         """Encode a portrait, uint8 [S,S,3] RGB."""
@@ -169,12 +188,12 @@ class Engine:
 
     @torch.inference_mode()
     def _encode(self, picture: Tensor) -> tuple[Tensor, list[SourceLevel]]:
-        latent, features = self._model.encoder(picture)
-        return latent, self._model.decoder.prepare(features)
+        latent, features = self._encoder(picture)
+        return latent, self._decoder.prepare(features)
 
     @torch.inference_mode()
     def _latent(self, pictures: Tensor) -> Tensor:
-        latent: Tensor = self._model.encoder(pictures)[0]
+        latent: Tensor = self._encoder(pictures)[0]
         return latent
 
     @torch.inference_mode()
@@ -184,11 +203,11 @@ class Engine:
 
     @torch.inference_mode()
     def _decode(self, source: Source, weights: Weights) -> Decoded:
-        bank = self._model.bank
         banked = torch.from_numpy(weights).to(self.device)
-        expression = bank.expression(banked) if self.config.enhance else None
-        latent = source.latent + bank(banked)
-        decoded: Decoded = self._model.decoder.decode(latent, source.levels, expression, source.portrait)
+        expression = self._bank.expression(banked) if self.config.enhance else None
+        latent = source.latent + self._bank(banked)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+            decoded: Decoded = self._decoder.decode(latent, source.levels, expression, source.portrait)
         return decoded
 
     def _to_channels(self, weights: Tensor) -> Weights:

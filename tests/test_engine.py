@@ -12,6 +12,9 @@ import torch
 
 from core import checkpoint
 from core.engine import Engine, choose_device
+from core.fast import FastDecoder
+from core.models.decoder import Enhance
+from core.models.encoder import Encoder
 from core.wire.channels import EMOTIONS
 from core.wire.errors import BadMotion
 from tests import small
@@ -33,7 +36,7 @@ def images(engine: Engine, weights: np.ndarray, batch: int | None = None) -> np.
 @pytest.mark.parametrize(("arithmetic", "expression"), [("published", 10), ("published", 0), ("clean", 10)])
 def test_the_engine_says_what_the_plain_network_says(arithmetic: str, expression: int) -> None:
     net = small.model(arithmetic, expression=expression)
-    engine = Engine(net, "cpu")
+    engine = Engine(net, "cpu", precision="exact")
     weights = small.weights(5)
     source = engine.prepare(small.levels()[0])
     with torch.inference_mode():
@@ -69,7 +72,7 @@ def test_on_a_cpu_a_frame_never_changes_a_bit(arithmetic: str) -> None:
 def test_on_an_accelerator_a_frame_does_not_depend_on_its_neighbours(arithmetic: str) -> None:
     if choose_device().type == "cpu":
         pytest.skip("no CUDA or MPS device here")
-    engine = Engine(small.model(arithmetic))
+    engine = Engine(small.model(arithmetic), precision="exact")
     weights = small.weights(19)
     order = np.random.default_rng(3).permutation(19)
     together = images(engine, weights, 16)
@@ -80,25 +83,40 @@ def test_on_an_accelerator_a_frame_does_not_depend_on_its_neighbours(arithmetic:
         assert np.abs(shuffled - images(engine, weights, batch)[order]).max() < LEVEL / 100
 
 
-def test_a_source_is_encoded_once_and_each_frame_costs_one_decoder_pass() -> None:
-    engine = Engine(small.model("clean"), "cpu")
-    model, ran = engine._model, []
-    model.encoder.register_forward_hook(lambda *_: ran.append("encoder"))
-    model.decoder.conv.register_forward_hook(lambda *_: ran.append("decoder"))
-    for level in model.decoder.ordered:
-        level.enhance.conv2.register_forward_hook(lambda *_: ran.append("enhance"))
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fills with the large parts of the network, as they run."""
+    ran: list[str] = []
+
+    def watch(kind: type, name: str) -> None:
+        run = getattr(kind, name)
+
+        def noted(*given: object) -> object:
+            ran.append(kind.__name__)
+            return run(*given)
+
+        monkeypatch.setattr(kind, name, noted)
+
+    watch(Encoder, "forward")
+    watch(Enhance, "normalise")
+    watch(FastDecoder, "decode")
+    return ran
+
+
+def test_a_source_is_encoded_once_and_each_frame_costs_one_decoder_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine, ran = Engine(small.model("clean"), "cpu"), counted(monkeypatch)
     source = engine.prepare(small.levels()[0])
-    assert ran == ["encoder"] + ["enhance"] * 3
+    assert ran == ["Encoder"] + ["Enhance"] * 3
     ran.clear()
     list(engine.decode(source, small.weights(10)))
-    assert ran == ["decoder"] * 10
+    assert ran == ["FastDecoder"] * 10
 
 
-def test_frames_come_as_they_are_finished() -> None:
+def test_frames_come_as_they_are_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(small.model("clean"), "cpu")
-    ran: list[int] = []
-    engine._model.decoder.conv.register_forward_hook(lambda *_: ran.append(1))
-    frames = engine.decode(engine.prepare(small.levels()[0]), small.weights(12))
+    source, ran = engine.prepare(small.levels()[0]), counted(monkeypatch)
+    frames = engine.decode(source, small.weights(12))
     next(frames)
     assert len(ran) == 1
     assert not torch.is_inference_mode_enabled()  # the caller's work is the caller's
