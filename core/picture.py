@@ -108,9 +108,10 @@ def from_model(values: NDArray[Any], depth: int = 8) -> Levels:
     A fixed map, clamped to [-1, 1]: 0 is level 128 of 255, or 32768 of 65535.
     """
     half = 127.5 if depth == 8 else 32767.5
-    clamped: NDArray[Any] = np.clip(np.asarray(values, np.float32 if depth == 8 else np.float64), -1.0, 1.0)
-    levels: Levels = np.floor(clamped * half + (half + 0.5)).astype(np.uint8 if depth == 8 else np.uint16)
-    return np.ascontiguousarray(np.moveaxis(levels, -3, -1))
+    scaled: NDArray[Any] = np.clip(np.asarray(values, np.float32 if depth == 8 else np.float64), -1.0, 1.0)
+    scaled *= half
+    scaled += half + 0.5  # at least a half, so that cutting off rounds down
+    return np.ascontiguousarray(np.moveaxis(scaled.astype(np.uint8 if depth == 8 else np.uint16), -3, -1))
 
 
 def published_picture(levels: Levels, size: int = 256) -> NDArray[np.float32]:

@@ -17,8 +17,9 @@ A track that ends before the take does is held for a moment and then returns sof
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,16 @@ from core.wire.errors import BadMotion, CheckpointError, InputError
 if TYPE_CHECKING:
     from core.engine import Engine, Frame
 
-__all__ = ["Analysis", "Composite", "Portrait", "Progress", "analyze", "decode", "prepare_portrait"]
+__all__ = [
+    "Analysis",
+    "Composite",
+    "Portrait",
+    "Progress",
+    "analyze",
+    "decode",
+    "prepare_portrait",
+    "unfinished",
+]
 
 HOLD, RETURN = 0.3, 1.0  # seconds that a finished track is held, and takes to return to the portrait
 SILENT = 1e-3  # peak amplitude
@@ -105,6 +115,25 @@ def decode(
 ) -> Iterator[tuple[int, Picture]]:
     """Frames of motion, one after the other as they are finished: (frame number, picture).
 
+    The arguments are those of `unfinished`.
+    """
+    frames = unfinished(engine, portrait, motion, numbers, size, composite, detail_transfer, depth, batch)
+    return ((number, finish()) for number, finish in frames)
+
+
+def unfinished(
+    engine: Engine,
+    portrait: Portrait,
+    motion: Motion,
+    numbers: Sequence[int] | None = None,
+    size: int = 512,
+    composite: Composite = "crop",
+    detail_transfer: bool = True,
+    depth: int = 8,
+    batch: int | None = None,
+) -> Iterator[tuple[int, Callable[[], Picture]]]:
+    """Frames as the network leaves them: (frame number, what makes it a picture, on any thread, once).
+
     numbers          which frames; None is all of them. A frame is the same whichever others are asked for
     size             side of the picture for "crop"; "paste" is the whole portrait at its own size
     detail_transfer  carry the portrait's own detail over, see `core.detail`
@@ -123,13 +152,12 @@ def decode(
     whole = portrait.picture.to_depth(depth)
     labels = motion.frames[rows].tolist()
 
-    def frames() -> Iterator[tuple[int, Picture]]:
-        decoded = engine.decode(portrait.source, motion.weights[rows], batch)
-        for number, frame in zip(labels, decoded):
-            picture = _finished(frame, portrait, side, detail_transfer, paste, depth)
-            yield number, face.paste_back(whole, picture, portrait.crop) if paste else picture
+    def finish(frame: Frame) -> Picture:
+        picture = _finished(frame, portrait, side, detail_transfer, paste, depth)
+        return face.paste_back(whole, picture, portrait.crop) if paste else picture
 
-    return frames()
+    decoded = engine.decode(portrait.source, motion.weights[rows], batch)
+    return ((number, partial(finish, frame)) for number, frame in zip(labels, decoded))
 
 
 # --- analyzing -----------------------------------------------------------------------

@@ -48,16 +48,18 @@ class Portrait:
         engine's device."""
         import torch
 
-        if size not in self._sharp:
-            if len(self._sharp) >= 2:  # the size being rendered, and the preview's
-                self._sharp.pop(next(iter(self._sharp)))
+        sharp = self._sharp.get(size)  # one look: frames are finished on several threads
+        if sharp is None:
             cut = pictures.crop(self.picture, self.crop, size)
             planes = pictures.to_model(cut.rgb)
             if cut.alpha is not None:
                 alpha = cut.alpha.astype(np.float32) / np.iinfo(cut.alpha.dtype).max
                 planes = np.concatenate([planes, alpha[None]])
-            self._sharp[size] = torch.from_numpy(planes)[None].to(self.source.portrait.device)
-        return self._sharp[size]
+            sharp = torch.from_numpy(planes)[None].to(self.source.portrait.device)
+            for other in list(self._sharp)[:-1]:  # kept are two: the size being rendered, and the preview's
+                self._sharp.pop(other, None)
+            self._sharp[size] = sharp
+        return sharp
 
 
 def prepare_portrait(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames go to disk beside the decoding: compressing a picture takes about as long as a decoder step, and
-needs no model.
+"""Frames are finished and go to disk beside the decoding: carrying detail over and compressing take about as
+long as a decoder step, and need no model.
 
-A few threads and a bounded queue: when the disk is slower than the model, `submit` waits, so memory stays
-flat. Frames are told of in the order they were handed over, so that a picture sequence grows without gaps.
+A few threads and a bounded queue: when they are slower than the model, `submit` waits, so memory stays flat.
+Frames are told of in the order they were handed over, so that a picture sequence grows without gaps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 THREADS = 2
 WAITING = 8
-"""Pictures handed over and not yet written, at most."""
+"""Frames handed over and not yet written, at most."""
 
 
 class FrameWriter(Generic[T]):

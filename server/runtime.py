@@ -150,7 +150,7 @@ class Runtime:
         composite: Any = message.composite  # one of the two and one of the three, by the message's own rules
         form: Any = message.format
         began = time.monotonic()
-        decoded = pipeline.decode(
+        decoded = pipeline.unfinished(
             engine,
             portrait,
             motion,
@@ -164,17 +164,17 @@ class Runtime:
         numbers = [*holds, *motion.frames.tolist()]
         claim(naming, _identity(message, portrait, engine), numbers, message.overwrite)
 
-        def write(number: int, picture: Picture) -> None:
-            image.write(naming.path(number), picture, form)
+        def write(number: int, finish: Callable[[], Picture]) -> None:
+            image.write(naming.path(number), finish(), form)
 
         def written(number: int) -> None:
             report.frame(number, naming.path(number))
 
         with FrameWriter(write, written) as writer:
             for number in holds:
-                writer.submit(number, portrait.untouched(message.size, composite, depth))
-            for done, (number, picture) in enumerate(decoded):
-                writer.submit(number, picture)
+                writer.submit(number, lambda: portrait.untouched(message.size, composite, depth))
+            for done, (number, finish) in enumerate(decoded):
+                writer.submit(number, finish)
                 report.progress("Decoding", done + 1, len(motion))
                 report.breathe()
         seconds = max(time.monotonic() - began, 1e-6)
