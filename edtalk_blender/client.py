@@ -246,7 +246,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 code = self._process.wait()
-        why = {None: "", 0: ""}.get(code, f" (exit status {code})")
+        why = f" (exit status {code})" if code else ""
         for pending in self._open.values():
             pending.settle(
                 None,

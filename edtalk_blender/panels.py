@@ -7,6 +7,8 @@ weights, what comes out, the server. While a job runs the buttons make way for i
 
 from __future__ import annotations
 
+import textwrap
+
 import bpy
 
 from ..core.wire.channels import BANKS
@@ -32,7 +34,7 @@ class EDTalkPanel:
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings, face = settings_of(context), rig.active_face(context)
-        _draw_lamp(layout, face)
+        _draw_lamp(layout, face, _letters(context))
         _draw_source(layout, settings)
         _draw_take(layout, settings)
         _draw_output(layout, settings)
@@ -42,14 +44,14 @@ class EDTalkPanel:
         _draw_server(layout)
 
 
-def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None) -> None:
+def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letters: int) -> None:
     """Green, yellow or red, with words; the last outcome stays until the next job."""
     last = jobs.last()
     if last is not None and last.level != "INFO":
         icon = "ERROR" if last.level == "ERROR" else "INFO"
         box = layout.box().column(align=True)
         box.alert = last.level == "ERROR"
-        for number, line in enumerate(_wrapped(jobs.sentence(last))):
+        for number, line in enumerate(_wrapped(jobs.sentence(last), letters)):
             box.label(text=line, icon=icon if number == 0 else "BLANK1")
     if face is None or not face.edtalk.take.name:
         return
@@ -166,14 +168,14 @@ def _draw_server(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.copy_server_command")
 
 
-def _wrapped(text: str, width: int = 42) -> list[str]:
+def _letters(context: bpy.types.Context) -> int:
+    """How many letters beside an icon fit into the sidebar."""
+    return max(20, int((context.region.width / context.preferences.system.ui_scale - 60) / 6.5))
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
     """Labels do not wrap in Blender, so a sentence is broken by hand."""
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) >= width and lines[-1]:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines[:8]
+    return textwrap.wrap(text, letters)[:10]
 
 
 class EDTALK_PT_view3d(EDTalkPanel, bpy.types.Panel):
