@@ -11,6 +11,8 @@ Legend: N samples at 16 kHz, T steps of 1/25 s (640 samples).
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,26 +47,34 @@ def load_audio(path: str | Path) -> NDArray[Any]:
         samples = _read_container(path)
     if len(samples) == 0:
         raise UnreadableAudio(f"{path.name} holds no sound", hint="Export the sound again")
-    return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _read_sound(path: Path) -> NDArray[Any] | None:
-    """What libsndfile makes of the file, None when it is not one of its formats."""
-    import librosa
-    import soundfile
+    """What libsndfile makes of the file, None when it is not one of its formats.
 
+    Read and resampled in blocks: what stays in memory is the result, 4 MB a minute.
+    """
+    import soundfile
+    import soxr
+
+    sound, read = bytearray(), 0
     try:
         with soundfile.SoundFile(path) as file:
             rate, announced = file.samplerate, file.frames
-            blocks = [block.mean(axis=1) for block in file.blocks(1 << 18, dtype="float32", always_2d=True)]
+            resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32") if rate != RATE else None
+            for block in file.blocks(1 << 18, dtype="float32", always_2d=True):
+                mono = block.mean(axis=1)
+                read += len(mono)
+                sound += (mono if resampler is None else resampler.resample_chunk(mono)).tobytes()
     except (soundfile.LibsndfileError, TypeError):  # TypeError: the name says "headerless samples"
         return None
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if len(samples) < announced or _riff_is_short(path):
+    if read < announced or _riff_is_short(path):
         raise UnreadableAudio(f"{path.name} is cut off", hint="Copy or export the file again")
-    if rate != RATE and len(samples):
-        samples = librosa.resample(samples, orig_sr=rate, target_sr=RATE)
-    return np.asarray(samples, np.float32)
+    if resampler is not None and read:
+        sound += resampler.resample_chunk(np.zeros(0, np.float32), last=True).tobytes()
+        sound += bytes(max(0, 4 * math.ceil(read * RATE / rate) - len(sound)))
+    return np.frombuffer(sound, np.float32)
 
 
 def _riff_is_short(path: Path) -> bool:
@@ -79,6 +89,7 @@ def _riff_is_short(path: Path) -> bool:
 def _read_container(path: Path) -> NDArray[Any]:
     import av
 
+    sound = bytearray()
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -86,15 +97,15 @@ def _read_container(path: Path) -> NDArray[Any]:
                     f"{path.name} has no sound in it", hint="Choose a sound file, or a video with sound"
                 )
             resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            frames += resampler.resample(None)
+            for frame in itertools.chain(container.decode(audio=0), [None]):
+                for part in resampler.resample(frame):
+                    sound += np.asarray(part.to_ndarray(), np.float32).tobytes()
     except av.FFmpegError as error:
         raise UnreadableAudio(
             f"{path.name} could not be read as sound ({error.strerror})",
             hint="Use WAV, FLAC, OGG, MP3 or a video file with sound",
         ) from error
-    parts = [np.asarray(frame.to_ndarray(), np.float32).reshape(-1) for frame in frames]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return np.frombuffer(sound, np.float32)
 
 
 def step_count(samples: NDArray[Any], kind: str) -> int:

@@ -81,9 +81,11 @@ def loudness(samples: NDArray[np.float32], count: int, rate: int = 16000) -> NDA
     """[count] loudness of each step, 0 to 1, smoothed over some 0.2 s; 1 is the recording's own loud
     voice."""
     step = rate // STEPS_PER_SECOND
-    padded = np.zeros(count * step, np.float32)
-    padded[: min(len(samples), len(padded))] = samples[: len(padded)]
-    power = np.sqrt((padded.reshape(count, step).astype(np.float64) ** 2).mean(axis=1))
+    power = np.zeros(count)
+    for first in range(0, count, 1000):  # an hour of sound is not squared at once
+        part = samples[first * step : min(first + 1000, count) * step].astype(np.float64)
+        part = np.pad(part, (0, -len(part) % step)).reshape(-1, step)
+        power[first : first + len(part)] = np.sqrt((part**2).mean(axis=1))
     width = np.hanning(9)
     power = np.convolve(power, width / width.sum(), "same")[:count] if count >= 9 else power
     top = float(np.percentile(power, 95))

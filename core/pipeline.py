@@ -176,7 +176,7 @@ def _listen(
         )
     tell("listen", 0, 1)
     samples = load_audio(path)
-    if float(np.abs(samples).max()) < SILENT:
+    if max(float(samples.max()), -float(samples.min())) < SILENT:
         warnings.append(f"{path.name} is silent, so the mouth will hardly move")
     mouth = mouth_from_audio(engine.audio_to_mouth, samples)
     tell("listen", 1, 1)

@@ -171,3 +171,13 @@ def test_published_steps_are_whole_and_clean_steps_cover_the_last_sound(
 def test_a_sound_shorter_than_a_step_is_refused_in_milliseconds(kind: str) -> None:
     with pytest.raises(UnreadableAudio, match="lasts 20 ms, less than one step"):
         audio.step_count(np.zeros(320, np.float32), kind)
+
+
+def test_a_long_sound_is_resampled_in_blocks_as_in_one_piece(tmp_path: Path) -> None:
+    import librosa
+
+    samples = np.random.default_rng(0).normal(size=3 * (1 << 18) + 77).astype(np.float32) * 0.1
+    for rate in (22050, 44100):
+        soundfile.write(tmp_path / "long.wav", samples, rate, subtype="FLOAT")
+        whole = librosa.resample(samples, orig_sr=rate, target_sr=audio.RATE)
+        np.testing.assert_allclose(audio.load_audio(tmp_path / "long.wav"), whole, atol=1e-6)
