@@ -42,6 +42,13 @@ def load_audio(path: str | Path) -> NDArray[Any]:
         )
     if path.stat().st_size == 0:
         raise UnreadableAudio(f"{path.name} is empty", hint="Export the sound again")
+    try:
+        short = _wav_is_short(path) or _mp3_is_short(path)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UnreadableAudio(f"{path.name} cannot be opened: {why}", hint="Choose another file") from error
+    if short:
+        raise _cut_off(path)
     samples = _read_sound(path)
     if samples is None:
         samples = _read_container(path)
@@ -69,21 +76,43 @@ def _read_sound(path: Path) -> NDArray[Any] | None:
                 sound += (mono if resampler is None else resampler.resample_chunk(mono)).tobytes()
     except (soundfile.LibsndfileError, TypeError):  # TypeError: the name says "headerless samples"
         return None
-    if read < announced or _riff_is_short(path):
-        raise UnreadableAudio(f"{path.name} is cut off", hint="Copy or export the file again")
+    if read < announced:
+        raise _cut_off(path)
     if resampler is not None and read:
         sound += resampler.resample_chunk(np.zeros(0, np.float32), last=True).tobytes()
         sound += bytes(max(0, 4 * math.ceil(read * RATE / rate) - len(sound)))
     return np.frombuffer(sound, np.float32)
 
 
-def _riff_is_short(path: Path) -> bool:
+def _cut_off(path: Path) -> UnreadableAudio:
+    return UnreadableAudio(f"{path.name} is cut off", hint="Copy or export the file again")
+
+
+def _wav_is_short(path: Path) -> bool:
     """Whether a WAV file ends before its header says; libsndfile passes over that in silence."""
     with path.open("rb") as file:
         head = file.read(12)
     size = int.from_bytes(head[4:8], "little")
     streamed = size in (0, 0xFFFFFFFF)  # written through a pipe, length never filled in
     return head[:4] == b"RIFF" and head[8:] == b"WAVE" and not streamed and size + 8 > path.stat().st_size + 1
+
+
+def _mp3_is_short(path: Path) -> bool:
+    """Whether an MP3 file lacks a part of the bytes that its first frame announces (the Xing header, which
+    encoders write); libsndfile would give silence in their place. Without that header nobody can tell.
+    """
+    with path.open("rb") as file:
+        head = file.read(10)
+        tag = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(head[6:])))
+        start = 10 + tag if head[:3] == b"ID3" else 0
+        file.seek(start)
+        frame = file.read(64).ljust(80, b"\0")
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if frame[:1] != b"\xff" or at < 0 or not frame[at + 7] & 2:
+        return False
+    place = at + (12 if frame[at + 7] & 1 else 8)  # a count of frames may stand before the count of bytes
+    announced = int.from_bytes(frame[place : place + 4], "big")
+    return announced * 0.99 > path.stat().st_size - start  # players, too, let pass what is within a hundredth
 
 
 def _read_container(path: Path) -> NDArray[Any]:

@@ -265,7 +265,6 @@ _OTHER = "it belongs to another version of the network"
 
 def _is_pickle(path: Path) -> bool:
     """Zip archives and bare pickles, as torch.save writes them."""
-    with path.open("rb") as file:
-        start = file.read(9)
+    start = published.first_bytes(path)
     # safetensors begins with a length, which may look like anything, and a brace
-    return start[8:] != b"{" and start.startswith((b"PK", b"\x80"))
+    return start[8:9] != b"{" and start.startswith((b"PK", b"\x80"))

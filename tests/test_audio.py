@@ -123,6 +123,20 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) ->
         audio.load_audio(tmp_path / name)
 
 
+@pytest.mark.parametrize("tagged", [False, True])
+def test_a_truncated_mp3_is_refused_when_it_says_how_long_it_is(tmp_path: Path, tagged: bool) -> None:
+    path, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 32000)
+    soundfile.write(path, noise, 16000)  # with a Xing header
+    tag = b"ID3\x04\0\0" + bytes([0, 0, 2, 100]) + bytes(2 * 128 + 100)
+    data = (tag if tagged else b"") + path.read_bytes()
+    path.write_bytes(data)
+    assert len(audio.load_audio(path)) == pytest.approx(32000, abs=2400)
+    cut.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.raises(UnreadableAudio, match=r"cut\.mp3 is cut off"):
+        audio.load_audio(cut)
+
+
 @pytest.mark.parametrize("name", ["piped.wav", "piped.flac"])
 def test_a_file_written_through_a_pipe_is_read_to_its_end(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
