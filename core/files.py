@@ -9,11 +9,15 @@ becomes one sentence.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.wire.errors import OutputBlocked
+
+PATIENCE = 1.0
+"""Seconds in which another program may let go of a file that is to be replaced."""
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as error:
         raise OutputBlocked(
             f"{path} could not be written: {_reason(error)}", hint="Choose another output folder"
@@ -42,9 +46,21 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _replace(temporary: Path, path: Path) -> None:
+    """Windows does not let a file be replaced while a viewer or a virus scanner has it open."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if not path.is_file() or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
 def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "its folder does not exist"
     if isinstance(error, PermissionError):
-        return "writing there is not allowed"
+        return "writing there is not allowed, or another program has the file open"
     return (error.strerror or str(error)).lower()

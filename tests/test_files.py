@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import files
 from core.files import written_whole
 from core.wire.errors import OutputBlocked
 
@@ -47,6 +48,38 @@ def test_a_full_disk_and_a_locked_folder_are_one_sentence(tmp_path: Path, number
         temporary.write_bytes(b"half")
         raise OSError(number, os.strerror(number))
     assert caught.value.hint and names(tmp_path) == []
+
+
+def test_a_file_that_somebody_reads_is_replaced_when_they_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, real, refused = tmp_path / "frame.png", os.replace, [True, True]
+
+    def as_on_windows(source: Path, to: Path) -> None:
+        if refused and refused.pop():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        real(source, to)
+
+    target.write_bytes(b"older")
+    monkeypatch.setattr(os, "replace", as_on_windows)
+    with written_whole(target) as temporary:
+        temporary.write_bytes(b"newer")
+    assert target.read_bytes() == b"newer" and names(tmp_path) == ["frame.png"] and not refused
+
+
+def test_a_file_that_somebody_keeps_open_is_one_sentence_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_on_windows(source: Path, to: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    target = tmp_path / "frame.png"
+    target.write_bytes(b"older")
+    monkeypatch.setattr(os, "replace", as_on_windows)
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    with pytest.raises(OutputBlocked, match="another program"), written_whole(target) as temporary:
+        temporary.write_bytes(b"newer")
+    assert target.read_bytes() == b"older" and names(tmp_path) == ["frame.png"]
 
 
 def test_a_file_where_a_folder_should_be_is_one_sentence(tmp_path: Path) -> None:
