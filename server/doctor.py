@@ -9,6 +9,7 @@ Exit code 0: everything that is needed is here. 1: something is missing; the lin
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -28,6 +29,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
     "numpy": ("numpy",),
     "librosa": ("librosa",),
+    "soxr": ("soxr",),
+    "soxr": ("soxr",),
     "soundfile": ("soundfile",),
     "av": ("av",),
     "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
@@ -39,11 +42,11 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `remedy` is what to do when it is not `fine`."""
+    """One line of the report; `remedy` is what to do when it is not `fine`. None: not amiss, but worth knowing."""
 
     name: str
     value: str
-    fine: bool = True
+    fine: bool | None = True
     remedy: str = ""
 
 
@@ -59,9 +62,10 @@ def run(options: argparse.Namespace) -> int:
 def tell(findings: Iterator[Finding]) -> int:
     """Print findings as they come, then what to do; 1 when one of them is not fine."""
     remedies: list[str] = []
+    marks = {True: "ok  ", None: "note", False: "MISS"}
     for finding in findings:
-        print(f"{'ok  ' if finding.fine else 'MISS'}  {finding.name:<12} {finding.value}", flush=True)
-        if not finding.fine and finding.remedy not in remedies:
+        print(f"{marks[finding.fine]}  {finding.name:<12} {finding.value}", flush=True)
+        if finding.fine is False and finding.remedy not in remedies:
             remedies.append(finding.remedy)
     print("\nEverything that is needed is here." if not remedies else "\nTo do:")
     for remedy in remedies:
@@ -91,9 +95,14 @@ def examine() -> Iterator[Finding]:
 
 
 def _library(module: str, names: tuple[str, ...]) -> Finding:
-    remedy = f'"{sys.executable}" -m pip install -r "{REQUIREMENTS}"'
+    pip = f'"{sys.executable}" -m pip install'
     if importlib.util.find_spec(module) is None:
-        return Finding(module, "is not installed", False, remedy)
+        return Finding(module, "is not installed", False, f'{pip} -r "{REQUIREMENTS}"')
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # half-removed packages, system libraries that lack: any kind
+        why = " ".join(str(error).split())[:200]
+        return Finding(module, f"does not start: {why}", False, f"{pip} --force-reinstall {names[0]}")
     for name in names:
         try:
             return Finding(module, importlib.metadata.version(name))
@@ -115,7 +124,7 @@ def _with_runtime() -> Iterator[Finding]:
         size = f"{found['size']} x {found['size']}"
         yield Finding("checkpoint", f"{found['id']}, {size}, {found['licence']}{shipped} ({found['path']})")
     for warning in hello.warnings:
-        yield Finding("note", warning)
+        yield Finding("checkpoint", warning, None)
     if not embedded:
         yield Finding(
             "checkpoint",

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the computer has: free memory of the device the model runs on."""
+"""What the computer has: free memory of the device the model runs on, and what measurements are read with."""
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def free_memory_mb(device: str) -> int:
@@ -45,3 +48,45 @@ def _windows() -> int:
     if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined]
         return 0
     return int(status.free) >> 20
+
+
+def peak_memory_mb(process: int) -> int:
+    """The most memory a process has had in megabytes, 0 where the system does not say (all but Linux)."""
+    try:
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) >> 10
+    except OSError:
+        pass
+    return 0
+
+
+def about() -> dict[str, Any]:
+    """What measurements on this computer should be read with; loads torch."""
+    import torch
+
+    from core.fast import has_bfloat16
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = {
+        "processor": _processor(),
+        "cores in use": usable,
+        "threads": torch.get_num_threads(),
+        "bfloat16 in hardware": "yes" if has_bfloat16() else "no",
+        "system": platform.platform(aliased=True, terse=True),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        told = dict(line.split(":", 1) for line in lines if ":" in line)
+        told = {key.strip(): value.strip() for key, value in told.items()}
+        return f"{told['model name']} (family {told['cpu family']}, model {told['model']})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()

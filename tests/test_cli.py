@@ -249,16 +249,7 @@ def test_convert_says_what_is_wrong_with_a_file_and_keeps_an_existing_one(
     assert "already there" in capsys.readouterr().err and out.read_bytes() == b"precious"
 
 
-# --- bench, serve ---
-
-
-def test_bench_measures_every_job(source: list[str], voice: Path, capsys: Say) -> None:
-    arguments = [*source[:-2], "--audio", str(voice), "--frames", "2", "--quiet"]
-    assert cli.main(["bench", *arguments]) == 0
-    shown = capsys.readouterr().out
-    assert all(
-        word in shown for word in ("device", "start", "analysis", "decode 1024 with detail", "preview")
-    )
+# --- serve ---
 
 
 def test_edtalk_serve_is_the_server(tmp_path: Path) -> None:

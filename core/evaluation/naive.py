@@ -72,7 +72,7 @@ def encode(model: EDTalk, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
 def decode(model: EDTalk, latent: Tensor, features: list[Tensor], expression: Tensor | None) -> Tensor:
     """-> the picture [1,3,S,S]."""
     x = styled(model.decoder.conv, model.decoder.start, latent)
-    logits = colour = torch.zeros(1, 3, 4, 4)
+    logits = colour = latent.new_zeros(1, 3, 4, 4)
     for level, feature in zip(model.decoder.ordered, features, strict=True):
         if level.enhance is not None and expression is not None:
             feature = enhance(level.enhance, feature, expression)
@@ -151,7 +151,7 @@ def active(x: Tensor, layer: Equalised) -> Tensor:
 
 def filtered(x: Tensor, padding: tuple[int, int], gain: float = 1.0) -> Tensor:
     """The 1-3-3-1 filter over every channel as a picture of its own, [B,C,h,w] -> [B,C,h',w']."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device)
     kernel = torch.outer(taps, taps)[None, None] * (gain / 64)
     batch, channels, height, width = x.shape
     before, after = padding
