@@ -37,13 +37,13 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for q in range(2):  # a point at x in the driving picture was at x + (source shift - driving shift)
             flow[k, q, ..., 0] = x + (shift[pair[k, q]] - shift[k]) * 2 / SIDE
             flow[k, q, ..., 1] = y
-    pose = np.zeros((n, 6), np.float32)
-    pose[:, 3] = shift * 2 / SIDE / 5
+    mouth = np.zeros((n, 12), np.float32)
+    mouth[:, 10] = shift / 8  # jaw_side, which a mirror turns round as it does the picture
     arrays = {
         "image": image,
         "identity": np.arange(n, dtype=np.int32) // FRAMES,
-        "pose": pose,
-        "mouth": np.zeros((n, 12), np.float32),
+        "pose": np.zeros((n, 6), np.float32),
+        "mouth": mouth,
         "expression": np.zeros((n, 10), np.float32),
         "pair": pair,
         "flow": flow,
@@ -72,15 +72,17 @@ def test_the_flow_of_a_pair_carries_the_source_onto_the_driving_picture(shards: 
 
 
 def test_a_small_set_begins_to_be_learnt_by_heart(shards: Path, tmp_path: Path) -> None:
-    loop = LoopSettings(steps=60, learning_rate=0.004, warmup=5, save_every=60, log_every=10, ema=0.9)
-    settings = encoder_generator.Settings(shards, shards, tmp_path, size=32, latent=48, batch=6, loop=loop)
+    loop = LoopSettings(steps=120, learning_rate=0.005, warmup=5, save_every=120, log_every=20, ema=0.9)
+    settings = encoder_generator.Settings(
+        shards, shards, tmp_path, size=32, latent=40, width=0.4, batch=6, true_mouth=1.0, loop=loop
+    )
     encoder_generator.main(settings)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["l1_ratio_true"] < 0.95  # a fresh model copies the source: 1
-    assert lines[-1]["mouth_l1_ratio_true"] < 0.9
-    assert (tmp_path / "sheet_000060.png").stat().st_size > 1000
+    assert lines[-1]["l1_ratio_true"] < 0.85  # a fresh model copies the source: 1
+    assert lines[-1]["mouth_l1_ratio_true"] < 0.6
+    assert (tmp_path / "sheet_000120.png").stat().st_size > 1000
     config = encoder_generator.config_of_run(tmp_path)
-    assert (config.size, config.latent) == (32, 48)
+    assert (config.size, config.latent) == (32, 40)
 
 
 def test_copying_the_source_is_the_yardstick(shards: Path) -> None:

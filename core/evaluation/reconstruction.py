@@ -40,7 +40,7 @@ def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Re
     read: list[Tensor] = []
     by_read: list[Tensor] = []
     by_true: list[Tensor] = []
-    for k in range(0, count, chunk):
+    for k in range(0, len(batch.source), chunk):
         source, driving = batch.source[k : k + chunk], batch.driving[k : k + chunk]
         latent, features = model.encoder(source)
         weights = model.navigator(model.encoder(driving)[0])

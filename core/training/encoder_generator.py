@@ -47,6 +47,7 @@ class Settings:
     out: Path
     size: int = 64
     latent: int = 160
+    width: float = 1.0  # feature channels, as a share of ours
     batch: int = 12  # pairs a step, in each process
     threads: int = 0
     grow_from: str = ""  # a smaller run's state.pt, to grow from
@@ -66,7 +67,7 @@ class Settings:
 
 def config_of(s: Settings) -> EDTalkConfig:
     """The small model we ship: ``clean`` arithmetic, expression module at the coarse levels."""
-    channels = {res: n for res, n in CHANNELS.items() if res <= s.size}
+    channels = {res: round(s.width * n) for res, n in CHANNELS.items() if res <= s.size}
     return EDTalkConfig(size=s.size, latent=s.latent, channels=channels, arithmetic="clean", enhance=(8, 16))
 
 
