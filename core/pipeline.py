@@ -219,7 +219,8 @@ def _finished(
             large = detail.transfer(small, flow, frame.mask[None].float(), sharp[:, :3])
         else:
             large = detail.down(small, side) if side <= small.shape[-1] else detail.up(small, side)
-        large = torch.cat([large, detail.warp(sharp[:, 3:], flow)], dim=1)
+        if sharp.shape[1] > 3:
+            large = torch.cat([large, detail.warp(sharp[:, 3:], flow)], dim=1)
         if settle:
             rim = torch.from_numpy(face.rim(portrait.crop, portrait.picture.rgb.shape)).to(large.device)
             large = detail.settle(large, flow, sharp, rim)
