@@ -30,7 +30,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "numpy": ("numpy",),
     "librosa": ("librosa",),
     "soxr": ("soxr",),
-    "soxr": ("soxr",),
     "soundfile": ("soundfile",),
     "av": ("av",),
     "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
