@@ -144,7 +144,8 @@ def _parse_mix(mix: str, text: str, known: Sequence[str]) -> dict[str, float]:
         name, _, amount = (piece.strip() for piece in item.partition(":"))
         if name not in known:
             choice = ", ".join(known) or "none: this checkpoint has no emotions"
-            raise InputError(f"There is no emotion {name!r} in {text!r}", hint=f"Emotions are {choice}")
+            where = "" if name == text.strip() else f" in {text!r}"
+            raise InputError(f"There is no emotion {name!r}{where}", hint=f"Emotions are {choice}")
         intensity = _number(amount) if amount else 1.0
         if intensity is None or not 0 <= intensity <= 1:
             raise _unreadable(text, f"the intensity of {name} must lie between 0 and 1")

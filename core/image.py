@@ -139,7 +139,7 @@ def _bytes_of(path: Path) -> bytes:
             raise UnreadableImage(f"{path.name} is larger than {MOST_BYTES >> 30} GB", hint=READABLE)
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UnreadableImage(f"There is no picture {path}") from None
+        raise UnreadableImage(f"There is no picture {path}", hint="Choose the file again") from None
     except OSError as error:
         raise UnreadableImage(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from None
     if not data:

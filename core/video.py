@@ -122,7 +122,7 @@ def _opened(path: Path) -> Any:
     import av
 
     if not path.is_file():
-        raise UnreadableVideo(f"There is no clip {path}")
+        raise UnreadableVideo(f"There is no clip {path}", hint="Choose the file again")
     if not path.stat().st_size:
         raise UnreadableVideo(f"{path.name} is empty", hint="Export it again")
     try:
@@ -142,7 +142,7 @@ def _is_ffmpeg(error: Exception) -> bool:
 def _picture_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
         kind = "is a sound file" if container.streams.audio else "holds no pictures"
-        raise UnreadableVideo(f"{path.name} {kind}, not a clip")
+        raise UnreadableVideo(f"{path.name} {kind}, not a clip", hint="Choose a clip or a picture of a face")
     stream = container.streams.video[0]
     width, height = stream.codec_context.width, stream.codec_context.height
     if max(width, height) > LONGEST_SIDE:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.wire.errors import InputError
+from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
 from .redraw import draw, numbered
@@ -24,6 +24,9 @@ from .terminal import Bars, add_output, add_source, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+RESULTS = ("motion.npz", "weights.csv", "preview.mp4", "sheet.png")
+"""What it leaves beside the frames."""
 
 PREVIEW_SIDE = 1280
 """Pixels of the preview's longer side, at most; the frames keep theirs."""
@@ -54,6 +57,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.audio and not options.driving:
         raise InputError("There is nothing to move the face with", hint="Give --audio, --driving or both")
     out, runtime = Path(whole(options.out)), Runtime(options.device)
+    there = [out / name for name in RESULTS if (out / name).exists()]
+    if there and not options.overwrite:
+        raise OutputExists(f"{there[0]} is already there", hint="Choose another folder, or add --overwrite")
     with Bars(options.quiet) as report:
         analyzed = runtime.answer(
             Analyze(
@@ -80,8 +86,7 @@ def run(options: argparse.Namespace) -> int:
         show(files, rate, out, whole(options.audio or options.driving), report)
     for warning in analyzed.warnings:
         print(f"Note: {warning}")
-    made = "motion.npz, weights.csv, preview.mp4, sheet.png"
-    print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {made}")
+    print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")
     return 0
 
 

@@ -41,7 +41,8 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `remedy` is what to do when it is not `fine`. None: not amiss, but worth knowing."""
+    """One line of the report; `remedy` is what to do when it is not `fine`, which is None for what is
+    neither right nor wrong but worth knowing."""
 
     name: str
     value: str

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from core.wire.messages import COMPOSITES
+from core.wire import rules
+from core.wire.messages import COMPOSITES, Decode
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
@@ -59,6 +62,22 @@ def whole(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
+def checked(kind: Callable[[str], Any], rule: rules.Rule) -> Callable[[str], Any]:
+    """An argument's type that allows what `rule` allows, so that a wrong value is refused before any work."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        try:
+            return rule(value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
 def add_source(parser: argparse.ArgumentParser, default: str = "") -> None:
     """The portrait, and what of it the model sees; it must be given when there is no default."""
     parser.add_argument(
@@ -81,16 +100,29 @@ def add_source(parser: argparse.ArgumentParser, default: str = "") -> None:
 
 def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
     """Where frames go and what they look like."""
+    rule: dict[str, rules.Rule] = {field.name: field.metadata["rule"] for field in fields(Decode)}
     parser.add_argument("--out", required=True, metavar="FOLDER", help="made when it is not there")
-    parser.add_argument("--name", default="take.", help="file names begin with this (default: %(default)s)")
     parser.add_argument(
-        "--size", type=int, default=512, help="side of the crop in pixels (default: %(default)s)"
+        "--name",
+        type=checked(str, rule["name"]),
+        default="take.",
+        help="file names begin with this (default: %(default)s)",
     )
     parser.add_argument(
-        "--fps", type=float, help="frames a second (default: the motion's own, 25 for a voice)"
+        "--size",
+        type=checked(int, rule["size"]),
+        default=512,
+        help="side of the crop in pixels (default: %(default)s)",
     )
     parser.add_argument(
-        "--start", type=int, help="number of the first frame (default: 1, or as in the motion)"
+        "--fps",
+        type=checked(float, rules.number(1, 1000)),
+        help="frames a second (default: the motion's own, 25 for a voice)",
+    )
+    parser.add_argument(
+        "--start",
+        type=checked(int, rule["hold"]),
+        help="number of the first frame (default: 1, or as in the motion)",
     )
     parser.add_argument(
         "--paste",
