@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SMOOTHING = np.array([0.27406862, 0.45186276, 0.27406862], np.float32)  # Gaussian of one step, three taps
 
 
+SMALLEST_MP3_FRAME = 24  # bytes: 24 kHz at 8 kbit a second
+
+
 def load_audio(path: str | Path) -> NDArray[Any]:
     """Any sound file, or the sound of any video file, as float32 [N] mono at 16 kHz.
 
@@ -98,8 +101,8 @@ def _wav_is_short(path: Path) -> bool:
 
 
 def _mp3_is_short(path: Path) -> bool:
-    """Whether an MP3 file lacks a part of the bytes that its first frame announces (the Xing header, which
-    encoders write); libsndfile would give silence in their place. Without that header nobody can tell.
+    """Whether an MP3 file lacks a part of what its first frame announces (the Xing header, which encoders
+    write); libsndfile would give silence in its place, of any length. Without that header nobody can tell.
     """
     with path.open("rb") as file:
         head = file.read(10)
@@ -108,10 +111,13 @@ def _mp3_is_short(path: Path) -> bool:
         file.seek(start)
         frame = file.read(64).ljust(80, b"\0")
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if frame[:1] != b"\xff" or at < 0 or not frame[at + 7] & 2:
+    if frame[:1] != b"\xff" or at < 0:
         return False
-    place = at + (12 if frame[at + 7] & 1 else 8)  # a count of frames may stand before the count of bytes
-    announced = int.from_bytes(frame[place : place + 4], "big")
+    announced, place = 0, at + 8
+    for flag, least in ((1, SMALLEST_MP3_FRAME), (2, 1)):  # a count of frames, a count of bytes: both, or one
+        if frame[at + 7] & flag:
+            announced = max(announced, least * int.from_bytes(frame[place : place + 4], "big"))
+            place += 4
     return announced * 0.99 > path.stat().st_size - start  # players, too, let pass what is within a hundredth
 
 

@@ -135,6 +135,12 @@ def test_a_truncated_mp3_is_refused_when_it_says_how_long_it_is(tmp_path: Path, 
     cut.write_bytes(data[: int(len(data) * 0.6)])
     with pytest.raises(UnreadableAudio, match=r"cut\.mp3 is cut off"):
         audio.load_audio(cut)
+    lie = bytearray(data)
+    at = lie.index(b"Xing")
+    lie[at + 7 : at + 12] = b"\1\xff\xff\xff\xff"  # announces years of sound
+    cut.write_bytes(lie)
+    with pytest.raises(UnreadableAudio, match=r"cut\.mp3 is cut off"):
+        audio.load_audio(cut)
 
 
 @pytest.mark.parametrize("name", ["piped.wav", "piped.flac"])
