@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from core.models.audio_to_mouth import AudioToMouth
 
 SMOOTHING = np.array([0.27406862, 0.45186276, 0.27406862], np.float32)  # Gaussian of one step, three taps
-
-
 SMALLEST_MP3_FRAME = 24  # bytes: 24 kHz at 8 kbit a second
 
 
