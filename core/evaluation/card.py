@@ -7,7 +7,6 @@ python -m core.evaluation.card --heldout DIR
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..checkpoint import default_checkpoint, load
+from ..files import written_whole
 from ..training.data import HeadShards
 from ..training.loop import from_command_line
 from .reconstruction import measure, redraw, sample_sheet
@@ -107,9 +107,8 @@ def main(s: Settings) -> dict[str, float]:
     images = s.out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sample_sheet(made)).save(images / "model-card-sheet.png")
-    part = s.out.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, s.out)
+    with written_whole(s.out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return {**numbers, "seconds": time.monotonic() - began}
 
 
