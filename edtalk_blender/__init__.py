@@ -13,11 +13,11 @@ def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import command, operators, panels, preferences, properties, service, status
+    from . import cache_bar, command, operators, panels, preferences, properties, service, status
 
     for cls in (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES):
         bpy.utils.register_class(cls)
-    for module in (properties, service, status, command):
+    for module in (properties, service, status, cache_bar, command):
         module.register()
 
 
@@ -25,9 +25,9 @@ def unregister() -> None:
     """The reverse of `register`, in reverse order."""
     import bpy
 
-    from . import command, jobs, operators, panels, preferences, properties, service, status
+    from . import cache_bar, command, jobs, operators, panels, preferences, properties, service, status
 
-    for module in (command, status, jobs, service, properties):
+    for module in (command, cache_bar, status, jobs, service, properties):
         module.unregister()
     classes = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
     for cls in reversed(classes):

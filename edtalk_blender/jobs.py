@@ -29,6 +29,11 @@ from . import service
 Steps = Generator[None, None, Any]
 TICK = 0.03
 
+# Which regions of which editors to draw again.
+PANELS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR"}), "UI"
+KEY_EDITORS = frozenset({"DOPESHEET_EDITOR", "GRAPH_EDITOR"}), "WINDOW"
+PICTURES = frozenset({"VIEW_3D", "IMAGE_EDITOR"}), "WINDOW"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -178,13 +183,13 @@ def sentence(outcome: Outcome) -> str:
     return f"{outcome.text}. {outcome.hint}" if outcome.hint else outcome.text
 
 
-def redraw() -> None:
-    """Draw the sidebars again, where our panels are."""
+def redraw(areas: frozenset[str] = PANELS[0], part: str = PANELS[1]) -> None:
+    """Draw regions of open editors again: the sidebars where our panels are, or what is named."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+            if area.type in areas:
                 for region in area.regions:
-                    if region.type == "UI":
+                    if region.type == part:
                         region.tag_redraw()
 
 

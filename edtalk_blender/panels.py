@@ -13,6 +13,7 @@ import bpy
 
 from ..core.wire.channels import BANKS
 from . import jobs, rig, service, status, timing
+from .preferences import preferences
 from .properties import settings_of
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
@@ -40,6 +41,7 @@ class EDTalkPanel:
         _draw_output(layout, settings)
         _draw_buttons(layout)
         if face is not None:
+            _draw_sight(layout)
             _draw_weights(layout, face)
         _draw_server(layout)
 
@@ -131,6 +133,12 @@ def _draw_buttons(layout: bpy.types.UILayout) -> None:
     text = timing.progress_text(job.stage, job.done, job.total, job.fps, job.eta)
     row.progress(factor=job.done / job.total if job.total else 0.0, text=text, type="BAR")
     row.operator("edtalk.cancel", text="", icon="X")
+
+
+def _draw_sight(layout: bpy.types.UILayout) -> None:
+    row, chosen = layout.row(align=True), preferences()
+    if chosen is not None:
+        row.prop(chosen, "cache_bar", toggle=True)
 
 
 def _draw_weights(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:

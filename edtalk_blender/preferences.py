@@ -9,6 +9,12 @@ from .. import __package__ as EXTENSION
 from . import environment
 
 
+def _draw_keys_again(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    from . import jobs
+
+    jobs.redraw(*jobs.KEY_EDITORS)
+
+
 def _another_python(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
     """The running server is of the old Python; the next job starts one of the new."""
     from . import jobs, service
@@ -35,6 +41,14 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
         default=15,
         min=0,
         soft_max=120,
+    )
+
+    cache_bar: bpy.props.BoolProperty(
+        name="Cache Bar",
+        description="Show in Timeline, Dope Sheet and Graph Editor which frames are rendered (green), "
+        "out of date (orange) and missing (grey)",
+        default=True,
+        update=_draw_keys_again,
     )
 
     def draw(self, context: bpy.types.Context) -> None:

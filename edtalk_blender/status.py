@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lamp: how many frames of each face's take are out of date, kept up while the animator works.
+"""The lamp and the cache bar: which frames of each face's take are out of date, kept up while the animator
+works.
 
 An edit is noticed by a handler that only writes down that something happened; counting waits until half
 a second has passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 
 import bpy
+import numpy as np
 from bpy.app.handlers import persistent
 
 from . import animation, jobs, landing, orders, rig, takes
@@ -18,13 +20,21 @@ from .image_sequence import folder_of
 
 QUIET = 0.5
 
-_counts: dict[int, int] = {}
+_states: dict[int, tuple[int, np.ndarray]] = {}  # session uid -> first frame, state of each frame
 _last_edit = 0.0
+
+
+def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
+    """The take's first scene frame and how each frame stands (`takes.CURRENT` ...) as far as is known; None
+    when it has not been looked at yet.
+    """
+    return _states.get(face.session_uid)
 
 
 def stale_frames(face: bpy.types.Object) -> int | None:
     """Frames out of date as far as is known, None when it has not been counted yet."""
-    return _counts.get(face.session_uid)
+    known = states(face)
+    return None if known is None else int(np.count_nonzero(known[1] != takes.CURRENT))
 
 
 def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
@@ -36,9 +46,9 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     pictures = landing.sample(face, context.scene, order.fps)
     look = orders.look_of(order, tuple(take.crop), take.model)
     record = takes.Rendered(folder_of(take.image))
-    changed = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
-    _counts[face.session_uid] = int(changed.sum())
-    return _counts[face.session_uid]
+    now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
+    _states[face.session_uid] = int(pictures.numbers[0]), now
+    return stale_frames(face) or 0
 
 
 def forget() -> None:
@@ -56,10 +66,11 @@ def _count_when_quiet() -> float | None:
     playing = screen is not None and screen.is_animation_playing
     if playing or jobs.current() is not None or bpy.app.is_job_running("RENDER"):
         return 1.0
-    _counts.clear()
+    _states.clear()
     for face in rig.faces_in(bpy.context.scene):
         count(face, bpy.context)
     jobs.redraw()
+    jobs.redraw(*jobs.KEY_EDITORS)
     return None
 
 
@@ -75,7 +86,7 @@ def _edited(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
 
 @persistent
 def _loaded(_path: str) -> None:
-    _counts.clear()
+    _states.clear()
     forget()
 
 
@@ -97,4 +108,4 @@ def unregister() -> None:
     bpy.app.handlers.depsgraph_update_post.remove(_edited)
     if bpy.app.timers.is_registered(_count_when_quiet):
         bpy.app.timers.unregister(_count_when_quiet)
-    _counts.clear()
+    _states.clear()

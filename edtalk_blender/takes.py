@@ -35,6 +35,8 @@ DIGITS = 4
 SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
 TOLERANCE = 1e-4
 """Weights closer than this make the same picture; f-curves themselves are exact to about 1e-6."""
+CURRENT, STALE, MISSING = 0, 1, 2
+"""How a frame stands: its picture is up to date, out of date, or not there."""
 
 
 @dataclass(frozen=True)
@@ -176,22 +178,31 @@ class Rendered:
     def __len__(self) -> int:
         return len(self._made)
 
-    def changed(
+    def states(
         self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
     ) -> np.ndarray:
-        """bool [N]: which of these frames must be made (again), because their picture is missing or was made
-        from other weights or another look. `files` are the picture names, one a frame.
+        """uint8 [N]: CURRENT, STALE (made from other weights or another look) or MISSING, one a frame.
+        `files` are the picture names.
         """
         try:
             there = set(os.listdir(self.path.parent))
         except OSError:
             there = set()
-        result = np.ones(len(numbers), bool)
+        result = np.full(len(numbers), MISSING, np.uint8)
         for i, (number, file) in enumerate(zip(numbers, files)):
-            made = self._made.get(int(number))
-            if made is not None and made[0] == look and file in there:
-                result[i] = bool(np.abs(made[1] - weights[i]).max() > TOLERANCE)
+            if file in there:
+                made = self._made.get(int(number))
+                same = (
+                    made is not None and made[0] == look and np.abs(made[1] - weights[i]).max() <= TOLERANCE
+                )
+                result[i] = CURRENT if same else STALE
         return result
+
+    def changed(
+        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
+    ) -> np.ndarray:
+        """bool [N]: which of these frames must be made (again), because they are not CURRENT."""
+        return self.states(numbers, weights, look, files) != CURRENT
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Drop the entries of pictures that are about to be made again."""

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cache bar: which frames stand how, and the stretches that are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture
+def face(part, tmp_path: Path):
+    """A rig with a take of ten frames, 101 to 110, all of them rendered."""
+    import bpy
+
+    takes, scene = part("takes"), bpy.context.scene
+    face = part("rig").make_rig(scene, "Anna")
+    weights = np.random.default_rng(1).normal(size=(10, 36)).astype(np.float32)
+    part("animation").new_action(face, "anna_001")
+    part("animation").write_weights(face, np.arange(101, 111), weights)
+    take, folder = face.edtalk.take, tmp_path / "anna_001"
+    folder.mkdir()
+    take.name, take.last, take.first = "anna_001", 110, 101
+    take.image = part("image_sequence").make_image("anna_001", folder / "take.0101.png")
+    record = takes.Rendered(folder)
+    order = part("orders").order_for_changes(bpy.context, face)
+    look = part("orders").look_of(order, tuple(take.crop), take.model)
+    for number, row in zip(range(101, 111), weights):
+        (folder / takes.file_name(number, "png")).write_bytes(b"picture")
+        record.note(number, row, look)
+    record.save()
+    return face
+
+
+def drawn(part, face) -> list[tuple[float, float, int]]:
+    """What the bar would show after the lamp has looked."""
+    import bpy
+
+    part("status").count(face, bpy.context)
+    return list(part("cache_bar").runs(*part("status").states(face)))
+
+
+def test_frames_that_stand_alike_make_one_stretch(part) -> None:
+    runs = part("cache_bar").runs
+    states = np.array([0, 0, 1, 1, 1, 0, 2], np.uint8)
+    assert list(runs(101, states)) == [
+        (100.5, 102.5, 0),
+        (102.5, 105.5, 1),
+        (105.5, 106.5, 0),
+        (106.5, 107.5, 2),
+    ]
+    assert list(runs(-3, np.zeros(1, np.uint8))) == [(-3.5, -2.5, 0)]
+    assert list(runs(1, np.zeros(0, np.uint8))) == []
+
+
+def test_stretches_cover_every_frame_once(part) -> None:
+    states = np.random.default_rng(0).integers(0, 3, 500).astype(np.uint8)
+    again = [
+        state for start, end, state in part("cache_bar").runs(7, states) for _ in range(round(end - start))
+    ]
+    assert again == states.tolist()
+
+
+def test_rendered_frames_are_current(part, face) -> None:
+    assert drawn(part, face) == [(100.5, 110.5, part("takes").CURRENT)]
+    assert part("status").stale_frames(face) == 0
+
+
+def test_an_edited_key_is_stale_and_a_deleted_picture_is_missing(part, face, tmp_path) -> None:
+    takes = part("takes")
+    curve = part("animation").curves_of(face).fcurves.find(part("rig").path_of("mouth_03"))
+    curve.keyframe_points[4].co.y += 1.0
+    curve.update()
+    (tmp_path / "anna_001" / "take.0108.png").unlink()
+    assert drawn(part, face) == [
+        (100.5, 104.5, takes.CURRENT),
+        (104.5, 105.5, takes.STALE),
+        (105.5, 107.5, takes.CURRENT),
+        (107.5, 108.5, takes.MISSING),
+        (108.5, 110.5, takes.CURRENT),
+    ]
+    assert part("status").stale_frames(face) == 2
+
+
+def test_another_size_makes_every_frame_stale(part, face) -> None:
+    face.edtalk.size += 64
+    assert drawn(part, face) == [(100.5, 110.5, part("takes").STALE)]
+
+
+def test_a_take_made_longer_is_missing_at_its_end(part, face) -> None:
+    face.edtalk.take.last = 112
+    assert drawn(part, face)[-1] == (110.5, 112.5, part("takes").MISSING)
+
+
+def test_every_state_has_a_colour_of_its_own(part) -> None:
+    takes, colours = part("takes"), part("cache_bar").COLOURS
+    assert len({colours[state] for state in (takes.CURRENT, takes.STALE, takes.MISSING)}) == 3
+
+
+def test_it_can_be_switched_off_in_the_panel(part) -> None:
+    import bpy
+
+    preferences = bpy.context.preferences.addons["bl_ext.user_default.edtalk"].preferences
+    assert part("cache_bar").wanted()
+    preferences.cache_bar = False
+    try:
+        assert not part("cache_bar").wanted()
+    finally:
+        preferences.cache_bar = True
