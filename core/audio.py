@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,13 +172,19 @@ def smooth(track: NDArray[Any], ends: str) -> NDArray[Any]:
     return np.tensordot(SMOOTHING, shifted, axes=1)
 
 
-def mouth_from_audio(net: AudioToMouth, samples: NDArray[Any], chunk: int = 500) -> NDArray[Any]:
+def mouth_from_audio(
+    net: AudioToMouth,
+    samples: NDArray[Any],
+    chunk: int = 500,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[Any]:
     """Mouth weights of a whole sound, one row a step.
 
     Args:
         net: a network in evaluation mode, on any device.
         samples: float32 [N] mono at 16 kHz, of any length from one step on.
         chunk: steps worked on at a time; it changes memory, not the result.
+        tell: called before each chunk and at the end: steps done, steps in all. What it raises ends the work.
     Returns:
         float32 [T, 20]. Row t belongs to the time from t / 25 s to (t + 1) / 25 s.
     Raises:
@@ -185,5 +192,9 @@ def mouth_from_audio(net: AudioToMouth, samples: NDArray[Any], chunk: int = 500)
     """
     steps = step_count(samples, net.config.kind)
     listen = net.listener(samples)
-    parts = [listen(first, min(first + chunk, steps)) for first in range(0, steps, chunk)]
+    parts = []
+    for first in range(0, steps, chunk):
+        tell(first, steps)
+        parts.append(listen(first, min(first + chunk, steps)))
+    tell(steps, steps)
     return smooth(np.concatenate(parts), net.config.smoothing).astype(np.float32)

@@ -174,12 +174,10 @@ def _listen(
             f"The checkpoint {engine.checkpoint_id} cannot listen: it holds no audio network",
             hint="Choose another checkpoint, or drive the mouth by a clip",
         )
-    tell("listen", 0, 1)
     samples = load_audio(path)
     if max(float(samples.max()), -float(samples.min())) < SILENT:
         warnings.append(f"{path.name} is silent, so the mouth will hardly move")
-    mouth = mouth_from_audio(engine.audio_to_mouth, samples)
-    tell("listen", 1, 1)
+    mouth = mouth_from_audio(engine.audio_to_mouth, samples, tell=partial(tell, "listen"))
     return mouth, idle.loudness(samples, len(mouth))
 
 

@@ -213,6 +213,24 @@ def test_cancelling_stops_between_batches(engine: Engine, portrait: pipeline.Por
         pipeline.analyze(engine, portrait, driving=driving, progress=cancel)
 
 
+def test_a_long_sound_says_how_far_it_is_and_can_be_cancelled(
+    engine: Engine, portrait: pipeline.Portrait, tmp_path: Path
+) -> None:
+    long, told = tmp_path / "long.wav", []
+    soundfile.write(long, np.random.default_rng(0).normal(0, 0.2, 45 * 16000), 16000)
+
+    def tell(stage: str, done: int, total: int) -> None:
+        told.append((stage, done, total))
+        if len(told) == 6:
+            raise Cancelled("Cancelled")
+
+    pipeline.analyze(engine, portrait, audio=long, progress=tell)
+    assert told == [("listen", done, 1125) for done in (0, 500, 1000, 1125)]
+    with pytest.raises(Cancelled):
+        pipeline.analyze(engine, portrait, audio=long, progress=tell)
+    assert told[4:] == [("listen", 0, 1125), ("listen", 500, 1125)]
+
+
 # --- decode ---------------------------------------------------------------------------------------
 
 
