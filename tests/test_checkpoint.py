@@ -22,7 +22,7 @@ from core.checkpoint import Meta
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import CLEAN, build
 from core.published_keys import EMOTIONS as PUBLISHED_EMOTIONS
-from core.wire.channels import DEFAULT_CHANNELS, Channel
+from core.wire.channels import DEFAULT_CHANNELS, EMOTIONS, Channel
 from core.wire.errors import BadCheckpoint, CheckpointError, MissingCheckpoint, OutputBlocked
 from tests import parity, small
 
@@ -114,6 +114,16 @@ def test_whatever_length_a_header_has_the_file_is_known_for_what_it_is(tmp_path:
 def test_the_default_checkpoint_lies_in_core() -> None:
     path = checkpoint.default_checkpoint()
     assert path.parts[-3:] == ("core", "checkpoints", "edtalk-heads.safetensors")
+
+
+def test_the_shipped_model_is_small_free_and_whole() -> None:
+    path = checkpoint.default_checkpoint()
+    assert path.stat().st_size < 20_000_000
+    shipped = checkpoint.load(path)
+    assert shipped.audio_to_mouth is not None and shipped.meta.licence == "CC0-1.0"
+    assert shipped.model.config.arithmetic == "clean" and set(shipped.meta.emotions) == set(EMOTIONS)
+    labels = [channel.label for channel in shipped.meta.channels if channel.used]
+    assert len(labels) == len(set(labels)) == 28
 
 
 def truncated(data: bytes) -> bytes:
