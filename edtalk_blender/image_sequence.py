@@ -9,7 +9,7 @@ Blender shows that one until the take begins and would paint a missing file mage
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -17,7 +17,8 @@ import bpy
 from . import takes
 
 TEXTURE = "EDTalk Frames"
-"""Name of the texture node that shows the take: it is found again whatever was built around it."""
+"""Name of the node that shows the take, in a material or a compositor: it is found again whatever was built
+around it."""
 
 
 def short_path(path: Path | str) -> str:
@@ -54,6 +55,19 @@ def set_timing(user, start: int, count: int, first_number: int) -> None:
     user.frame_start, user.frame_duration = start, max(1, count)
     user.frame_offset = first_number - 1
     user.use_cyclic, user.use_auto_refresh = False, True
+
+
+def timing_of(face: bpy.types.Object, arrived: int | None = None) -> tuple[int, int, int]:
+    """Arguments of `set_timing` for the face's take: start, frames (as far as they have arrived), file."""
+    take = face.edtalk.take
+    count = take.last - take.first + 1 if arrived is None else arrived
+    return take.first, count, take.first + take.shift
+
+
+def aspect_of(face: bpy.types.Object) -> float:
+    """Width / height of the pictures of the face's take."""
+    take = face.edtalk.take
+    return take.width / take.height if face.edtalk.composite == "paste" and take.height else 1.0
 
 
 # ------------------------------------------------------------------------------------------------ plane
@@ -131,6 +145,49 @@ def show_on_plane(
         node.image = image
         plane.scale = (aspect, 1.0, 1.0)
     set_timing(node.image_user, start, count, first_number)
+
+
+# ---------------------------------------------------------------- compositor, camera background, reference
+
+
+def compositor_trees() -> list[bpy.types.NodeTree]:
+    """Every compositor tree of the file: those of scenes before 5.0, and node groups."""
+    trees = [tree for tree in bpy.data.node_groups if tree.type == "COMPOSITING"]
+    own = (getattr(scene, "node_tree", None) for scene in bpy.data.scenes)
+    return trees + [tree for tree in own if tree is not None]
+
+
+def shows(node: bpy.types.Node, image: bpy.types.Image) -> bool:
+    """Is this our compositor node for the image? A node that the artist made and timed by hand is not."""
+    return node.bl_idname == "CompositorNodeImage" and node.image == image and node.name.startswith(TEXTURE)
+
+
+def users_of(image: bpy.types.Image) -> Iterator[tuple]:
+    """What shows this image besides planes and strips: (holder, name of its image attribute, its timing)."""
+    for tree in compositor_trees():
+        for node in tree.nodes:
+            if shows(node, image):
+                yield node, "image", node
+    for camera in bpy.data.cameras:
+        for background in camera.background_images:
+            if background.image == image:
+                yield background, "image", background.image_user
+    for ob in bpy.data.objects:
+        if ob.type == "EMPTY" and ob.data == image:
+            yield ob, "data", ob.image_user
+
+
+def follow(old: bpy.types.Image | None, new: bpy.types.Image) -> None:
+    """Let what showed a face's take before show its new one."""
+    if old is not None and old != new:
+        for holder, attribute, _ in list(users_of(old)):
+            setattr(holder, attribute, new)
+
+
+def set_timing_everywhere(image: bpy.types.Image, start: int, count: int, first_number: int) -> None:
+    """`set_timing` for all `users_of` the image."""
+    for _, _, user in users_of(image):
+        set_timing(user, start, count, first_number)
 
 
 # ------------------------------------------------------------------------------------------------ strips

@@ -64,6 +64,8 @@ def land_motion(
         strips = find_scene(order.strips)
         if strips is not None and strips.sequence_editor is not None:
             image_sequence.mute_strips(strips, take.name)
+    if take.shown or take.before is None:
+        take.before = take.image
     take.name, take.shown = order.take, False
     take.shift = timing.file_shift(order.start)
     take.last = order.start + count - 1  # before `first`, which moves a last frame that lies before it
@@ -148,11 +150,8 @@ def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) ->
 
 def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
     """Let a plane show the face's take, as far as it has arrived."""
-    take = face.edtalk.take
-    whole = take.last - take.first + 1
-    aspect = take.width / take.height if face.edtalk.composite == "paste" and take.height else 1.0
-    count = whole if arrived is None else arrived
-    image_sequence.show_on_plane(plane, take.image, aspect, take.first, count, take.first + take.shift)
+    image, aspect = face.edtalk.take.image, image_sequence.aspect_of(face)
+    image_sequence.show_on_plane(plane, image, aspect, *image_sequence.timing_of(face, arrived))
 
 
 def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
@@ -191,6 +190,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         strips = find_scene(order.strips)
         if order.make_strips and strips is not None:
             add_strips(face, strips)
+        image_sequence.follow(take.before, take.image)
         take.shown = changed = True
     plane = image_sequence.plane_of(face)
     if plane is not None and image_sequence.texture_of(plane).image != take.image:
@@ -198,9 +198,11 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     if changed:
         if plane is not None:
             show_on_plane(face, plane)
+        image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
         push_undo("EDTalk: Show Take")
     if plane is not None:
         show_on_plane(face, plane, arrived)
+    image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))
 
 
 def refresh_take(order: Order) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import EDTalkError
-from . import environment, image_sequence, jobs, landing, orders, rig, service, status, work
+from . import destinations, environment, image_sequence, jobs, landing, orders, rig, service, status, work
 from .properties import absolute, settings_of
 
 
@@ -333,4 +333,5 @@ CLASSES = (
     EDTALK_OT_copy_server_command,
     EDTALK_OT_open_log,
     EDTALK_OT_announce,
+    *destinations.CLASSES,
 )

@@ -12,7 +12,7 @@ import textwrap
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import jobs, rig, service, status, timing
+from . import destinations, jobs, rig, service, status, timing
 from .preferences import preferences
 from .properties import settings_of
 
@@ -118,6 +118,7 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row = body.row(align=True)
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
+        destinations.draw(body)
 
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:

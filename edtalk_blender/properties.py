@@ -52,6 +52,9 @@ class EDTALK_Take(bpy.types.PropertyGroup):
 
     name: bpy.props.StringProperty(name="Take", description="Name of the take's folder, action and pictures")
     image: bpy.props.PointerProperty(name="Frames", type=bpy.types.Image, description="The take's pictures")
+    before: bpy.props.PointerProperty(
+        type=bpy.types.Image, description="The take that was shown before: what shows it will show this one"
+    )
     first: bpy.props.IntProperty(
         name="First Frame",
         description="First scene frame that Render Changed looks at",

@@ -429,7 +429,8 @@ def test_undo_of_a_second_take_gives_the_first_one_back(long_desk) -> None:
 
     long_desk.generate()
     job = long_desk.begin()
-    long_desk.until(lambda: job.finished or (long_desk.face.edtalk.take.name == "anna_002" and job.done > 5))
+    take = long_desk.face.edtalk.take
+    long_desk.until(lambda: job.finished or (take.name == "anna_002" and take.shown))
     texture = long_desk.part("image_sequence").texture_of
     assert not job.finished
     assert texture(long_desk.part("image_sequence").plane_of(long_desk.face)).image.name == "anna_002"
