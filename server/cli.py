@@ -45,6 +45,9 @@ RECIPES: dict[str, dict[str, str]] = {
 them.
 """
 
+WORKSHOP = ("core.evaluation", "core.heads", "core.speech", "core.training")
+"""The rooms that the extension's zip leaves out."""
+
 GROUPS = {"heads": "synthetic heads, to train on and to look at", "train": "the recipes the model is made by"}
 
 
@@ -58,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EDTalkError as error:
         return _say(error, 1)
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith(WORKSHOP):
+            what = "this command makes or measures models, which the installed extension does not carry"
+            return _say(EDTalkError(what, hint="Run it in a checkout of EDTalk"), 1)
         if (error.name or "core").partition(".")[0] in ("core", "server"):
             raise  # ours is missing: a mistake of ours
         what = f"the package {error.name} is not installed"

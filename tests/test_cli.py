@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,16 @@ def test_a_missing_library_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and "package numpy is not installed" in done.stderr
     assert "doctor" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_installed_extension_says_that_recipes_need_a_checkout(tmp_path: Path) -> None:
+    shutil.copytree(toy.ROOT / "server", tmp_path / "server")
+    shutil.copytree(toy.ROOT / "core" / "wire", tmp_path / "core" / "wire")
+    shutil.copy(toy.ROOT / "core" / "__init__.py", tmp_path / "core")
+    for command in (["heads", "sheet", "people.png"], ["train", "card"]):
+        line = [sys.executable, "-m", "server.cli", *command]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1 and "checkout" in done.stderr and "Traceback" not in done.stderr
 
 
 # --- animate ---
