@@ -37,7 +37,8 @@ $(READY): pyproject.toml tools/make_env.py
 
 demo: $(READY)
 	rm -rf $(OUT)
-	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --out $(OUT)
+	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --idle 1 \
+	  --emotion "0:neutral,1.5:neutral,2.5:happy,4:happy,5:surprised" --out $(OUT)
 	$(PY) demo/make_blend.py $(OUT)
 
 test: $(READY)
