@@ -52,8 +52,8 @@ def natural_motion(
     """What to add to the weights of `count` steps: float32 [count, 36], zero in the first row.
 
     channels   the checkpoint's 36
-    amplitude  0 (nothing, no blinks either) to 1 (lively); it sizes the drift, a blink always closes the
-    lids energy     [count] loudness of the voice, 0 to 1 (see `loudness`)
+    amplitude  0 (nothing, no blinks either) to 1 (lively); it sizes the drift, a blink always closes the lids
+    energy     [count] loudness of the voice, 0 to 1 (see `loudness`)
     own        [36] weights of the portrait, so that half-closed lids are not closed twice
     """
     added = np.zeros((count, len(CHANNELS)), np.float32)
@@ -98,10 +98,9 @@ def emotion_track(
     """Expression weights of `count` steps under emotions: float32 [count, 10].
 
     text      a mix, "happy:0.8+surprised:0.2", or mixes keyed by seconds, "0:neutral,2:happy,3.5:sad:0.5",
-    with
-              soft transitions; "" leaves the portrait's own
-    emotions  name -> 10 weights, from the checkpoint; neutral is not zero, and an intensity counts from
-    there own       [10] the portrait's own expression, which gives way as far as emotions take over
+              with soft transitions; "" leaves the portrait's own
+    emotions  name -> 10 weights, from the checkpoint; neutral is not zero, and an intensity counts from there
+    own       [10] the portrait's own expression, which gives way as far as emotions take over
 
     Raises InputError for an unknown name or a text that cannot be read.
     """

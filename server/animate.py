@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--audio", default="", metavar="SOUND", help="speech for the mouth")
     parser.add_argument("--driving", default="", metavar="CLIP", help="a clip that lends its motion")
-    parser.add_argument("--emotion", default="", help="such as happy, sad, angry, surprised")
+    parser.add_argument(
+        "--emotion",
+        default="",
+        help='such as happy, a mix "happy:0.8+surprised:0.2", or by seconds "0:neutral,2:happy,5:sad:0.5"',
+    )
     parser.add_argument(
         "--idle",
         type=float,
