@@ -9,13 +9,20 @@ before `register`.
 from __future__ import annotations
 
 
+def _classes() -> list[type]:
+    """Every class that Blender has to know, in the order it has to learn them."""
+    from . import live, operators, panels, preferences, properties
+
+    return [cls for module in (preferences, properties, operators, live, panels) for cls in module.CLASSES]
+
+
 def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import cache_bar, command, operators, panels, preferences, properties, service, status
+    from . import cache_bar, command, properties, service, status
 
-    for cls in (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES):
+    for cls in _classes():
         bpy.utils.register_class(cls)
     for module in (properties, service, status, cache_bar, command):
         module.register()
@@ -25,10 +32,9 @@ def unregister() -> None:
     """The reverse of `register`, in reverse order."""
     import bpy
 
-    from . import cache_bar, command, jobs, operators, panels, preferences, properties, service, status
+    from . import cache_bar, command, jobs, live, properties, service, status
 
-    for module in (command, cache_bar, status, jobs, service, properties):
+    for module in (command, cache_bar, live, status, jobs, service, properties):
         module.unregister()
-    classes = (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
-    for cls in reversed(classes):
+    for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)

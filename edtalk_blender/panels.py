@@ -12,7 +12,7 @@ import textwrap
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import destinations, jobs, rig, service, status, timing
+from . import destinations, jobs, live, rig, service, status, timing
 from .preferences import preferences
 from .properties import settings_of
 
@@ -41,7 +41,7 @@ class EDTalkPanel:
         _draw_output(layout, settings)
         _draw_buttons(layout)
         if face is not None:
-            _draw_sight(layout)
+            _draw_sight(layout, _letters(context))
             _draw_weights(layout, face)
         _draw_server(layout)
 
@@ -136,10 +136,16 @@ def _draw_buttons(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.cancel", text="", icon="X")
 
 
-def _draw_sight(layout: bpy.types.UILayout) -> None:
+def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
     row, chosen = layout.row(align=True), preferences()
+    row.use_property_split = False
+    row.operator("edtalk.live_preview", icon="HIDE_OFF", depress=live.is_on())
     if chosen is not None:
         row.prop(chosen, "cache_bar", toggle=True)
+    if live.trouble():
+        column = layout.column(align=True)
+        for number, line in enumerate(_wrapped(live.trouble(), letters)):
+            column.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
 
 
 def _draw_weights(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
