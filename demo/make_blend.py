@@ -49,10 +49,12 @@ def install(bpy, folder: Path) -> None:
 def generate(bpy, blend: Path, portrait: Path, voice: Path):
     """An empty scene, saved as `blend`; a take of `portrait` saying `voice`. Returns the face rig."""
     bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1 beside it
     bpy.context.scene.view_settings.view_transform = "Standard"  # pictures look as they do on disk
     bpy.ops.wm.save_as_mainfile(filepath=str(blend))
     settings = bpy.context.scene.edtalk
     settings.portrait, settings.audio = str(portrait), str(voice)
+    settings.idle = 1.0
     bpy.ops.edtalk.generate_take()
     return next(ob for ob in bpy.context.scene.objects if LABELS in ob)
 
@@ -100,6 +102,18 @@ def add_camera(bpy, face) -> None:
     scene.render.dither_intensity = 0.0
 
 
+def set_the_stage(bpy, face) -> None:
+    """Whoever opens the file sees the picture, through the camera, and the space bar plays the take once."""
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = face.edtalk.take.first, face.edtalk.take.last
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                space = area.spaces.active
+                space.shading.light, space.shading.color_type = "FLAT", "TEXTURE"
+                space.region_3d.view_perspective = "CAMERA"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Builds the file; returns 1 with the add-on's own sentence when a button could not do its work."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -120,6 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"A smile is keyed from frame {begin}; Render Changed makes the frames it touches:")
         bpy.ops.edtalk.render_changed()
         add_camera(bpy, face)
+        set_the_stage(bpy, face)
         bpy.ops.file.make_paths_relative()
         bpy.ops.wm.save_mainfile()
         bpy.ops.preferences.addon_disable(module="bl_ext.user_default.edtalk")
