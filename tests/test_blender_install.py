@@ -53,7 +53,7 @@ def test_nothing_in_the_zip_imports_what_is_left_out(archive: Path) -> None:
     """The rooms that stay behind are only for making models."""
     with zipfile.ZipFile(archive) as file:
         for name in file.namelist():
-            if name.endswith(".py") and name != "server/bench.py":  # which says itself that it needs a checkout
+            if name.endswith(".py") and name != "server/bench.py":  # it asks for a checkout
                 text = file.read(name).decode()
                 for room in ("core.heads", "core.training", "core.evaluation", "core.speech"):
                     parent, _, child = room.rpartition(".")
