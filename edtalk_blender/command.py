@@ -4,6 +4,7 @@
     blender --command edtalk check
     blender --command edtalk generate --portrait anna.png --audio line.wav --save anna.blend
     blender -b anna.blend --command edtalk render --save anna.blend
+    blender -b anna.blend --command edtalk export --out anna.csv
 
 Exit status: 0 done, 1 it did not work (one sentence on stderr), 2 wrong arguments, 130 cancelled.
 """
@@ -11,13 +12,14 @@ Exit status: 0 done, 1 it did not work (one sentence on stderr), 2 wrong argumen
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
 import bpy
 
-from ..core.wire.errors import Cancelled
-from . import jobs, operators, orders, rig, timing, work
+from ..core.wire.errors import Cancelled, EDTalkError
+from . import exchange, jobs, operators, orders, rig, timing, work
 from .properties import COMPOSITE_ITEMS, EMOTION_ITEMS, FORMAT_ITEMS, settings_of
 
 
@@ -50,7 +52,22 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("--rig", help="name of the face rig (default: every face of the scene)")
     for command in (generate, render):
         command.add_argument("--save", type=Path, help="save the scene as this .blend afterwards")
+
+    export = commands.add_parser("export", help="write the weights at scene frames")
+    export.add_argument("--out", type=Path, required=True, help="file that ends in .npz, .csv or .json")
+    export.add_argument("--rig", help="name of the face rig, where a scene has several")
+    export.add_argument("--frames", type=frames, help="first-last, such as 90-104 (default: the whole take)")
+    export.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     return top
+
+
+def frames(text: str) -> range:
+    """Scene frames from "90-104" or "90"; both ends belong to it. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"(-?\d{1,7})(?:-(-?\d{1,7}))?", text)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if last < first:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of frames such as 90-104")
+    return range(first, last + 1)
 
 
 def main(arguments: list[str]) -> int:
@@ -61,6 +78,8 @@ def main(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 2
     if options.command == "check":
         return _run(jobs.Job("Check Server", work.check))
+    if options.command == "export":
+        return _export(options)
     result = _generate(options) if options.command == "generate" else _render(options)
     if options.save is not None and result == 0:
         bpy.ops.wm.save_as_mainfile(filepath=str(options.save.absolute()))
@@ -97,6 +116,20 @@ def _render(options: argparse.Namespace) -> int:
         order = orders.order_for_changes(bpy.context, face)
         result = result or _run(jobs.Job(f"Render {face.name}", work.render_changed(order)))
     return result
+
+
+def _export(options: argparse.Namespace) -> int:
+    scene = bpy.context.scene
+    faces = [face for face in rig.faces_in(scene) if options.rig in (None, face.name)]
+    if not faces:
+        return _fail("There is no such face rig in this scene")
+    if len(faces) > 1:
+        return _fail(f"Name one of these with --rig: {', '.join(face.name for face in faces)}")
+    try:
+        print(exchange.export(faces[0], scene, options.out.absolute(), options.frames, options.overwrite))
+    except EDTalkError as error:
+        return _fail(str(error))
+    return 0
 
 
 def _run(job: jobs.Job) -> int:

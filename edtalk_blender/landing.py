@@ -59,7 +59,18 @@ def land_motion(
     rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
     animation.new_action(face, order.take)
     animation.write_weights(face, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
-    take, count = face.edtalk.take, timing.frame_count(len(motion), order.fps, rate)
+    count = timing.frame_count(len(motion), order.fps, rate)
+    begin_take(order, face, order.start, order.start + count - 1)
+    take = face.edtalk.take
+    take.crop, take.model = analyzed.crop, analyzed.model
+    take.width, take.height = portrait_size
+    take.portrait = takes.file_digest(order.portrait)
+    return face
+
+
+def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> None:
+    """Let the face wear a take of these scene frames whose pictures are still to be made."""
+    take = face.edtalk.take
     if take.name:
         strips = find_scene(order.strips)
         if strips is not None and strips.sequence_editor is not None:
@@ -67,18 +78,15 @@ def land_motion(
     if take.shown or take.before is None:
         take.before = take.image
     take.name, take.shown = order.take, False
-    take.shift = timing.file_shift(order.start)
-    take.last = order.start + count - 1  # before `first`, which moves a last frame that lies before it
-    take.first = order.start
-    take.crop, take.model = analyzed.crop, analyzed.model
-    take.width, take.height = portrait_size
-    take.portrait = takes.file_digest(order.portrait)
+    take.shift = timing.file_shift(first)
+    take.last = last  # before `first`, which moves a last frame that lies before it
+    take.first = first
     take.image = image_sequence.make_image(
-        order.take, order.folder / takes.file_name(take.first + take.shift, order.format)
+        order.take, order.folder / takes.file_name(first + take.shift, order.format)
     )
-    if order.extend_scene:
-        scene.frame_end = max(scene.frame_end, take.last)
-    return face
+    scene = find_scene(order.scene)
+    if order.extend_scene and scene is not None:
+        scene.frame_end = max(scene.frame_end, last)
 
 
 def land_changes(

@@ -11,7 +11,19 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import EDTalkError
-from . import destinations, environment, image_sequence, jobs, landing, orders, rig, service, status, work
+from . import (
+    destinations,
+    environment,
+    exchange,
+    image_sequence,
+    jobs,
+    landing,
+    orders,
+    rig,
+    service,
+    status,
+    work,
+)
 from .properties import absolute, settings_of
 
 
@@ -334,4 +346,5 @@ CLASSES = (
     EDTALK_OT_open_log,
     EDTALK_OT_announce,
     *destinations.CLASSES,
+    *exchange.CLASSES,
 )

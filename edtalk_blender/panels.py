@@ -12,7 +12,7 @@ import textwrap
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import destinations, jobs, live, rig, service, status, timing
+from . import destinations, exchange, jobs, live, rig, service, status, timing
 from .preferences import preferences
 from .properties import settings_of
 
@@ -91,6 +91,7 @@ def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     body.prop(settings, "idle")
     body.prop(settings, "seed")
     body.prop(settings, "checkpoint")
+    exchange.draw(body)
 
 
 def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

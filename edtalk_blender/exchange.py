@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The weights of a take out to other programs, and in again as a new take.
+
+Out go the evaluated weights at scene frames: drivers and NLA are in them, as in the pictures. In comes a
+new action with a key at each row; the take before stays as it is, and no picture is made until Render
+Changed is pressed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..core.wire.errors import BadMotion, EDTalkError, OutputExists
+from . import animation, landing, orders, rig, timing, weight_files
+from .properties import absolute, copy_settings
+
+FORMAT_ITEMS = [
+    ("npz", "NumPy (.npz)", "Arrays without pickles, as the edtalk command line reads and writes them"),
+    ("csv", "Table (.csv)", "One line a frame, for spreadsheets and other programs"),
+    ("json", "JSON (.json)", "One object, for scripts and web pages"),
+]
+PATTERN = "*.npz;*.csv;*.json"
+
+
+def range_of(face: bpy.types.Object, scene: bpy.types.Scene) -> range:
+    """The scene frames of the face's take, or of the scene while it has none."""
+    take = face.edtalk.take
+    if take.name:
+        return range(take.first, max(take.first, take.last) + 1)
+    return range(scene.frame_start, max(scene.frame_start, scene.frame_end) + 1)
+
+
+def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: range) -> weight_files.Table:
+    """The face's evaluated weights at scene frames."""
+    return weight_files.Table(
+        weights=animation.read_weights(face, frames, scene),
+        numbers=np.arange(frames.start, frames.stop),
+        rate=timing.scene_rate(scene.render.fps, scene.render.fps_base),
+        model=face.edtalk.take.model,
+    )
+
+
+def export(
+    face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: range | None = None, overwrite=True
+) -> str:
+    """Write the face's weights in the format the path ends in; gives back what was done, in words.
+
+    Raises OutputExists, OutputBlocked, BadMotion.
+    """
+    if path.suffix.lower() not in weight_files.SUFFIXES:
+        path = path.with_name(path.name + ".npz")
+    if path.exists() and not overwrite:
+        raise OutputExists(f"{path} exists already", hint="Choose another name")
+    frames = range_of(face, scene) if frames is None else frames
+    if len(frames) > weight_files.MOST_FRAMES:  # before they are evaluated, which would take minutes
+        raise BadMotion(f"{len(frames)} frames are more than the {weight_files.MOST_FRAMES} a file may hold")
+    table = table_of(face, scene, frames)
+    weight_files.save(path, table)
+    return f"{len(table.numbers)} frames of weights are in {path}"
+
+
+def keys_for(table: weight_files.Table, start: int, fps: float) -> np.ndarray:
+    """Where the rows of a table go: at their own frames when it has the scene's frame rate, else from
+    `start` on with their time kept.
+    """
+    if abs(table.rate - fps) < 1e-3:
+        return table.numbers.astype(np.float64)
+    return start + (table.numbers - table.numbers[0]) * (fps / table.rate)
+
+
+def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Object:
+    """Put a table onto the active face, or onto a new one, as a new take. Portrait, crop and settings
+    stay.
+    """
+    face, scene = rig.active_face(context), context.scene
+    order = orders.order_from(context, face)
+    keys = keys_for(table, order.start, order.fps)
+    if face is None:
+        face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
+        copy_settings(scene.edtalk, face.edtalk)
+    animation.new_action(face, order.take)
+    animation.write_weights(face, keys, table.weights)
+    first = int(np.ceil(keys[0] - 1e-6))
+    landing.begin_take(order, face, first, max(first, int(np.floor(keys[-1] + 1e-6))))
+    take = face.edtalk.take
+    take.model = take.model or table.model
+    return face
+
+
+class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
+    """Write the 36 weights of the face at every frame of its take, with drivers and NLA in them"""
+
+    bl_idname = "edtalk.export_weights"
+    bl_label = "Export Weights"
+
+    filter_glob: bpy.props.StringProperty(default=PATTERN, options={"HIDDEN"})
+    format: bpy.props.EnumProperty(name="Format", description="Kind of file", items=FORMAT_ITEMS)
+
+    @property
+    def filename_ext(self) -> str:
+        """What the file browser puts at the end of the name."""
+        return f".{self.format}"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a face."""
+        if rig.active_face(context) is None:
+            cls.poll_message_set("Select a face rig first, or generate a take")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for a file; the name of the take is offered."""
+        face = rig.active_face(context)
+        if not self.filepath:
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+            name = face.edtalk.take.name or face.name
+            self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.filename_ext}")
+        return super().invoke(context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write the file; the file browser has asked before it lets an old one be replaced."""
+        try:
+            said = export(rig.active_face(context), context.scene, Path(absolute(self.filepath)))
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, said)
+        return {"FINISHED"}
+
+
+class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
+    """Read weights from a file as a new take of the face; the take before stays. Render Changed makes its
+    pictures"""
+
+    bl_idname = "edtalk.import_weights"
+    bl_label = "Import Weights"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filter_glob: bpy.props.StringProperty(default=PATTERN, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Not onto what belongs to another file."""
+        face = rig.active_face(context)
+        reason = ""
+        if face is not None and face.library is not None:
+            reason = "This face is linked: make a library override of it first"
+        elif context.scene.library is not None:
+            reason = "This scene is linked from another file"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read the whole file before anything is changed."""
+        path = Path(absolute(self.filepath))
+        try:
+            table = weight_files.load(path)
+            face = rig.active_face(context)
+            mine = face.edtalk.take.model if face is not None else ""
+            face = land(context, table)
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if table.model and mine and table.model != mine:
+            self.report(
+                {"WARNING"},
+                f"{path.name} belongs to checkpoint {table.model}, this face to {mine}: "
+                "the same weights may move it differently",
+            )
+        take = face.edtalk.take
+        self.report({"INFO"}, f"{take.name}: frames {take.first} to {take.last}; press Render Changed")
+        return {"FINISHED"}
+
+
+def draw(layout: bpy.types.UILayout) -> None:
+    """The two buttons."""
+    row = layout.row(align=True)
+    row.operator("edtalk.import_weights", icon="IMPORT")
+    row.operator("edtalk.export_weights", icon="EXPORT")
+
+
+CLASSES = (EDTALK_OT_export_weights, EDTALK_OT_import_weights)
