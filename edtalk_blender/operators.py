@@ -13,6 +13,7 @@ import bpy
 from ..core.wire.errors import EDTalkError
 from . import (
     destinations,
+    drop,
     environment,
     exchange,
     image_sequence,
@@ -347,4 +348,5 @@ CLASSES = (
     EDTALK_OT_announce,
     *destinations.CLASSES,
     *exchange.CLASSES,
+    *drop.CLASSES,
 )
