@@ -11,9 +11,10 @@ from __future__ import annotations
 
 def _classes() -> list[type]:
     """Every class that Blender has to know, in the order it has to learn them."""
-    from . import live, operators, panels, preferences, properties
+    from . import layers, live, operators, panels, preferences, properties
 
-    return [cls for module in (preferences, properties, operators, live, panels) for cls in module.CLASSES]
+    modules = (preferences, properties, operators, live, layers, panels)
+    return [cls for module in modules for cls in module.CLASSES]
 
 
 def register() -> None:

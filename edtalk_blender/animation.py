@@ -48,15 +48,22 @@ def new_action(rig: bpy.types.Object, name: str) -> bpy.types.Action:
 
 
 def curves_of(rig: bpy.types.Object):
-    """What holds `.fcurves` and `.groups` of the rig: its action before 4.4, then a channelbag."""
+    """What holds `.fcurves` and `.groups` of the rig's own action, see `curves_in`."""
     data = rig.animation_data
-    action = data.action
+    if LAYERED and data.action_slot is None:
+        data.action_slot = new_slot(rig, data.action)
+    return curves_in(data.action, data.action_slot if LAYERED else None)
+
+
+def new_slot(rig: bpy.types.Object, action: bpy.types.Action):
+    """A slot for the rig in an action; before 4.4 there are none and none is needed."""
+    return action.slots.new(id_type=rig.id_type, name=rig.name) if LAYERED else None
+
+
+def curves_in(action: bpy.types.Action, slot):
+    """What holds `.fcurves` and `.groups`: the action before 4.4, then the channelbag of a slot."""
     if not LAYERED:
         return action
-    slot = data.action_slot
-    if slot is None:
-        slot = action.slots.new(id_type=rig.id_type, name=rig.name)
-        data.action_slot = slot
     layer = action.layers[0] if action.layers else action.layers.new("Layer")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True)
@@ -64,7 +71,11 @@ def curves_of(rig: bpy.types.Object):
 
 def write_weights(rig: bpy.types.Object, frames: np.ndarray, weights: np.ndarray) -> None:
     """Key weights [T, 36] at scene frames [T] in the rig's action, instead of the keys it had."""
-    curves = curves_of(rig)
+    write_curves(curves_of(rig), frames, weights)
+
+
+def write_curves(curves, frames: np.ndarray, weights: np.ndarray) -> None:
+    """Key weights [T, 36] at scene frames [T], instead of the keys that were there."""
     for column, name in enumerate(CHANNELS):
         _write_curve(curves, name, frames, weights[:, column])
     for bank in BANKS:

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.wire import messages
 from ..core.wire.channels import Channel
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import animation, image_sequence, rig, takes, timing
+from . import animation, image_sequence, layers, rig, takes, timing
 from .jobs import push_undo
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
 from .properties import copy_settings
@@ -57,8 +57,7 @@ def land_motion(
         copy_settings(scene.edtalk, face.edtalk)
         _make_active(face)
     rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
-    animation.new_action(face, order.take)
-    animation.write_weights(face, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
+    layers.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
     begin_take(order, face, order.start, order.start + count - 1)
     take = face.edtalk.take
@@ -145,7 +144,12 @@ def sample(face: bpy.types.Object, scene: bpy.types.Scene, fps: float) -> Pictur
 
 
 def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) -> list[str]:
-    """A warning when NLA tracks or drivers keep the new take from showing as it was analysed."""
+    """A warning when NLA tracks or drivers keep the new take from showing as it was analysed; an edit layer
+    is meant to.
+    """
+    face = find_object(order.rig)
+    if face is not None and layers.base_strip(face) is not None:
+        return []
     steps = (pictures.numbers - order.start) * (rate / order.fps)
     lower = np.clip(steps.astype(int), 0, len(motion) - 1)
     upper = np.minimum(lower + 1, len(motion) - 1)

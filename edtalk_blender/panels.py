@@ -42,6 +42,7 @@ class EDTalkPanel:
         _draw_buttons(layout)
         if face is not None:
             _draw_sight(layout, _letters(context))
+            layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
             _draw_weights(layout, face)
         _draw_server(layout)
 

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Edit on Top: hand keys in a layer of their own, above the generated take.
+
+The take goes down to an NLA track, and the rig's own action becomes an empty one that is added to it. A
+new take then changes places with the old one in that track, and the hand keys stay. It is plain NLA:
+everything Blender offers for strips and layers works on it, with the add-on and without.
+"""
+
+from __future__ import annotations
+
+from math import floor
+
+import bpy
+import numpy as np
+
+from . import animation, rig
+
+TRACK = "EDTalk Take"
+
+
+def base_strip(face: bpy.types.Object) -> bpy.types.NlaStrip | None:
+    """The strip that plays the rig's generated take, None while the take is the rig's own action. A take
+    that was pushed down by hand is found by its name.
+    """
+    data = face.animation_data
+    for track in data.nla_tracks if data is not None else ():
+        for strip in track.strips:
+            named = strip.action is not None and strip.action.name == face.edtalk.take.name
+            if not track.mute and not strip.mute and (named or track.name == TRACK):
+                return strip
+    return None
+
+
+def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndarray) -> None:
+    """Give the rig a new take: weights [T, 36] at scene frames [T]. Above it nothing changes; the take
+    before is kept.
+    """
+    strip = base_strip(face)
+    if strip is None:
+        animation.new_action(face, name)
+        animation.write_weights(face, frames, weights)
+        return
+    data = face.animation_data
+    data.use_tweak_mode = False  # strips cannot be changed while one is being tweaked
+    action = bpy.data.actions.new(name)
+    slot = animation.new_slot(face, action)
+    animation.write_curves(animation.curves_in(action, slot), frames, weights)
+    track = next(track for track in data.nla_tracks if strip in track.strips.values())
+    blend, extrapolation, influence = strip.blend_type, strip.extrapolation, strip.influence
+    if strip.action is not None:
+        strip.action.use_fake_user = True
+    track.strips.remove(strip)
+    made = _lay(track, action, slot)
+    made.blend_type, made.extrapolation, made.influence = blend, extrapolation, influence
+
+
+def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
+    """Push the rig's action down and open an empty layer above it, which is given back."""
+    data = face.animation_data
+    action = data.action
+    if action is not None:
+        action.use_fake_user = True
+        slot = data.action_slot if animation.LAYERED else None
+        blend, extrapolation, influence = (
+            data.action_blend_type,
+            data.action_extrapolation,
+            data.action_influence,
+        )
+        data.action = None
+        track = data.nla_tracks.new()  # above the other tracks, where the action was
+        track.name = TRACK
+        strip = _lay(track, action, slot)
+        strip.blend_type, strip.extrapolation, strip.influence = blend, extrapolation, influence
+    layer = bpy.data.actions.new(f"{face.name} Edits")
+    layer.use_fake_user = True
+    data.action = layer
+    animation.curves_of(face)
+    # Added, and held beyond its first and last key, as a layer alone is: a single key moves the whole take.
+    data.action_blend_type, data.action_extrapolation, data.action_influence = "ADD", "HOLD", 1.0
+    data.use_nla = True
+    return layer
+
+
+def _lay(track: bpy.types.NlaTrack, action: bpy.types.Action, slot) -> bpy.types.NlaStrip:
+    """A strip that plays an action at the scene frames where its keys are, whole or between."""
+    begin, end = action.frame_range
+    strip = track.strips.new(action.name, floor(begin), action)
+    if slot is not None:
+        strip.action_slot = slot
+    strip.frame_end_raw, strip.frame_start_raw = max(end, begin + 1), begin
+    return strip
+
+
+class EDTALK_OT_edit_on_top(bpy.types.Operator):
+    """Put the take on an NLA track and open an empty layer above it for keys of your own, which are added
+    to the take and stay when a new take is generated"""
+
+    bl_idname = "edtalk.edit_on_top"
+    bl_label = "Edit on Top"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with curves to edit on top of, once."""
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Push down, open a layer, say what it is called."""
+        layer = edit_on_top(rig.active_face(context))
+        self.report({"INFO"}, f"Keys go to {layer.name} now and are added to the take")
+        return {"FINISHED"}
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """Why there is nothing to edit on top of, "" when there is."""
+    face = rig.active_face(context)
+    if face is None:
+        return "Select a face rig first, or generate a take"
+    if face.library is not None:
+        return "This face is linked: make a library override of it first"
+    data = face.animation_data
+    if data is None or (data.action is None and base_strip(face) is None):
+        return "The rig has no curves yet: generate a take first"
+    if data.use_tweak_mode:
+        return "Leave the Tweak Mode of the NLA Editor first"
+    if data.action is not None and data.action_blend_type != "REPLACE":
+        return f"Keys go on top already, to {data.action.name}"
+    return ""
+
+
+CLASSES = (EDTALK_OT_edit_on_top,)
