@@ -38,7 +38,7 @@ $(READY): pyproject.toml tools/make_env.py
 demo: $(READY)
 	rm -rf $(OUT)
 	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --idle 1 \
-	  --emotion "0:neutral,1.5:neutral,2.5:happy,4:happy,5:surprised" --out $(OUT)
+	  --emotion "0:neutral,2:neutral,2.8:happy:0.7,4.2:happy:0.5,5.2:surprised" --out $(OUT)
 	$(PY) demo/make_blend.py $(OUT)
 
 test: $(READY)
