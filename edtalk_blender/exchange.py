@@ -15,7 +15,7 @@ import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.wire.errors import BadMotion, EDTalkError, OutputExists
-from . import animation, landing, orders, rig, timing, weight_files
+from . import animation, landing, layers, orders, rig, timing, weight_files
 from .properties import absolute, copy_settings
 
 FORMAT_ITEMS = [
@@ -82,8 +82,7 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
         copy_settings(scene.edtalk, face.edtalk)
-    animation.new_action(face, order.take)
-    animation.write_weights(face, keys, table.weights)
+    layers.land(face, order.take, keys, table.weights)
     first = int(np.ceil(keys[0] - 1e-6))
     landing.begin_take(order, face, first, max(first, int(np.floor(keys[-1] + 1e-6))))
     take = face.edtalk.take

@@ -129,6 +129,24 @@ def test_a_take_pushed_down_by_hand_is_exchanged_too(part, face) -> None:
     assert len(data.nla_tracks) == 1 and data.action.name == "Anna Edits"
 
 
+def test_imported_weights_go_below_the_edits(part, face, tmp_path) -> None:
+    import bpy
+
+    face.edtalk.take.first, face.edtalk.take.last = 101, 124
+    path = str(tmp_path / "a.npz")
+    assert bpy.ops.edtalk.export_weights(filepath=path) == {"FINISHED"}
+    before = seen(part, face)
+    press()
+    key(part, face, "pose_00", {101: 1.0})
+    layer = face.animation_data.action
+    assert bpy.ops.edtalk.import_weights(filepath=path) == {"FINISHED"}
+    assert face.animation_data.action == layer
+    within = (FRAMES >= 101) & (FRAMES <= 124) & (FRAMES % 1 == 0)
+    added = (seen(part, face) - before)[within]
+    assert np.allclose(added[:, 20], 1.0, atol=1e-4)
+    assert np.abs(np.delete(added, 20, axis=1)).max() < 1e-4
+
+
 def test_a_muted_track_is_left_alone(part, face) -> None:
     """Blender's Stash leaves the take in a muted track."""
     data = face.animation_data
