@@ -90,6 +90,16 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     return face
 
 
+def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight_files.Table) -> bool:
+    """Does the face show something else than the table that was just put onto it? Edits on top, other NLA
+    tracks and drivers do that; a hundred rows are looked at.
+    """
+    start, fps = face.edtalk.start, timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
+    shown = animation.read_weights(face, keys_for(table, start, fps)[rows], scene)
+    return bool(np.abs(shown - table.weights[rows]).max() > 0.01)
+
+
 class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
     """Write the 36 weights of the face at every frame of its take, with drivers and NLA in them"""
 
@@ -171,6 +181,11 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
                 {"WARNING"},
                 f"{path.name} belongs to checkpoint {table.model}, this face to {mine}: "
                 "the same weights may move it differently",
+            )
+        if seen_otherwise(face, context.scene, table):
+            self.report(
+                {"WARNING"},
+                "Edits on top, NLA tracks or drivers change what was imported: mute them to see it alone",
             )
         take = face.edtalk.take
         self.report({"INFO"}, f"{take.name}: frames {take.first} to {take.last}; press Render Changed")

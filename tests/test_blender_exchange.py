@@ -205,6 +205,17 @@ def test_weights_of_another_checkpoint_are_imported_with_a_warning(files, face, 
     assert "model-a" in said and "model-b" in said and face.edtalk.take.model == "model-b"
 
 
+def test_what_changes_imported_weights_is_said(files, face, tmp_path, capfd) -> None:
+    import bpy
+
+    files.save(tmp_path / "a.npz", table(files))
+    bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.npz"))
+    assert "mute them" not in capfd.readouterr().out
+    face.driver_add('pose.bones["mouth"]["mouth_03"]').driver.expression = "9"
+    bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.npz"))
+    assert "mute them" in capfd.readouterr().out
+
+
 def test_a_scene_without_a_face_gets_one(part, files, edtalk, tmp_path) -> None:
     import bpy
 
