@@ -301,7 +301,10 @@ def _paint() -> None:
     import gpu
     from gpu_extras.batch import batch_for_shader
 
-    shader = gpu.shader.from_builtin("IMAGE")
+    try:
+        shader = gpu.shader.from_builtin("IMAGE_SCENE_LINEAR_TO_REC709_SRGB")
+    except ValueError:
+        shader = gpu.shader.from_builtin("IMAGE")  # before 5.0 the viewport itself turned linear into sRGB
     texture = ((0, 0), (1, 0), (0, 1), (1, 1))
     points = {"pos": corners(face, _state.shown), "texCoord": texture}
     batch = batch_for_shader(shader, "TRI_STRIP", points)
