@@ -73,7 +73,7 @@ def about() -> dict[str, Any]:
         "cores in use": usable,
         "threads": torch.get_num_threads(),
         "bfloat16 in hardware": "yes" if has_bfloat16() else "no",
-        "system": platform.platform(aliased=True, terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
