@@ -107,7 +107,8 @@ def test_the_installed_extension_says_that_recipes_need_a_checkout(tmp_path: Pat
     shutil.copytree(toy.ROOT / "core" / "wire", tmp_path / "core" / "wire")
     shutil.copy(toy.ROOT / "core" / "__init__.py", tmp_path / "core")
     for command in (["heads", "sheet", "people.png"], ["train", "card"]):
-        line = [sys.executable, "-m", "server.cli", *command]
+        # -S: an editable install of the checkout would lend it what it lacks
+        line = [sys.executable, "-S", "-m", "server.cli", *command]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 1 and "checkout" in done.stderr and "Traceback" not in done.stderr
 
