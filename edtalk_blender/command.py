@@ -19,7 +19,7 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import Cancelled, EDTalkError
-from . import exchange, jobs, operators, orders, rig, timing, work
+from . import exchange, jobs, orders, reasons, rig, timing, work
 from .properties import COMPOSITE_ITEMS, EMOTION_ITEMS, FORMAT_ITEMS, settings_of
 
 
@@ -98,7 +98,7 @@ def _generate(options: argparse.Namespace) -> int:
     for name in ("start", "emotion", "idle", "seed", "face", "size", "composite", "format"):
         if getattr(options, name) is not None:
             setattr(settings, name, getattr(options, name))
-    reason = operators.why_not_generate(bpy.context)
+    reason = reasons.why_not_generate(bpy.context)
     if reason:
         return _fail(reason)
     order = orders.order_from(bpy.context, rig.active_face(bpy.context))

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Live preview: a slider, a key or the playhead moves, and the face follows.
 
-The picture goes into an image of its own, "EDTalk Preview", which any Image Editor can show, and is
-painted over the picture plane in the viewport. Painted, not put into the material: the take's picture
-sequence is not touched, so there is nothing to put back, and an undo finds nothing changed behind it.
-
 Handlers only note that something happened. A timer that survives file loads does the work: it compares
 the evaluated weights with those last asked for and has one request in flight at most, so that the newest
 state wins however slow the server is. Nothing of Blender's data is kept from one tick to the next.
@@ -27,12 +23,11 @@ from bpy.app.handlers import persistent
 from ..core.wire import messages
 from ..core.wire.channels import CHANNELS, bank_of
 from ..core.wire.errors import Died, EDTalkError, Stale
-from . import animation, image_sequence, jobs, rig, service, takes
+from . import animation, jobs, live_picture, rig, service, takes
 from .client import Pending
-from .operators import missing_file
 from .properties import absolute
+from .reasons import missing_file
 
-IMAGE = "EDTalk Preview"
 SIZE = 256  # pixels; larger pictures take longer than an eye notices
 NOTICED = ("depsgraph_update_post", "frame_change_post")
 REPLACED = ("undo_post", "redo_post", "load_post")
@@ -47,11 +42,8 @@ class _State:
     pending: Pending | None = None
     asked: messages.Preview | None = None  # the last request, answered or not
     asked_face: int = 0  # session uid
-    shown: messages.Preview | None = None  # what the image shows
-    shown_face: int = 0
     waking: jobs.Job | None = None  # starts the server
     trouble: str = ""  # why there is no picture, for the panel
-    painter: object = None
 
 
 _state = _State()
@@ -88,8 +80,7 @@ def start() -> None:
     for name in REPLACED:
         getattr(bpy.app.handlers, name).append(_everything_changed)
     bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
-    if not bpy.app.background:
-        _state.painter = bpy.types.SpaceView3D.draw_handler_add(_paint, (), "WINDOW", "POST_VIEW")
+    live_picture.begin()
 
 
 def stop() -> None:
@@ -103,14 +94,9 @@ def stop() -> None:
         getattr(bpy.app.handlers, name).remove(_everything_changed)
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
-    if _state.painter is not None:
-        bpy.types.SpaceView3D.draw_handler_remove(_state.painter, "WINDOW")
     _state = _State(trouble=_state.trouble)
-    image = image_or_none()
-    if image is not None and not _is_used(image):
-        bpy.data.images.remove(image)  # Blender would ask on quitting whether to save it
+    live_picture.end()
     _answer_file().unlink(missing_ok=True)
-    jobs.redraw(*jobs.PICTURES)
 
 
 @persistent
@@ -157,7 +143,7 @@ def _turn() -> None:
             stop()
             return
     face = rig.active_face(bpy.context)
-    if not _state.changed or face is None or _is_playing():
+    if not _state.changed or face is None or live_picture.is_playing():
         return
     wanted = request(face)
     server = service.server_or_none()
@@ -225,8 +211,7 @@ def _take_answer() -> None:
         _state.changed = True  # of a face that is not looked at any more
         return
     _state.trouble = ""
-    _state.shown, _state.shown_face = _state.asked, _state.asked_face
-    _show(picture)
+    live_picture.show(_state.asked_face, _state.asked, picture)
 
 
 def _say(error: EDTalkError) -> None:
@@ -239,84 +224,6 @@ def _say(error: EDTalkError) -> None:
 
 def _answer_file() -> Path:
     return Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_preview_{os.getpid()}.npy"
-
-
-def _is_playing() -> bool:
-    return any(window.screen.is_animation_playing for window in bpy.context.window_manager.windows)
-
-
-# ----------------------------------------------------------------------------------------------- picture
-
-
-def image_or_none() -> bpy.types.Image | None:
-    """The image of the live preview, None while there is none."""
-    return bpy.data.images.get((IMAGE, None))
-
-
-def _is_used(image: bpy.types.Image) -> bool:
-    """Does anything but an editor show it?"""
-    users = bpy.data.user_map(subset={image})[image]
-    return image.use_fake_user or any(user.id_type not in {"SCREEN", "WINDOWMANAGER"} for user in users)
-
-
-def _show(picture: np.ndarray) -> None:
-    """Put uint8 [H, W, 4], top row first, into the image, and let empty Image Editors show it."""
-    height, width = picture.shape[:2]
-    image = image_or_none()
-    if image is None:
-        image = bpy.data.images.new(IMAGE, width, height, alpha=True)
-    elif tuple(image.size) != (width, height):
-        image.scale(width, height)
-    image.pixels.foreach_set((picture[::-1].astype(np.float32) / 255.0).ravel())
-    image.update()
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR" and area.spaces.active.image is None:
-                area.spaces.active.image = image
-    jobs.redraw(*jobs.PICTURES)
-
-
-def corners(face: bpy.types.Object, shown: messages.Preview) -> list[tuple[float, float, float]]:
-    """Where the preview belongs on the picture plane, in the plane's own space: all of it, or the square
-    around the face where the plane shows the whole portrait. Left bottom, right bottom, left top, right top.
-    """
-    take = face.edtalk.take
-    left, right, bottom, top = -1.0, 1.0, -1.0, 1.0
-    if face.edtalk.composite == "paste" and shown.crop is not None and take.width and take.height:
-        x, y, side = shown.crop
-        left, right = 2 * x / take.width - 1, 2 * (x + side) / take.width - 1
-        bottom, top = 1 - 2 * (y + side) / take.height, 1 - 2 * y / take.height
-    near = -0.005  # in front of the plane, which faces -Y
-    return [(left, near, bottom), (right, near, bottom), (left, near, top), (right, near, top)]
-
-
-def _paint() -> None:
-    context, image = bpy.context, image_or_none()
-    face = rig.active_face(context)
-    if image is None or _state.shown is None or face is None or face.session_uid != _state.shown_face:
-        return
-    plane = image_sequence.plane_of(face)
-    if plane is None or not plane.visible_get(viewport=context.space_data) or _is_playing():
-        return
-    import gpu
-    from gpu_extras.batch import batch_for_shader
-
-    try:
-        shader = gpu.shader.from_builtin("IMAGE_SCENE_LINEAR_TO_REC709_SRGB")
-    except ValueError:
-        shader = gpu.shader.from_builtin("IMAGE")  # before 5.0 the viewport itself turned linear into sRGB
-    texture = ((0, 0), (1, 0), (0, 1), (1, 1))
-    points = {"pos": corners(face, _state.shown), "texCoord": texture}
-    batch = batch_for_shader(shader, "TRI_STRIP", points)
-    gpu.state.depth_test_set("LESS_EQUAL")
-    gpu.state.blend_set("ALPHA")
-    with gpu.matrix.push_pop():
-        gpu.matrix.multiply_matrix(plane.matrix_world)
-        shader.bind()
-        shader.uniform_sampler("image", gpu.texture.from_image(image))
-        batch.draw(shader)
-    gpu.state.blend_set("NONE")
-    gpu.state.depth_test_set("NONE")
 
 
 # ---------------------------------------------------------------------------------------------- operator

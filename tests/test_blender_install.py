@@ -108,11 +108,11 @@ def test_every_icon_exists_in_this_blender(edtalk) -> None:
 def test_a_grey_button_says_why(part) -> None:
     import bpy
 
-    operators = part("operators")
-    assert operators.why_not_generate(bpy.context) == "Pick a portrait first"
+    reasons = part("reasons")
+    assert reasons.why_not_generate(bpy.context) == "Pick a portrait first"
     bpy.context.scene.edtalk.portrait = "/nowhere/anna.png"
-    assert "There is no file" in operators.why_not_generate(bpy.context)
+    assert "There is no file" in reasons.why_not_generate(bpy.context)
     bpy.context.scene.edtalk.portrait = __file__
-    assert operators.why_not_generate(bpy.context) == "Pick an audio file or a driving clip first"
-    assert operators.why_not_render(bpy.context) == "Select a face rig first, or generate a take"
+    assert reasons.why_not_generate(bpy.context) == "Pick an audio file or a driving clip first"
+    assert reasons.why_not_render(bpy.context) == "Select a face rig first, or generate a take"
     assert not bpy.ops.edtalk.generate_take.poll() and not bpy.ops.edtalk.cancel.poll()

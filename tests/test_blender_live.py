@@ -23,7 +23,7 @@ class Preview:
     def __init__(self, part, portrait: Path, checkpoint: Path, python: str) -> None:
         import bpy
 
-        self.part, self.live = part, part("live")
+        self.part, self.live, self.picture = part, part("live"), part("live_picture")
         preferences = bpy.context.preferences.addons["bl_ext.user_default.edtalk"].preferences
         if preferences.python != python:
             preferences.python = python
@@ -60,11 +60,11 @@ class Preview:
     def settle(self) -> None:
         """Until the picture shows what is posed now."""
         state = self.live._state
-        self.until(lambda: state.shown is not None and not state.changed and state.pending is None)
+        self.until(lambda: self.picture.shown() is not None and not state.changed and state.pending is None)
 
     def pixels(self) -> np.ndarray:
         """What the preview image shows, uint8 [H, W, 4], top row first."""
-        image = self.live.image_or_none()
+        image = self.picture.image_or_none()
         values = np.empty(len(image.pixels), np.float32)
         image.pixels.foreach_get(values)
         width, height = image.size
@@ -86,7 +86,7 @@ def test_a_moved_slider_changes_the_picture(preview) -> None:
     preview.slide("mouth_00", 3.0)
     preview.settle()
     assert not np.array_equal(preview.pixels(), first)
-    assert preview.live._state.shown.weights[0] == 3.0
+    assert preview.picture.shown().weights[0] == 3.0
     preview.slide("mouth_00", 0.0)
     preview.settle()
     assert np.array_equal(preview.pixels(), first)
@@ -104,7 +104,7 @@ def test_the_playhead_shows_the_curves_with_what_lies_on_top(preview) -> None:
     for frame, value in ((1, 0.0), (6, 1.0), (11, 2.0)):
         bpy.context.scene.frame_set(frame)
         preview.settle()
-        assert preview.live._state.shown.weights[25] == pytest.approx(value, abs=1e-6)
+        assert preview.picture.shown().weights[25] == pytest.approx(value, abs=1e-6)
 
 
 def test_the_newest_pose_wins_and_one_request_is_in_flight(preview) -> None:
@@ -117,7 +117,7 @@ def test_the_newest_pose_wins_and_one_request_is_in_flight(preview) -> None:
     for value in (1.0, 1.5, 2.0, 2.5):
         preview.slide("mouth_01", value)
     preview.settle()
-    assert preview.live._state.shown.weights[1] == 2.5
+    assert preview.picture.shown().weights[1] == 2.5
     assert server._last_number - before <= 2
 
 
@@ -136,7 +136,7 @@ def test_the_preview_stands_as_the_server_wrote_it(preview) -> None:
     """Top row on top, colours as they are."""
     preview.toggle()
     preview.settle()
-    written = np.load(preview.live._state.shown.out)
+    written = np.load(preview.picture.shown().out)
     assert np.array_equal(preview.pixels(), written)
     assert not np.array_equal(written, written[::-1])
 
@@ -168,7 +168,7 @@ def test_a_killed_server_is_started_again_at_the_next_edit(preview) -> None:
     os.kill(pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     preview.until(lambda: not preview.part("service").server_or_none().alive)
     preview.slide("mouth_02", 1.0)
-    preview.until(lambda: preview.live._state.shown.weights[2] == 1.0)
+    preview.until(lambda: preview.picture.shown().weights[2] == 1.0)
     assert preview.part("service").server_or_none().pid != pid
     assert not preview.live.trouble()
 
@@ -197,17 +197,16 @@ def test_undo_and_another_file_do_not_stop_it(preview, tmp_path) -> None:
     bpy.ops.ed.undo_push(message="slide")
     bpy.ops.ed.undo()
     preview.face = bpy.data.objects["Anna"]
-    state = preview.live._state
-    preview.until(lambda: state.shown.weights[0] == 0.0)
+    preview.until(lambda: preview.picture.shown().weights[0] == 0.0)
     preview.settle()
     bpy.ops.wm.read_homefile(use_empty=True)
-    assert preview.live.image_or_none() is None
+    assert preview.picture.image_or_none() is None
     for _ in range(5):
         preview.live.tick()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     preview.face = bpy.data.objects["Anna"]
     preview.settle()
-    preview.until(lambda: preview.live.image_or_none() is not None)
+    preview.until(lambda: preview.picture.image_or_none() is not None)
     assert preview.live.is_on() and not preview.live.trouble()
 
 
@@ -230,16 +229,16 @@ def test_switched_off_it_leaves_the_file_as_it_was(preview) -> None:
 def test_a_preview_the_artist_uses_stays(preview) -> None:
     preview.toggle()
     preview.settle()
-    preview.live.image_or_none().use_fake_user = True
+    preview.picture.image_or_none().use_fake_user = True
     preview.toggle()
-    assert preview.live.image_or_none() is not None
+    assert preview.picture.image_or_none() is not None
 
 
 def test_it_lies_on_the_square_around_the_face(preview) -> None:
     preview.toggle()
     preview.settle()
-    shown = preview.live._state.shown
-    assert [point[::2] for point in preview.live.corners(preview.face, shown)] == [
+    shown = preview.picture.shown()
+    assert [point[::2] for point in preview.picture.corners(preview.face, shown)] == [
         (-1, -1),
         (1, -1),
         (-1, 1),
@@ -247,7 +246,7 @@ def test_it_lies_on_the_square_around_the_face(preview) -> None:
     ]
     preview.face.edtalk.composite = "paste"
     preview.face.edtalk.take.width, preview.face.edtalk.take.height = 96, 64
-    points = np.array([point[::2] for point in preview.live.corners(preview.face, shown)])
+    points = np.array([point[::2] for point in preview.picture.corners(preview.face, shown)])
     pixels = (points * (1, -1) + 1) / 2 * (96, 64)
     assert np.allclose(pixels, [(16, 64), (80, 64), (16, 0), (80, 0)])
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture of the live preview: an image of its own, painted over the picture plane in the viewport.
+
+Painted, not put into the material: the take's picture sequence is not touched, so there is nothing to put
+back, and an undo finds nothing changed behind it. Any Image Editor can show the image, too.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..core.wire import messages
+from . import image_sequence, jobs, rig
+
+IMAGE = "EDTalk Preview"
+
+_shown: tuple[int, messages.Preview] | None = None  # session uid of the face, what its picture was asked with
+_painter: object = None
+
+
+def shown() -> messages.Preview | None:
+    """What the image shows now, None while it shows nothing."""
+    return _shown[1] if _shown is not None else None
+
+
+def begin() -> None:
+    """Paint over the plane from now on; in background mode there is nothing to paint on."""
+    global _painter
+    if not bpy.app.background and _painter is None:
+        _painter = bpy.types.SpaceView3D.draw_handler_add(_paint, (), "WINDOW", "POST_VIEW")
+
+
+def end() -> None:
+    """Paint no longer, and take the image away unless something holds on to it."""
+    global _painter, _shown
+    if _painter is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(_painter, "WINDOW")
+    _painter, _shown = None, None
+    image = image_or_none()
+    if image is not None and not _is_used(image):
+        bpy.data.images.remove(image)  # Blender would ask on quitting whether to save it
+    jobs.redraw(*jobs.PICTURES)
+
+
+def image_or_none() -> bpy.types.Image | None:
+    """The image of the live preview, None while there is none."""
+    return bpy.data.images.get((IMAGE, None))
+
+
+def is_playing() -> bool:
+    """Does the animation play in any window?"""
+    return any(window.screen.is_animation_playing for window in bpy.context.window_manager.windows)
+
+
+def _is_used(image: bpy.types.Image) -> bool:
+    """Does anything but an editor show it?"""
+    users = bpy.data.user_map(subset={image})[image]
+    return image.use_fake_user or any(user.id_type not in {"SCREEN", "WINDOWMANAGER"} for user in users)
+
+
+def show(face: int, asked: messages.Preview, picture: np.ndarray) -> None:
+    """Put uint8 [H, W, 4], top row first, into the image, and let empty Image Editors show it. `face` is a
+    session uid.
+    """
+    global _shown
+    _shown = face, asked
+    height, width = picture.shape[:2]
+    image = image_or_none()
+    if image is None:
+        image = bpy.data.images.new(IMAGE, width, height, alpha=True)
+    elif tuple(image.size) != (width, height):
+        image.scale(width, height)
+    image.pixels.foreach_set((picture[::-1].astype(np.float32) / 255.0).ravel())
+    image.update()
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR" and area.spaces.active.image is None:
+                area.spaces.active.image = image
+    jobs.redraw(*jobs.PICTURES)
+
+
+def corners(face: bpy.types.Object, asked: messages.Preview) -> list[tuple[float, float, float]]:
+    """Where the preview belongs on the picture plane, in the plane's own space: all of it, or the square
+    around the face where the plane shows the whole portrait. Left bottom, right bottom, left top, right top.
+    """
+    take = face.edtalk.take
+    left, right, bottom, top = -1.0, 1.0, -1.0, 1.0
+    if face.edtalk.composite == "paste" and asked.crop is not None and take.width and take.height:
+        x, y, side = asked.crop
+        left, right = 2 * x / take.width - 1, 2 * (x + side) / take.width - 1
+        bottom, top = 1 - 2 * (y + side) / take.height, 1 - 2 * y / take.height
+    near = -0.005  # in front of the plane, which faces -Y
+    return [(left, near, bottom), (right, near, bottom), (left, near, top), (right, near, top)]
+
+
+def _paint() -> None:
+    context, image = bpy.context, image_or_none()
+    face = rig.active_face(context)
+    if image is None or _shown is None or face is None or face.session_uid != _shown[0]:
+        return
+    plane = image_sequence.plane_of(face)
+    if plane is None or not plane.visible_get(viewport=context.space_data) or is_playing():
+        return
+    import gpu
+    from gpu_extras.batch import batch_for_shader
+
+    try:
+        shader = gpu.shader.from_builtin("IMAGE_SCENE_LINEAR_TO_REC709_SRGB")
+    except ValueError:
+        shader = gpu.shader.from_builtin("IMAGE")  # before 5.0 the viewport itself turned linear into sRGB
+    texture = ((0, 0), (1, 0), (0, 1), (1, 1))
+    points = {"pos": corners(face, _shown[1]), "texCoord": texture}
+    batch = batch_for_shader(shader, "TRI_STRIP", points)
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.blend_set("ALPHA")
+    with gpu.matrix.push_pop():
+        gpu.matrix.multiply_matrix(plane.matrix_world)
+        shader.bind()
+        shader.uniform_sampler("image", gpu.texture.from_image(image))
+        batch.draw(shader)
+    gpu.state.blend_set("NONE")
+    gpu.state.depth_test_set("NONE")
