@@ -41,7 +41,7 @@ from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
 from core.models.decoder import Decoded, SourceLevel
 from core.models.layers import bake
-from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel
+from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel, Handle
 from core.wire.errors import BadMotion
 
 Precision = Literal["exact", "fast"]
@@ -91,6 +91,7 @@ class Engine:
         emotions: Mapping[str, Sequence[float]] | None = None,
         audio_to_mouth: AudioToMouth | None = None,
         precision: Precision = "fast",
+        handles: Sequence[Handle] = (),
     ) -> None:
         self.device = choose_device(str(device))
         self.precision = precision
@@ -99,6 +100,7 @@ class Engine:
         self.checkpoint_id = checkpoint_id
         self.channels = tuple(channels)
         self.emotions = {name: list(values) for name, values in (emotions or {}).items()}
+        self.handles = tuple(handles)
         self.audio_to_mouth = audio_to_mouth
 
         model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
@@ -140,7 +142,14 @@ class Engine:
         loaded = checkpoint.load(path or checkpoint.default_checkpoint())
         meta = loaded.meta
         return cls(
-            loaded.model, device, meta.id, meta.channels, meta.emotions, loaded.audio_to_mouth, precision
+            loaded.model,
+            device,
+            meta.id,
+            meta.channels,
+            meta.emotions,
+            loaded.audio_to_mouth,
+            precision,
+            meta.handles,
         )
 
     def prepare(self, portrait: Pictures) -> Source:

@@ -88,6 +88,7 @@ class Runtime:
             size=engine.size,
             channels=tuple(channel.to_dict() for channel in engine.channels),
             emotions={name: tuple(weights) for name, weights in engine.emotions.items()},
+            handles=tuple(handle.to_dict() for handle in engine.handles),
         )
 
     def _inspect(self, message: messages.Inspect, report: Report) -> messages.Inspected:

@@ -3,9 +3,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, DEFAULT_CHANNELS, EMOTIONS, Channel, bank_of
+from core.wire.channels import (
+    BANK_SLICES,
+    BANKS,
+    CHANNELS,
+    DEFAULT_CHANNELS,
+    EMOTIONS,
+    HANDLES,
+    Channel,
+    Handle,
+    bank_of,
+)
 
 
 def test_there_are_36_channels_in_bank_order() -> None:
@@ -53,3 +65,35 @@ def test_channels_survive_json() -> None:
 def test_a_channel_that_is_none_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         Channel.from_dict({**DEFAULT_CHANNELS[0].to_dict(), **change})
+
+
+YAW = Handle("yaw", "Yaw", "Turns the head", "deg", tuple(float(i == 20) for i in range(36)), -30.0, 30.0)
+
+
+def test_a_handle_survives_json() -> None:
+    assert Handle.from_dict(json.loads(json.dumps(YAW.to_dict()))) == YAW
+
+
+def test_the_usual_handles_have_names_that_handles_may_have() -> None:
+    assert len(set(HANDLES)) == len(HANDLES) == 14
+    assert all(Handle.from_dict({**YAW.to_dict(), "name": name}).name == name for name in HANDLES)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Yaw left"},
+        {"name": ""},
+        {"label": 1},
+        {"unit": "rad"},
+        {"direction": [0.0] * 35},
+        {"direction": [float("inf")] * 36},
+        {"direction": "0" * 36},
+        {"soft_min": 1.0},
+        {"soft_max": True},
+        {"extra": 1},
+    ],
+)
+def test_a_handle_that_is_none_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Handle.from_dict({**YAW.to_dict(), **change})

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from core.wire import envelope, errors, messages
-from core.wire.channels import DEFAULT_CHANNELS
+from core.wire.channels import DEFAULT_CHANNELS, Handle
 from core.wire.errors import BadFields, BadMessage, EDTalkError, UnknownMethod
 
+HANDLE = Handle("yaw", "Yaw", "Turns the head", "deg", (0.1,) * 36, -30.0, 30.0).to_dict()
 GOOD: dict[str, dict[str, Any]] = {
     "Initialize": {"protocol": messages.PROTOCOL, "client": "test"},
     "Initialized": {
@@ -32,6 +33,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "size": 64,
         "channels": [channel.to_dict() for channel in DEFAULT_CHANNELS],
         "emotions": {"happy": [0.5] * 10},
+        "handles": [HANDLE],
     },
     "Inspect": {"portrait": "/a.png"},
     "Inspected": {"width": 3, "height": 4, "faces": [[0, 1, 2, 3]], "crop": [0, 0, 3]},
@@ -122,6 +124,8 @@ def test_a_field_of_the_wrong_type_is_refused_by_name(name: str) -> None:
         ("Described", "channels", []),
         ("Described", "emotions", {"bored": [0] * 10}),
         ("Described", "emotions", {"happy": [0] * 9}),
+        ("Described", "handles", [{**HANDLE, "direction": [0] * 35}]),
+        ("Described", "handles", [HANDLE, HANDLE]),
         ("Initialized", "checkpoints", [{"id": "a"}]),
     ],
 )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 36 weight channels: their names, order and banks, the emotions, the step rate, and the keys of
-motion.npz.
+"""The 36 weight channels: their names, order and banks, the emotions and handles above them, the step
+rate, and the keys of motion.npz.
 
 A weight says how far one basis of a bank moves the face; the paper keeps three orthogonal banks (Tan et al.
 2024, section 3.2). Channel order is mouth, pose, expression everywhere: in files, on the wire, in the network
@@ -11,6 +11,7 @@ checkpoint; `DEFAULT_CHANNELS` are the generic ones.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -28,6 +29,27 @@ CHANNELS: tuple[str, ...] = tuple(
 
 EMOTIONS: tuple[str, ...] = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 """Each is a point in the expression bank, [10] weights, kept in the checkpoint."""
+
+HANDLES: tuple[str, ...] = (
+    "yaw",
+    "pitch",
+    "roll",
+    "jaw_open",
+    "wide",
+    "pucker",
+    "press",
+    "smile",
+    "frown",
+    "brow_up",
+    "brow_down",
+    "blink",
+    "gaze_x",
+    "gaze_y",
+)
+"""What an animator asks of a face, in the order it is shown; a checkpoint says which of them it has."""
+
+UNITS = {"deg": "degrees", "": ""}
+"""Unit of a handle -> the word for it; "" is a share, 1 being all of it."""
 
 MOTION_SCHEMA = 1
 
@@ -81,19 +103,8 @@ class Channel:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Channel:
         """The inverse of `to_dict`. Raises ValueError for a missing, unknown or ill-typed field."""
-        expected = {field.name for field in fields(cls)}
-        if set(data) != expected:
-            raise ValueError(f"a channel has the fields {sorted(expected)}, not {sorted(map(str, data))}")
-        for key in ("name", "label", "description"):
-            if not isinstance(data[key], str):
-                raise ValueError(f"{key} is text, not {data[key]!r}")
-        for key in ("soft_min", "soft_max", "default"):
-            if (
-                isinstance(data[key], bool)
-                or not isinstance(data[key], (int, float))
-                or not math.isfinite(data[key])
-            ):
-                raise ValueError(f"{key} is a finite number, not {data[key]!r}")
+        _check_fields(cls, data, texts=("name", "label", "description"))
+        _check_numbers(data, ("soft_min", "soft_max", "default"))
         if not isinstance(data["used"], bool):
             raise ValueError(f"used is true or false, not {data['used']!r}")
         if data["name"] not in CHANNELS or data["soft_min"] > data["soft_max"]:
@@ -101,6 +112,68 @@ class Channel:
                 f"no channel is called {data['name']!r} with the range {data['soft_min']}..{data['soft_max']}"
             )
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A control with a meaning, such as "yaw" or "smile": one direction in the space of the 36 weights.
+
+    Its value is 0 at rest and counts in `unit`; `direction` is what one unit adds to the weights. Soft ranges
+    may be exceeded by typing.
+    """
+
+    name: str
+    label: str
+    description: str
+    unit: str  # a key of UNITS
+    direction: tuple[float, ...]  # 36 weights for each degree, or for 1.0
+    soft_min: float
+    soft_max: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {**asdict(self), "direction": list(self.direction)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Handle:
+        """The inverse of `to_dict`. Raises ValueError for a missing, unknown or ill-typed field."""
+        _check_fields(cls, data, texts=("name", "label", "description", "unit"))
+        _check_numbers(data, ("soft_min", "soft_max"))
+        if not _HANDLE_NAME.fullmatch(data["name"]):
+            raise ValueError(f"a handle's name is made of small letters, digits and _, not {data['name']!r}")
+        if data["unit"] not in UNITS:
+            raise ValueError(f"unit is one of {', '.join(map(repr, UNITS))}, not {data['unit']!r}")
+        if not data["soft_min"] <= 0 <= data["soft_max"]:
+            raise ValueError(f"a handle rests at 0, not in {data['soft_min']}..{data['soft_max']}")
+        direction = data["direction"]
+        if not isinstance(direction, (list, tuple)) or len(direction) != len(CHANNELS):
+            raise ValueError(f"direction is a list of {len(CHANNELS)} weights")
+        for weight in direction:
+            _check_number("direction", weight)
+        return cls(**{**data, "direction": tuple(float(weight) for weight in direction)})
+
+
+_HANDLE_NAME = re.compile("[a-z][a-z0-9_]{0,39}")
+
+
+def _check_fields(cls: type[Any], data: Mapping[str, Any], texts: tuple[str, ...]) -> None:
+    expected = {field.name for field in fields(cls)}
+    if set(data) != expected:
+        kind = cls.__name__.lower()
+        raise ValueError(f"a {kind} has the fields {sorted(expected)}, not {sorted(map(str, data))}")
+    for key in texts:
+        if not isinstance(data[key], str):
+            raise ValueError(f"{key} is text, not {data[key]!r}")
+
+
+def _check_numbers(data: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        _check_number(key, data[key])
+
+
+def _check_number(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{key} is a finite number, not {value!r}")
 
 
 DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(

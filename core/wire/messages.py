@@ -111,12 +111,13 @@ class Describe(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Described(Message):
-    """The sliders of a checkpoint and where its emotions lie."""
+    """The sliders of a checkpoint, where its emotions lie, and what its handles do."""
 
     id: str = ruled(rules.text)
     size: int = ruled(_SIDE)
     channels: tuple[dict[str, Any], ...] = ruled(rules.several(rules.channel, 36, 36))
     emotions: Mapping[str, tuple[float, ...]] = ruled(rules.emotions)
+    handles: tuple[dict[str, Any], ...] = ruled(rules.handles, ())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import MISSING, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .channels import CHANNELS, EMOTIONS, Channel
+from .channels import CHANNELS, EMOTIONS, Channel, Handle
 
 Rule = Callable[[Any], Any]
 
@@ -137,6 +137,23 @@ def channel(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"wants a channel, not {_show(value)}")
     return Channel.from_dict(value).to_dict()
+
+
+def handles(value: Any) -> tuple[dict[str, Any], ...]:
+    """Handles as dicts, each name once."""
+    found: tuple[dict[str, Any], ...] = several(_handle, 0, 200)(value)
+    if len({handle["name"] for handle in found}) != len(found):
+        raise ValueError("wants each handle once")
+    return found
+
+
+def _handle(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"wants a handle, not {_show(value)}")
+    try:
+        return Handle.from_dict(value).to_dict()
+    except ValueError as error:
+        raise ValueError(f"wants handles: {error}") from error
 
 
 def emotions(value: Any) -> dict[str, tuple[float, ...]]:
