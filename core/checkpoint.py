@@ -3,9 +3,9 @@
 
 Ours is safetensors.  The tensors are `edtalk.*` and, if it listens, `audio_to_mouth.*`; matrices are
 float16, the bank float32 (its QR decides signs).  One metadata entry, `edtalk`, is JSON: format, id,
-name, licence, config, audio config, the 36 channels, emotions, digest.  The digest is checked on loading,
-so a damaged file is noticed.  The id ends in a digest of the face network alone, so that a motion file can
-say whose weights it holds; a converted checkpoint keeps its id.
+name, licence, config, audio config, the 36 channels, emotions, handles, digest.  The digest is checked
+on loading, so a damaged file is noticed.  The id ends in a digest of the face network alone, so that a
+motion file can say whose weights it holds; a converted checkpoint keeps its id.
 
     meta = save(path, model, Meta(name="heads", licence="CC0-1.0", channels=..., emotions=...))
     loaded = load(path)                      # or a published EDTalk.pt, see core.published
@@ -30,7 +30,7 @@ from core import published, published_keys
 from core.files import written_whole
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import PUBLISHED, AudioToMouth, AudioToMouthConfig, build
-from core.wire.channels import BANKS, DEFAULT_CHANNELS, Channel, bank_of
+from core.wire.channels import BANKS, DEFAULT_CHANNELS, Channel, Handle, bank_of
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
 
 FORMAT = 1
@@ -47,6 +47,7 @@ class Meta:
     channels: tuple[Channel, ...] = DEFAULT_CHANNELS
     emotions: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # 10 expression weights each
     note: str = ""  # one line for people: data, steps
+    handles: tuple[Handle, ...] = ()  # semantic controls, once `edtalk calibrate` has measured them
     id: str = ""  # name and digest, "heads-0123456789ab"
 
 
@@ -97,10 +98,7 @@ def save(
     if audio_to_mouth is not None:
         audio = audio_to_mouth.config
         tensors |= {_AUDIO + k: _stored(k, v, half) for k, v in audio_to_mouth.state_dict().items()}
-    header = Header(meta, model.config, audio, _digest(tensors))
-    about = {"edtalk": json.dumps(_to_json(header))}
-    with written_whole(path) as temporary:
-        temporary.write_bytes(serialised(tensors, about))
+    _write(path, tensors, Header(meta, model.config, audio, _digest(tensors)))
     return meta
 
 
@@ -162,6 +160,25 @@ def load_published(
     return Loaded(model.to(device).eval(), net, meta)
 
 
+def rewrite(path: Path | str, meta: Meta, out: Path | str | None = None) -> None:
+    """Change what a checkpoint of ours says about itself (labels, handles ...), and not a bit of its tensors.
+
+    The file at `out`, by default the same one, is written whole or not at all.  The id stays: it names
+    weights.
+
+    Raises:
+        MissingCheckpoint, BadCheckpoint, OutputBlocked.
+    """
+    header = read_header(path)
+    with safe_open(Path(path), framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    if header.digest != _digest(tensors):
+        raise BadCheckpoint(
+            f"{Path(path).name} is damaged: its tensors are not those it was saved with", _AGAIN
+        )
+    _write(out or path, tensors, replace(header, meta=replace(meta, id=header.meta.id)))
+
+
 def convert(
     generator: Path | str, out: Path | str, audio: Path | str | None = None, half: bool = False
 ) -> Meta:
@@ -194,6 +211,12 @@ def read_header(path: Path | str) -> Header:
         ) from error
 
 
+def _write(path: Path | str, tensors: dict[str, Tensor], header: Header) -> None:
+    about = {"edtalk": json.dumps(_to_json(header))}
+    with written_whole(path) as temporary:
+        temporary.write_bytes(serialised(tensors, about))
+
+
 _AGAIN = "Get the file again, or choose another checkpoint"
 
 
@@ -209,6 +232,7 @@ def _to_json(header: Header) -> dict[str, Any]:
         "audio": None if header.audio is None else header.audio.to_dict(),
         "channels": [channel.to_dict() for channel in meta.channels],
         "emotions": {name: list(values) for name, values in meta.emotions.items()},
+        "handles": [handle.to_dict() for handle in meta.handles],
         "digest": header.digest,
     }
 
@@ -222,9 +246,12 @@ def _from_json(values: dict[str, Any]) -> Header:
     emotions = {str(k): tuple(float(x) for x in v) for k, v in values["emotions"].items()}
     if any(len(weights) != BANKS["expression"] for weights in emotions.values()):
         raise ValueError("an emotion is ten expression weights")
+    handles = tuple(Handle.from_dict(h) for h in values.get("handles", ()))  # older files have none
+    if len({handle.name for handle in handles}) != len(handles):
+        raise ValueError("a handle is described twice")
     texts = {key: str(values[key]) for key in ("id", "name", "licence", "note")}
     audio = None if values["audio"] is None else AudioToMouthConfig.from_dict(values["audio"])
-    meta = Meta(channels=channels, emotions=emotions, **texts)
+    meta = Meta(channels=channels, emotions=emotions, handles=handles, **texts)
     return Header(meta, EDTalkConfig.from_dict(values["config"]), audio, str(values["digest"]))
 
 

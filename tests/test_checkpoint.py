@@ -8,6 +8,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,20 @@ from core.checkpoint import Meta
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import CLEAN, build
 from core.published_keys import EMOTIONS as PUBLISHED_EMOTIONS
-from core.wire.channels import DEFAULT_CHANNELS, EMOTIONS, Channel
+from core.wire.channels import DEFAULT_CHANNELS, EMOTIONS, Channel, Handle
 from core.wire.errors import BadCheckpoint, CheckpointError, MissingCheckpoint, OutputBlocked
 from tests import parity, small
 
 CHANNELS = (Channel("mouth_00", "Jaw open", "opens the mouth", -0.5, 2.0), *DEFAULT_CHANNELS[1:])
-META = Meta("small", "CC0-1.0", CHANNELS, {"happy": tuple(0.5 * n for n in range(10))}, "made for a test")
+HANDLE = Handle("yaw", "Yaw", "turns the head", "deg", tuple(0.01 * n for n in range(36)), -25.0, 25.0)
+META = Meta(
+    "small",
+    "CC0-1.0",
+    CHANNELS,
+    {"happy": tuple(0.5 * n for n in range(10))},
+    "made for a test",
+    (HANDLE,),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,6 +107,28 @@ def test_an_older_file_stays_when_writing_fails(saved: Path) -> None:
     with pytest.raises(OutputBlocked):
         checkpoint.save(saved.parent / "no folder" / "x.safetensors", small.model(), META)
     assert saved.read_bytes() == before and [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_file_from_before_there_were_handles_has_none(saved: Path) -> None:
+    assert checkpoint.load(rewritten(saved, lambda t, a: a.pop("handles"))).meta.handles == ()
+
+
+def test_what_a_checkpoint_says_can_change_while_its_tensors_stay(saved: Path, tmp_path: Path) -> None:
+    before, meta = checkpoint.load(saved), checkpoint.read_header(saved).meta
+    other = tmp_path / "b.safetensors"
+    checkpoint.rewrite(saved, replace(meta, handles=(), note="other", id="forged"), other)
+    after = checkpoint.load(other)
+    same(after.model, before.model)
+    assert after.meta == replace(meta, handles=(), note="other")
+    checkpoint.rewrite(saved, replace(meta, handles=()))
+    assert checkpoint.load(saved).meta.handles == ()
+
+
+def test_a_damaged_file_is_not_made_to_look_whole(saved: Path) -> None:
+    meta = checkpoint.read_header(saved).meta
+    saved.write_bytes(one_bit_flipped(saved.read_bytes()))
+    with pytest.raises(BadCheckpoint, match="damaged"):
+        checkpoint.rewrite(saved, meta)
 
 
 def test_whatever_length_a_header_has_the_file_is_known_for_what_it_is(tmp_path: Path) -> None:
@@ -186,6 +217,9 @@ def rewritten(path: Path, change: Callable[[dict[str, Tensor], dict[str, Any]], 
         (lambda t, a: a["channels"].pop(), "36"),
         (lambda t, a: a["channels"][0].pop("label"), "fields"),
         (lambda t, a: a["emotions"].update(happy=[1.0]), "ten"),
+        (lambda t, a: a["handles"][0].update(name="Big Ears"), "Big Ears"),
+        (lambda t, a: a["handles"][0]["direction"].pop(), "36"),
+        (lambda t, a: a["handles"].append(a["handles"][0]), "twice"),
         (lambda t, a: a.pop("licence"), "licence"),
         (lambda t, a: a.update(emotions=None), "not understood"),
     ],
