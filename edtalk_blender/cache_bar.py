@@ -13,13 +13,13 @@ from itertools import pairwise
 import bpy
 import numpy as np
 
-from . import rig, status, takes
+from . import rendered, rig, status
 from .preferences import preferences
 
 COLOURS = {
-    takes.CURRENT: (0.30, 0.69, 0.31, 0.9),
-    takes.STALE: (1.0, 0.55, 0.10, 0.95),
-    takes.MISSING: (0.75, 0.75, 0.75, 0.8),
+    rendered.CURRENT: (0.30, 0.69, 0.31, 0.9),
+    rendered.STALE: (1.0, 0.55, 0.10, 0.95),
+    rendered.MISSING: (0.75, 0.75, 0.75, 0.8),
 }
 EDITORS = ("SpaceDopeSheetEditor", "SpaceGraphEditor")  # the Timeline is a Dope Sheet
 SCRUBBER = 23  # height of the frame numbers, in units of the interface; the bar hangs below them

@@ -13,9 +13,8 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages
-from ..core.wire.channels import Channel
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import animation, image_sequence, layers, rig, takes, timing
+from . import animation, image_sequence, layers, rig, sliders, takes, timing
 from .jobs import push_undo
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
 from .properties import copy_settings
@@ -25,12 +24,13 @@ from .properties import copy_settings
 class Pictures:
     """Which pictures a take shall have: scene frames and what each is made from."""
 
-    numbers: np.ndarray  # int64 [N] scene frames, one after the other
+    numbers: np.ndarray  # int64 [N] scene frames, rising
     weights: np.ndarray  # float32 [N, 36]
     shift: int
     crop: tuple[float, float, float]
     model: str
     fps: float
+    first: int  # of the whole take, of which these may be a part
 
     def files(self, fmt: str) -> list[str]:
         """Picture names, one a scene frame."""
@@ -56,7 +56,7 @@ def land_motion(
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)
         _make_active(face)
-    rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
+    sliders.suit(face, described)
     layers.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
     begin_take(order, face, order.start, order.start + count - 1)
@@ -105,7 +105,7 @@ def land_changes(
         take.crop, changed = order.crop, True
     if take.model != described.id:
         take.model, changed = described.id, True
-        rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
+        sliders.suit(face, described)
     if take.name != order.take:
         take.name, take.shown, changed = order.take, True, True
         take.image = image_sequence.make_image(
@@ -129,10 +129,14 @@ def _make_active(face: bpy.types.Object) -> None:
         face.select_set(True, view_layer=layer)
 
 
-def sample(face: bpy.types.Object, scene: bpy.types.Scene, fps: float) -> Pictures:
-    """The rig's evaluated weights at the scene frames of its take."""
+def sample(
+    face: bpy.types.Object, scene: bpy.types.Scene, fps: float, frames: frozenset[int] | None = None
+) -> Pictures:
+    """The rig's evaluated weights at the scene frames of its take, or at those of them that are asked for."""
     take = face.edtalk.take
     numbers = np.arange(take.first, max(take.first, take.last) + 1)
+    if frames is not None:
+        numbers = numbers[np.isin(numbers, sorted(frames))]
     return Pictures(
         numbers=numbers,
         weights=animation.read_weights(face, numbers, scene),
@@ -140,22 +144,24 @@ def sample(face: bpy.types.Object, scene: bpy.types.Scene, fps: float) -> Pictur
         crop=tuple(take.crop),
         model=take.model,
         fps=fps,
+        first=take.first,
     )
 
 
 def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) -> list[str]:
-    """A warning when NLA tracks or drivers keep the new take from showing as it was analysed; an edit layer
-    is meant to.
+    """A warning when NLA tracks or drivers keep the new take from showing as it was analysed; an edit layer,
+    emotions and handles are meant to.
     """
-    face = find_object(order.rig)
-    if face is not None and layers.base_strip(face) is not None:
+    face, scene = find_object(order.rig), find_scene(order.scene)
+    if face is None or scene is None or layers.base_strip(face) is not None:
         return []
     steps = (pictures.numbers - order.start) * (rate / order.fps)
     lower = np.clip(steps.astype(int), 0, len(motion) - 1)
     upper = np.minimum(lower + 1, len(motion) - 1)
     share = np.clip(steps - lower, 0, 1)[:, None]
     wanted = motion[lower] * (1 - share) + motion[upper] * share
-    if np.abs(wanted - pictures.weights).max() < 0.01:
+    shown = animation.read_generated(face, pictures.numbers, scene)
+    if np.abs(wanted - shown).max() < 0.01:
         return []
     return ["NLA tracks or drivers of the rig change what this take shows"]
 
@@ -188,6 +194,8 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     A pointer set behind its back then leads to freed memory, so every change but that of a number is
     pushed at once, and what is pushed is how it shall be in the end.
     """
+    if order.frames is not None:
+        return  # a part of a take says nothing about how the whole stands
     face, scene = find_object(order.rig), find_scene(order.scene)
     if face is None or scene is None or face.edtalk.take.name != order.take or face.edtalk.take.image is None:
         return

@@ -46,6 +46,8 @@ class Order:
     scene: int
     strips: int
     temporary: bool  # the .blend is unsaved, so the folder is a temporary one
+    frames: frozenset[int] | None = None  # scene frames to look at, of those of the take; None: all
+    worker: str = ""  # one of several that fill the folder: its name, see `rendered`
 
 
 def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:

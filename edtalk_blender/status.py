@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from . import animation, jobs, landing, orders, rig, takes
+from . import animation, jobs, landing, orders, rendered, rig
 from .image_sequence import folder_of
 
 QUIET = 0.5
@@ -25,8 +25,8 @@ _last_edit = 0.0
 
 
 def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
-    """The take's first scene frame and how each frame stands (`takes.CURRENT` ...) as far as is known; None
-    when it has not been looked at yet.
+    """The take's first scene frame and how each frame stands (`rendered.CURRENT` ...) as far as is known;
+    None when it has not been looked at yet.
     """
     return _states.get(face.session_uid)
 
@@ -34,7 +34,7 @@ def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
 def stale_frames(face: bpy.types.Object) -> int | None:
     """Frames out of date as far as is known, None when it has not been counted yet."""
     known = states(face)
-    return None if known is None else int(np.count_nonzero(known[1] != takes.CURRENT))
+    return None if known is None else int(np.count_nonzero(known[1] != rendered.CURRENT))
 
 
 def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
@@ -45,7 +45,7 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     order = orders.order_for_changes(context, face)
     pictures = landing.sample(face, context.scene, order.fps)
     look = orders.look_of(order, tuple(take.crop), take.model)
-    record = takes.Rendered(folder_of(take.image))
+    record = rendered.Rendered(folder_of(take.image))
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     _states[face.session_uid] = int(pictures.numbers[0]), now
     return stale_frames(face) or 0

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take on disk: its folder, its file names, and the record of what each picture was made from. No bpy.
+"""A take on disk: its folder, its file names, and what its pictures depend on. No bpy.
 
-    anna_001/
-        motion.npz       the analysed motion, 25 steps a second, as it came from the server
-        decode.npz       the weights that were last asked for, at scene frames
-        rendered.npz     for every picture that exists: the weights and the look it was made from
-        take.0100.png    the portrait at rest, shown before the take begins
-        take.0101.png    the picture of scene frame 101, and so on
-
-`rendered.npz` is what makes Render Changed cheap and safe. It never claims more than is true: before
-pictures are made again their entries are dropped, and an entry comes back when its picture has arrived.
+anna_001/
+    motion.npz       the analysed motion, 25 steps a second, as it came from the server
+    decode-*.npz     while pictures are made: the weights that were asked for, at scene frames
+    rendered.npz     for every picture that exists: its weights and its look, see `rendered`
+    take.0100.png    the portrait at rest, shown before the take begins
+    take.0101.png    the picture of scene frame 101, and so on
 """
 
 from __future__ import annotations
@@ -33,10 +30,6 @@ from ..core.wire.errors import BadMotion, OutputBlocked
 STEM = "take."
 DIGITS = 4
 SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
-TOLERANCE = 1e-4
-"""Weights closer than this make the same picture; f-curves themselves are exact to about 1e-6."""
-CURRENT, STALE, MISSING = 0, 1, 2
-"""How a frame stands: its picture is up to date, out of date, or not there."""
 
 
 @dataclass(frozen=True)
@@ -157,73 +150,3 @@ def save_motion(path: Path, weights: np.ndarray, rate: float, numbers: Sequence[
             "schema": np.int64(MOTION_SCHEMA),
         },
     )
-
-
-class Rendered:
-    """The record of a take's pictures: scene frame -> weights and look. See the module's docstring."""
-
-    def __init__(self, folder: Path) -> None:
-        """Read the record of `folder`; a missing or damaged one is an empty one, so everything is made
-        again.
-        """
-        self.path = folder / "rendered.npz"
-        self._made: dict[int, tuple[bytes, np.ndarray]] = {}
-        try:
-            arrays = load_arrays(self.path)
-            rows = zip(arrays["numbers"], arrays["looks"], arrays["weights"])
-            self._made = {int(number): (look.tobytes(), row) for number, look, row in rows}
-        except (BadMotion, KeyError):
-            pass
-
-    def __len__(self) -> int:
-        return len(self._made)
-
-    def states(
-        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
-    ) -> np.ndarray:
-        """uint8 [N]: CURRENT, STALE (made from other weights or another look) or MISSING, one a frame.
-        `files` are the picture names.
-        """
-        try:
-            there = set(os.listdir(self.path.parent))
-        except OSError:
-            there = set()
-        result = np.full(len(numbers), MISSING, np.uint8)
-        for i, (number, file) in enumerate(zip(numbers, files)):
-            if file in there:
-                made = self._made.get(int(number))
-                same = (
-                    made is not None and made[0] == look and np.abs(made[1] - weights[i]).max() <= TOLERANCE
-                )
-                result[i] = CURRENT if same else STALE
-        return result
-
-    def changed(
-        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
-    ) -> np.ndarray:
-        """bool [N]: which of these frames must be made (again), because they are not CURRENT."""
-        return self.states(numbers, weights, look, files) != CURRENT
-
-    def forget(self, numbers: Iterable[int]) -> None:
-        """Drop the entries of pictures that are about to be made again."""
-        for number in numbers:
-            self._made.pop(int(number), None)
-
-    def note(self, number: int, weights: np.ndarray, look: bytes) -> None:
-        """The picture of this frame has arrived."""
-        self._made[int(number)] = (look, np.asarray(weights, np.float32))
-
-    def save(self) -> None:
-        """Write the record, whole or not at all. Raises OutputBlocked."""
-        numbers = sorted(self._made)
-        looks = b"".join(self._made[n][0] for n in numbers)
-        save_arrays(
-            self.path,
-            {
-                "numbers": np.asarray(numbers, np.int64),
-                "looks": np.frombuffer(looks, np.uint8).reshape(-1, 16),
-                "weights": np.stack([self._made[n][1] for n in numbers])
-                if numbers
-                else np.zeros((0, 36), np.float32),
-            },
-        )

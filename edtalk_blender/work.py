@@ -8,6 +8,7 @@ finds them.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import Died, EDTalkError, InputError, NoFace, SeveralFaces
-from . import landing, takes
+from . import landing, rendered, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
@@ -27,7 +28,9 @@ from .orders import Order, find_object, find_scene, look_of
 from .service import ask, ready_server
 
 SAVE_EVERY = 1.0
-"""Seconds between two savings of the record while pictures arrive."""
+"""Seconds between two savings of the record while pictures arrive, at least."""
+SAVE_SHARE = 50
+"""And so many times as long as a saving takes: a take of 100 000 frames must not stutter."""
 
 
 # ------------------------------------------------------------------------------------------------ jobs
@@ -107,7 +110,10 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
             raise _no_crop(seen, order)
     face = _face_or_error(order)
     landing.land_changes(order, face, described, seen)
-    pictures = landing.sample(face, find_scene(order.scene), order.fps)
+    pictures = landing.sample(face, find_scene(order.scene), order.fps, order.frames)
+    if not len(pictures.numbers):
+        take = face.edtalk.take
+        return Outcome("INFO", f"{order.take}: none of these frames; it has {take.first} to {take.last}")
     made = yield from _make_pictures(job, server, order, pictures, fresh=False)
     if not made:
         return Outcome("INFO", f"{order.take}: all {len(pictures.numbers)} frames are up to date")
@@ -147,14 +153,16 @@ def _make_pictures(
     made.
     """
     look = look_of(order, pictures.crop, pictures.model)
-    record = takes.Rendered(order.folder)
+    record = rendered.Rendered(order.folder, order.worker)
     need = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
-    rest = int(pictures.numbers[0]) - 1  # the frame before the first is the portrait at rest
+    rest = pictures.first - 1  # the frame before the first is the portrait at rest
     rest_look, at_rest = takes.at_rest(look), np.zeros(pictures.weights.shape[1], np.float32)
     rest_file = takes.file_name(rest + pictures.shift, order.format)
     hold = bool(record.changed([rest], at_rest[None], rest_look, [rest_file])[0])
+    hold = hold and pictures.first in pictures.numbers  # one worker makes it: who has the first frame
     total = len(pictures.numbers)
     if not need.any() and not hold:
+        record.close()
         landing.show_take(order, pictures, total)
         return 0
     numbers, weights = pictures.numbers[need], pictures.weights[need]
@@ -163,30 +171,30 @@ def _make_pictures(
     rows = {int(number): row for number, row in zip(numbers, weights)}
     record.forget([*rows, rest] if hold else rows)
     record.save()
-    takes.save_motion(
-        order.folder / "decode.npz", weights, pictures.fps, numbers + pictures.shift, pictures.model
-    )
+    asked = order.folder / f"decode-{order.worker or os.getpid()}.npz"
+    takes.save_motion(asked, weights, pictures.fps, numbers + pictures.shift, pictures.model)
     arrived: set[int] = set()
-    saved = time.monotonic()
+    next_saving = time.monotonic() + SAVE_EVERY
 
     def heard(notice: messages.Message) -> None:
-        nonlocal saved
+        nonlocal next_saving
         number = notice.number - pictures.shift
         if number in rows:
             record.note(number, rows[number], look)
             arrived.add(number)
         elif number == rest:
             record.note(rest, at_rest, rest_look)
-        if time.monotonic() - saved > SAVE_EVERY:
+        if (began := time.monotonic()) > next_saving:
             record.save()
-            saved = time.monotonic()
+            ended = time.monotonic()
+            next_saving = ended + max(SAVE_EVERY, SAVE_SHARE * (ended - began))
 
     waiting = ask(
         job,
         server,
         messages.Decode(
             portrait=order.portrait,
-            motion=str(order.folder / "decode.npz"),
+            motion=str(asked),
             out=str(order.folder),
             name=takes.STEM,
             digits=takes.DIGITS,
@@ -219,8 +227,8 @@ def _make_pictures(
             error.hint = "Render Changed starts a new server and makes the rest"
         raise
     finally:
-        record.save()
-        (order.folder / "decode.npz").unlink(missing_ok=True)
+        record.close()
+        asked.unlink(missing_ok=True)
         landing.refresh_take(order)
     landing.show_take(order, pictures, total)
     return len(arrived)

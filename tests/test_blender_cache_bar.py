@@ -16,7 +16,7 @@ def face(part, tmp_path: Path):
     """A rig with a take of ten frames, 101 to 110, all of them rendered."""
     import bpy
 
-    takes, scene = part("takes"), bpy.context.scene
+    takes, rendered, scene = part("takes"), part("rendered"), bpy.context.scene
     face = part("rig").make_rig(scene, "Anna")
     weights = np.random.default_rng(1).normal(size=(10, 36)).astype(np.float32)
     part("animation").new_action(face, "anna_001")
@@ -25,7 +25,7 @@ def face(part, tmp_path: Path):
     folder.mkdir()
     take.name, take.last, take.first = "anna_001", 110, 101
     take.image = part("image_sequence").make_image("anna_001", folder / "take.0101.png")
-    record = takes.Rendered(folder)
+    record = rendered.Rendered(folder)
     order = part("orders").order_for_changes(bpy.context, face)
     look = part("orders").look_of(order, tuple(take.crop), take.model)
     for number, row in zip(range(101, 111), weights):
@@ -65,39 +65,39 @@ def test_stretches_cover_every_frame_once(part) -> None:
 
 
 def test_rendered_frames_are_current(part, face) -> None:
-    assert drawn(part, face) == [(100.5, 110.5, part("takes").CURRENT)]
+    assert drawn(part, face) == [(100.5, 110.5, part("rendered").CURRENT)]
     assert part("status").stale_frames(face) == 0
 
 
 def test_an_edited_key_is_stale_and_a_deleted_picture_is_missing(part, face, tmp_path) -> None:
-    takes = part("takes")
+    rendered = part("rendered")
     curve = part("animation").curves_of(face).fcurves.find(part("rig").path_of("mouth_03"))
     curve.keyframe_points[4].co.y += 1.0
     curve.update()
     (tmp_path / "anna_001" / "take.0108.png").unlink()
     assert drawn(part, face) == [
-        (100.5, 104.5, takes.CURRENT),
-        (104.5, 105.5, takes.STALE),
-        (105.5, 107.5, takes.CURRENT),
-        (107.5, 108.5, takes.MISSING),
-        (108.5, 110.5, takes.CURRENT),
+        (100.5, 104.5, rendered.CURRENT),
+        (104.5, 105.5, rendered.STALE),
+        (105.5, 107.5, rendered.CURRENT),
+        (107.5, 108.5, rendered.MISSING),
+        (108.5, 110.5, rendered.CURRENT),
     ]
     assert part("status").stale_frames(face) == 2
 
 
 def test_another_size_makes_every_frame_stale(part, face) -> None:
     face.edtalk.size += 64
-    assert drawn(part, face) == [(100.5, 110.5, part("takes").STALE)]
+    assert drawn(part, face) == [(100.5, 110.5, part("rendered").STALE)]
 
 
 def test_a_take_made_longer_is_missing_at_its_end(part, face) -> None:
     face.edtalk.take.last = 112
-    assert drawn(part, face)[-1] == (110.5, 112.5, part("takes").MISSING)
+    assert drawn(part, face)[-1] == (110.5, 112.5, part("rendered").MISSING)
 
 
 def test_every_state_has_a_colour_of_its_own(part) -> None:
-    takes, colours = part("takes"), part("cache_bar").COLOURS
-    assert len({colours[state] for state in (takes.CURRENT, takes.STALE, takes.MISSING)}) == 3
+    rendered, colours = part("rendered"), part("cache_bar").COLOURS
+    assert len({colours[state] for state in (rendered.CURRENT, rendered.STALE, rendered.MISSING)}) == 3
 
 
 def test_it_can_be_switched_off_in_the_panel(part) -> None:

@@ -200,8 +200,8 @@ def test_the_whole_road_with_edits_on_top(
     desk.face.edtalk.seed = 5
     desk.generate()
     assert desk.jobs.last().level == "INFO" and desk.face.edtalk.take.name == "anna_002"
-    record = part("takes").Rendered(desk.frames)
+    record = part("rendered").Rendered(desk.frames)
     motion, _ = part("takes").load_motion(desk.frames / "motion.npz")
-    made = np.stack([record._made[number][1] for number in range(101, 151)])
+    made = np.stack([record.entry(number).weights for number in range(101, 151)])
     motion[120 - 101, 0] += 2.0
     np.testing.assert_allclose(made, motion, atol=1e-4)
