@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +66,11 @@ class Figure:
     parts: tuple[Part, ...]
     landmark_vertices: Ints
 
-    def pose(self, factors: Factors) -> Posed:
-        """All vertices under one frame's factors."""
+    def pose(self, factors: Factors, action: Mapping[str, float] | None = None) -> Posed:
+        """All vertices under one frame's factors; `action` adds a recipe of face units to them."""
         pack = load_pack()
-        transforms = bone_transforms(pack, self.joints, bone_rotations(pack, factors, self.friendliness))
+        rotations = bone_rotations(pack, factors, self.friendliness, action)
+        transforms = bone_transforms(pack, self.joints, rotations)
         return pose_vertices(self.rest, self.normal, self.bones, self.share, transforms, factors.pose)
 
 

@@ -7,6 +7,7 @@ placed. So pictures, landmarks and flow cannot disagree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +45,10 @@ class Posed:
         return np.concatenate([self.clip[:, :1] / w, -self.clip[:, 1:2] / w, w], axis=1)
 
 
-def bone_rotations(pack: Pack, factors: Factors, rest: float) -> Floats:
-    """Rotation vectors [63, 3] of the bones."""
-    units = unit_weights(factors.mouth, factors.expression, rest)
+def bone_rotations(pack: Pack, factors: Factors, rest: float,
+                   action: Mapping[str, float] | None = None) -> Floats:
+    """Rotation vectors [63, 3] of the bones; `rest` and `action` as in `recipes.unit_weights`."""
+    units = unit_weights(factors.mouth, factors.expression, rest, action)
     rotations = np.einsum("u,ubd->bd", units, pack.unit_rotations)
     yaw, pitch, roll = (float(x) for x in factors.pose[:3])
     for name, share in NECK_SHARES.items():

@@ -7,6 +7,7 @@ A recipe is data: factor -> {unit: amount at full strength}. `Left` and `Right` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -54,16 +55,20 @@ EXPRESSION_RECIPES: dict[str, dict[str, float]] = {
 LIMITS = {"BothMouthPullUp": 0.85, "UpperLipBackward": 0.3}
 
 
-def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0) -> Floats:
+def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0,
+                 action: Mapping[str, float] | None = None) -> Floats:
     """Unit weights [60] for mouth factors [12] and expression factors [10] (gaze is not a unit here).
 
-    `rest` is how strongly this identity wears the friendly rest face. Contradicting factors give way to each
+    `rest` is how strongly this identity wears the friendly rest face; `action` is one more recipe, in
+    units, for what no factor does alone (see `core.heads.actions`). Contradicting factors give way to each
     other and every unit is held within its limit, so no combination tears the lips.
     """
     pack = load_pack()
     rows = _matrices()
     units = rest * rows["rest"] + _settled(np.maximum(mouth, 0.0)) @ rows["mouth"]
     units = units + np.clip(expression[:7], 0.0, 1.0) @ rows["expression"]
+    if action:
+        units = units + _row(action)
     side = float(np.clip(mouth[10], -1.0, 1.0))
     if side < 0.0:
         units = units - side * rows["jaw_right"]
@@ -94,7 +99,7 @@ def _settled(mouth: Floats) -> Floats:
     return np.asarray(result)
 
 
-def _row(recipe: dict[str, float]) -> Floats:
+def _row(recipe: Mapping[str, float]) -> Floats:
     unit = load_pack().unit
     row = np.zeros(len(unit))
     for name, amount in recipe.items():

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -69,13 +70,15 @@ class HeadRenderer:
             figure = replace(figure, background=background)
         return self._renderer.upload(figure)
 
-    def draw(self, person: Person, factors: Factors) -> NDArray[np.uint8]:
+    def draw(
+        self, person: Person, factors: Factors, action: Mapping[str, float] | None = None
+    ) -> NDArray[np.uint8]:
         """The picture alone: uint8 [S, S, 3], RGB."""
-        return self.frame(person, factors).image
+        return self.frame(person, factors, action).image
 
-    def frame(self, person: Person, factors: Factors) -> Frame:
-        """The picture and its geometry."""
-        posed = person.figure.pose(factors)
+    def frame(self, person: Person, factors: Factors, action: Mapping[str, float] | None = None) -> Frame:
+        """The picture and its geometry; `action` adds a recipe of face units (`core.heads.actions`)."""
+        posed = person.figure.pose(factors, action)
         drawn = self._renderer.draw(person, posed, _daylight(person, posed))
         screen = posed.screen
         return Frame(drawn.image, drawn.triangles, screen, screen[person.figure.landmark_vertices, :2])
