@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from core.picture import Picture
     from core.portrait import Portrait
 
-STAGES = {"listen": "Listening", "watch": "Watching the clip"}
+STAGES = {"listen": "Listening", "watch": "Watching the clip", "measure": "Measuring the face"}
 """What core calls a stage -> what the animator reads."""
 
 
@@ -51,6 +51,8 @@ class Runtime:
             messages.Analyze: self._analyze,
             messages.Decode: self._decode,
             messages.Preview: self._preview,
+            messages.Measure: self._measure,
+            messages.Hear: self._hear,
         }
 
     def answer(self, message: messages.Message, report: Report) -> messages.Message:
@@ -205,8 +207,38 @@ class Runtime:
             ms=1000 * (time.monotonic() - began),
         )
 
+    def _measure(self, message: messages.Measure, report: Report) -> messages.Measured:
+        from core.sensitivity import sensitivity
+
+        def tell(stage: str, done: int, total: int) -> None:
+            report.breathe()
+            report.progress(STAGES.get(stage, stage), done, total)
+
+        engine, portrait = self._prepared(message, report)
+        shares = sensitivity(engine, portrait.source, tell)
+        return messages.Measured(
+            model=engine.checkpoint_id,
+            shares=tuple(shares.tolist()),
+            source_weights=tuple(portrait.weights.tolist()),
+        )
+
+    def _hear(self, message: messages.Hear, report: Report) -> messages.Heard:
+        import numpy as np
+
+        from core import loudness
+        from core.audio import load_audio
+        from core.files import written_whole
+
+        report.progress("Listening", 0, 1)
+        found = loudness.levels(load_audio(message.audio))
+        with written_whole(message.out) as temporary, temporary.open("wb") as stream:
+            np.save(stream, found)
+        return messages.Heard(out=message.out, rate=loudness.RATE, seconds=len(found) / loudness.RATE)
+
     def _prepared(
-        self, message: messages.Analyze | messages.Decode | messages.Preview, report: Report
+        self,
+        message: messages.Analyze | messages.Decode | messages.Preview | messages.Measure,
+        report: Report,
     ) -> tuple[Engine, Portrait]:
         engine = self._warm.engine(message.checkpoint, report)
         path = Path(message.portrait)

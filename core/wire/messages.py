@@ -229,6 +229,44 @@ class Previewed(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure(Message):
+    """How far does each weight move this face?"""
+
+    portrait: str = ruled(rules.path)
+    checkpoint: str = ruled(rules.path_or_empty, "")
+    crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Message):
+    """The most that one unit of each weight moves any point of the face, in shares of the crop's side: see
+    `core.sensitivity`. And the portrait's own weights.
+    """
+
+    model: str = ruled(rules.text)
+    shares: tuple[float, ...] = ruled(rules.WEIGHTS)
+    source_weights: tuple[float, ...] = ruled(rules.WEIGHTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hear(Message):
+    """How loud is this recording, moment by moment?"""
+
+    audio: str = ruled(rules.path)
+    out: str = ruled(rules.path)  # .npy to write: float32 [T] decibels below full scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard(Message):
+    """Where the levels are, and how many there are a second."""
+
+    out: str = ruled(rules.path)
+    rate: int = ruled(_COUNT)
+    seconds: float = ruled(_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cancel(Message):
     """Stop that request, whether it waits or runs; it will end in the error "cancelled"."""
 
@@ -280,6 +318,8 @@ METHODS: dict[str, tuple[type[Message], type[Message]]] = {
     "analyze": (Analyze, Analyzed),
     "decode": (Decode, Decoded),
     "preview": (Preview, Previewed),
+    "measure": (Measure, Measured),
+    "hear": (Hear, Heard),
     "cancel": (Cancel, CancelTaken),
     "shutdown": (Shutdown, ShutdownTaken),
 }
