@@ -156,6 +156,17 @@ def rim(where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
     return np.minimum.outer(down, right)
 
 
+def into_whole(values: NDArray[np.float32], where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Values [side, side] of a crop, in their place in a picture of shape (height, width, ...); else 0."""
+    height, width = shape[:2]
+    top, left = max(where.y, 0), max(where.x, 0)
+    bottom, right = min(where.y + where.side, height), min(where.x + where.side, width)
+    whole = np.zeros((height, width), np.float32)
+    here = values[top - where.y : bottom - where.y, left - where.x : right - where.x]
+    whole[top:bottom, left:right] = here
+    return whole
+
+
 # --- the vote -------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "Levels",
     "Picture",
     "crop",
+    "filled",
     "from_model",
     "linear",
     "load",
@@ -105,14 +106,19 @@ def load(path: Path | str) -> Picture:
         ) from None
 
 
-def write(path: Path | str, picture: Picture, form: Format = "png") -> None:
+def write(path: Path | str, picture: Picture, form: Format = "png", is_colour: bool = True) -> None:
     """Write a picture, whole or not at all: 8-bit PNG, 16-bit PNG, or half-float EXR.
 
-    PNG holds sRGB and straight alpha. EXR holds scene-linear colour (the sRGB curve is undone) and
-    associated alpha, as that format prescribes. Raises OutputBlocked.
+    PNG holds sRGB and straight alpha. EXR holds scene-linear colour (the sRGB curve is undone, but not when
+    the levels are no colour: a matte) and associated alpha, as that format prescribes. Raises OutputBlocked.
     """
     picture = picture.to_depth(DEPTHS[form])
-    data = exr.encode(linear(picture)) if form == "exr" else _png(picture)
+    if form != "exr":
+        data = _png(picture)
+    elif is_colour:
+        data = exr.encode(linear(picture))
+    else:
+        data = exr.encode(picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max)
     with written_whole(path) as temporary:
         temporary.write_bytes(data)
 
@@ -230,35 +236,37 @@ def _to_srgb(image: Image) -> Image:
 
 
 def _clean(picture: Picture) -> Picture:
-    """Drop an alpha that says nothing; else fill transparent pixels with the colour around them
-    (pull-push, coarse to fine)."""
+    """Drop an alpha that says nothing; else fill transparent pixels with the colour around them."""
     if picture.alpha is None or bool((picture.alpha == np.iinfo(picture.alpha.dtype).max).all()):
         return Picture(picture.rgb)
     if not picture.alpha.any():
         raise UnreadableImage("The picture is fully transparent")
+    share = picture.alpha.astype(np.float32)[..., None] / np.iinfo(picture.alpha.dtype).max
+    return Picture(filled(picture.rgb, share), picture.alpha)
+
+
+def filled(rgb: Levels, share: NDArray[np.float32]) -> Levels:
+    """Colour [H, W, 3] that counts only as far as `share` [H, W, 1] in [0, 1] says, the rest filled with
+    what is around it (pull-push, coarse to fine). Somewhere the share must be above 0.
+    """
     import cv2
 
-    top = np.iinfo(picture.rgb.dtype).max
-    share = picture.alpha.astype(np.float32)[..., None] / top
+    top = np.iinfo(rgb.dtype).max
     # premultiplied colour and coverage, halved again and again
-    levels: list[tuple[Any, Any]] = [(picture.rgb.astype(np.float32) * share, share)]
+    levels: list[tuple[Any, Any]] = [(rgb.astype(np.float32) * share, share)]
     while max(levels[-1][0].shape[:2]) > 1:
         colour, cover = levels[-1]
         half = (max(1, colour.shape[1] // 2), max(1, colour.shape[0] // 2))
         colour, cover = (cv2.resize(array, half, interpolation=cv2.INTER_AREA) for array in (colour, cover))
         levels.append((colour.reshape(half[1], half[0], 3), cover.reshape(half[1], half[0], 1)))
     colour, cover = levels.pop()
-    filled = colour.reshape(1, 1, 3) / np.maximum(cover.reshape(1, 1, 1), 1e-6)
+    result = colour.reshape(1, 1, 3) / np.maximum(cover.reshape(1, 1, 1), 1e-6)
     while levels:
         colour, cover = levels.pop()
         height, width = colour.shape[:2]
-        filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3)
-        filled = colour + filled * (1 - cover)
-    solid = share > 0.999
-    return Picture(
-        np.where(solid, picture.rgb, np.clip(np.rint(filled), 0, top)).astype(picture.rgb.dtype),
-        picture.alpha,
-    )
+        result = cv2.resize(result, (width, height), interpolation=cv2.INTER_LINEAR)
+        result = colour + result.reshape(height, width, 3) * (1 - cover)
+    return np.asarray(np.where(share > 0.999, rgb, np.clip(np.rint(result), 0, top)).astype(rgb.dtype))
 
 
 def _png(picture: Picture) -> bytes:

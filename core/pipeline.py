@@ -26,24 +26,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core import detail, face, idle
+from core import idle
 from core.driving import Progress, watch
+from core.finish import PICTURE, Finish
 from core.motion import Motion, Weights, soft
-from core.picture import Picture, from_model
+from core.picture import Picture
 from core.portrait import Composite, Portrait, prepare_portrait
 from core.wire.channels import BANK_SLICES, STEPS_PER_SECOND
 from core.wire.errors import BadMotion, CheckpointError, InputError
 
 if TYPE_CHECKING:
-    from core.engine import Engine, Frame
+    from core.engine import Engine
 
 __all__ = [
     "Analysis",
     "Composite",
+    "Finish",
     "Portrait",
     "Progress",
     "analyze",
     "decode",
+    "layered",
     "prepare_portrait",
     "unfinished",
 ]
@@ -141,22 +144,27 @@ def unfinished(
 
     Raises BadMotion at once for weights of another checkpoint or numbers that are not there.
     """
+    finish = Finish(portrait, size, composite, detail_transfer, depth)
+    frames = layered(engine, motion, finish, numbers, batch)
+    return ((number, partial(_only_picture, made)) for number, made in frames)
+
+
+def layered(
+    engine: Engine,
+    motion: Motion,
+    finish: Finish,
+    numbers: Sequence[int] | None = None,
+    batch: int | None = None,
+) -> Iterator[tuple[int, Callable[[], dict[str, Picture]]]]:
+    """As `unfinished`, but each frame becomes all the pictures that `finish` makes of it, by name."""
     if motion.model and engine.checkpoint_id and motion.model != engine.checkpoint_id:
         raise BadMotion(
             f"The motion was made for the checkpoint {motion.model}, not for {engine.checkpoint_id}",
             hint="Choose that checkpoint, or analyze again",
         )
     rows = np.arange(len(motion)) if numbers is None else _rows(motion, numbers)
-    paste = composite == "paste"
-    side = portrait.crop.side if paste else size
-    whole = portrait.picture.to_depth(depth)
     labels = motion.frames[rows].tolist()
-
-    def finish(frame: Frame) -> Picture:
-        picture = _finished(frame, portrait, side, detail_transfer, paste, depth)
-        return face.paste_back(whole, picture, portrait.crop) if paste else picture
-
-    decoded = engine.decode(portrait.source, motion.weights[rows], batch)
+    decoded = engine.decode(finish.portrait.source, motion.weights[rows], batch)
     return ((number, partial(finish, frame)) for number, frame in zip(labels, decoded))
 
 
@@ -191,7 +199,11 @@ def _returning(added: Weights, count: int) -> Weights:
     return np.concatenate([added, faded])
 
 
-# --- finishing a frame ----------------------------------------------------------------------------
+# --- decoding ----------------------------------------------------------------------------
+
+
+def _only_picture(made: Callable[[], dict[str, Picture]]) -> Picture:
+    return made()[PICTURE]
 
 
 def _rows(motion: Motion, numbers: Sequence[int]) -> NDArray[np.int64]:
@@ -202,26 +214,3 @@ def _rows(motion: Motion, numbers: Sequence[int]) -> NDArray[np.int64]:
             f"The motion has no frame {missing[0]}" + f" and {len(missing) - 1} others" * (len(missing) > 1)
         )
     return np.array([place[number] for number in numbers], np.int64)
-
-
-def _finished(
-    frame: Frame, portrait: Portrait, side: int, detail_transfer: bool, settle: bool, depth: int
-) -> Picture:
-    """The network's frame at output size, as levels, with the portrait's alpha moved along."""
-    import torch
-
-    with torch.inference_mode():
-        sharp = portrait.at(side)
-        flow, small = frame.flow[None].float(), frame.image[None].float()
-        if detail_transfer:
-            large = detail.transfer(small, flow, frame.mask[None].float(), sharp[:, :3])
-        else:
-            large = detail.down(small, side) if side <= small.shape[-1] else detail.up(small, side)
-        if sharp.shape[1] > 3:
-            large = torch.cat([large, detail.warp(sharp[:, 3:], flow)], dim=1)
-        if settle:
-            rim = torch.from_numpy(face.rim(portrait.crop, portrait.picture.rgb.shape)).to(large.device)
-            large = detail.settle(large, flow, sharp, rim)
-        planes = large[0].cpu().numpy()
-    rgb = from_model(planes[:3], depth)
-    return Picture(rgb, from_model(planes[3:] * 2 - 1, depth)[..., 0] if len(planes) > 3 else None)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from core import face
 from core import picture as pictures
 from core.motion import Weights
-from core.picture import Crop, Picture
+from core.picture import Crop, Levels, Picture
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +34,8 @@ class Portrait:
     source: Source
     """What the network needs of it."""
     _sharp: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
+    _figures: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def weights(self) -> Weights:
@@ -42,6 +46,32 @@ class Portrait:
         """The portrait as a frame that nothing has been done to, in the same framing as decoded ones."""
         whole = self.picture.to_depth(depth)
         return whole if composite == "paste" else pictures.crop(whole, self.crop, size)
+
+    @cached_property
+    def matte(self) -> NDArray[np.uint16]:
+        """[H, W] share of the figure in the whole picture, 0 to 65535; found when it is first asked for."""
+        from core import matte
+
+        return matte.figure(self.picture, self.crop)
+
+    @cached_property
+    def ground(self) -> Levels:
+        """[H, W, 3] the whole picture's colour without the figure."""
+        from core import matte
+
+        return matte.ground(self.picture, self.matte, self.crop)
+
+    def figure(self, size: int) -> NDArray[np.float32]:
+        """[size, size] share of the figure in the crop at output size, 0 to 1."""
+        with self._lock:  # frames are finished on several threads, and one of them is enough to look
+            share = self._figures.get(size)
+            if share is None:
+                cut = pictures.crop(Picture(self.picture.rgb, self.matte), self.crop, size)
+                assert cut.alpha is not None
+                share = cut.alpha.astype(np.float32) / np.float32(65535)
+                self._figures.clear()
+                self._figures[size] = share
+            return share
 
     def at(self, size: int) -> torch.Tensor:
         """[1, 3 or 4, size, size] the crop at output size in [-1, 1], with alpha in [0, 1], on the

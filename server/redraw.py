@@ -71,6 +71,7 @@ def draw(
                 composite=options.composite,
                 detail=options.detail,
                 format=options.format,
+                passes=options.passes,
                 take=str(take),
                 overwrite=options.overwrite,
             ),

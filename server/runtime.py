@@ -27,7 +27,7 @@ from .errors import blocked, check_paths, explained
 from .frames import FrameWriter
 from .machine import free_memory_mb
 from .report import Report
-from .take import Identity, Naming, claim, digest
+from .take import Identity, Naming, digest
 from .warm import Warm
 
 if TYPE_CHECKING:
@@ -147,37 +147,34 @@ class Runtime:
         from core import image, pipeline
         from core.motion import Motion
 
+        from .passes import Gallery
+
         motion = Motion.load(message.motion)
         engine, portrait = self._prepared(message, report)
-        depth = image.DEPTHS[message.format]
         composite: Any = message.composite  # one of the two and one of the three, by the message's own rules
         form: Any = message.format
         began = time.monotonic()
-        decoded = pipeline.unfinished(
-            engine,
-            portrait,
-            motion,
-            size=message.size,
-            composite=composite,
-            detail_transfer=message.detail,
-            depth=depth,
+        finish = pipeline.Finish(
+            portrait, message.size, composite, message.detail, image.DEPTHS[form], message.passes
         )
+        decoded = pipeline.layered(engine, motion, finish)
         naming = Naming(Path(message.out), message.name, message.digits, image.SUFFIXES[form])
+        gallery = Gallery(naming, form, finish)
         holds = [message.hold] if message.hold is not None and message.hold not in motion.frames else []
         numbers = [*holds, *motion.frames.tolist()]
-        claim(naming, _identity(message, portrait, engine), numbers, message.overwrite)
+        gallery.claim(_identity(message, portrait, engine), numbers, message.overwrite)
 
-        def write(number: int, finish: Callable[[], Picture]) -> None:
-            image.write(naming.path(number), finish(), form)
+        def write(number: int, made: Callable[[], dict[str, Picture]]) -> None:
+            gallery.hang(number, made())
 
         def written(number: int) -> None:
             report.frame(number, naming.path(number))
 
         with FrameWriter(write, written) as writer:
             for number in holds:
-                writer.submit(number, lambda: portrait.untouched(message.size, composite, depth))
-            for done, (number, finish) in enumerate(decoded):
-                writer.submit(number, finish)
+                writer.submit(number, finish.at_rest)
+            for done, (number, made) in enumerate(decoded):
+                writer.submit(number, made)
                 report.progress("Decoding", done + 1, len(motion))
                 report.breathe()
         seconds = max(time.monotonic() - began, 1e-6)

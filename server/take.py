@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Naming:
-    """Folder, stem, digits and suffix of a take's files."""
+    """Folder, stem, digits and suffix of a take's files; without digits, of one file for all frames."""
 
     folder: Path
     stem: str
@@ -52,13 +52,26 @@ class Naming:
 
     def path(self, number: int) -> Path:
         """The file of a frame, numbered as Blender does: `take.0101.png`, `take.-0005.png`."""
-        return (
-            self.folder / f"{self.stem}{'-' if number < 0 else ''}{abs(number):0{self.digits}d}{self.suffix}"
-        )
+        written = f"{'-' if number < 0 else ''}{abs(number):0{self.digits}d}" if self.digits else ""
+        return self.folder / f"{self.stem}{written}{self.suffix}"
 
     @property
     def pattern(self) -> str:
         return f"{self.stem}{'#' * self.digits}{self.suffix}"
+
+    def beside(self, name: str) -> str:
+        """Stem of what belongs to this take under another name: "take." and "face" are "take_face."."""
+        bare = self.stem.rstrip("._- ")
+        return f"{bare}_{name}{self.stem[len(bare) :] or '.'}"
+
+    def of_pass(self, name: str) -> Naming:
+        """The names of a pass; "" is the picture itself."""
+        return replace(self, stem=self.beside(name)) if name else self
+
+    def still(self, name: str, suffix: str = "") -> Naming:
+        """One file for all frames: `take_plate.png`."""
+        stem = self.beside(name).rstrip("._- ")
+        return replace(self, stem=stem, digits=0, suffix=suffix or self.suffix)
 
 
 def digest(path: Path) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from core.wire import rules
-from core.wire.messages import COMPOSITES, Decode
+from core.wire.messages import COMPOSITES, PASSES, Decode
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
@@ -78,6 +78,15 @@ def checked(kind: Callable[[str], Any], rule: rules.Rule) -> Callable[[str], Any
     return parse
 
 
+def passes(text: str) -> tuple[str, ...]:
+    """Names of passes, separated by commas; "all" is all of them."""
+    names = tuple(dict.fromkeys(PASSES if text == "all" else text.split(",")))
+    unknown = [name for name in names if name not in PASSES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no pass {unknown[0]!r}; there are {', '.join(PASSES)}")
+    return names
+
+
 def add_source(parser: argparse.ArgumentParser, default: str = "") -> None:
     """The portrait, and what of it the model sees; it must be given when there is no default."""
     parser.add_argument(
@@ -137,6 +146,13 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> Non
         action=argparse.BooleanOptionalAction,
         default=True,
         help="carry the portrait's own sharpness over (default: yes)",
+    )
+    parser.add_argument(
+        "--passes",
+        type=passes,
+        default=(),
+        metavar="NAMES",
+        help=f"also write these, for compositing: {', '.join(PASSES)} (with commas), or all",
     )
     parser.add_argument("--format", choices=formats, default=formats[0], help="default: %(default)s")
     parser.add_argument("--overwrite", action="store_true", help="files of another take may go")

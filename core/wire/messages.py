@@ -25,6 +25,8 @@ PROTOCOL = 1
 
 COMPOSITES = ("crop", "paste")
 FORMATS = ("png", "png16", "exr")
+PASSES = ("face", "matte", "plate")
+"""What may be written beside the picture, see `core.finish`."""
 MAX_SIZE = 4096
 
 M = TypeVar("M", bound="Message")
@@ -189,6 +191,7 @@ class Decode(Message):
     detail: bool = ruled(rules.flag, True)  # carry the portrait's own sharpness over
     format: str = ruled(rules.one_of(*FORMATS), "png")
     hold: int | None = ruled(rules.optional(_NUMBER), None)  # also write the untouched source as this frame
+    passes: tuple[str, ...] = ruled(rules.several(rules.one_of(*PASSES), 0, len(PASSES)), ())
     take: str = ruled(rules.text, "")  # frames of another take are not overwritten without asking
     overwrite: bool = ruled(rules.flag, False)  # asked, and they may go
 
