@@ -5,8 +5,9 @@ Writing: one f-curve a weight, filled by `foreach_set` (36 curves of 3000 keys i
 keys one by one takes half a second and more). Machine keys are of type Generated and not selected, so
 that hand keys stand out.
 
-Reading: what the animator sees, with NLA and drivers, taken from a temporary scene that holds nothing
-but a copy of the rig. The user's scene may take a third of a second a frame; this one takes 0.05 ms.
+Reading: what the animator sees, with NLA, drivers, emotions and handles, taken from a temporary scene
+that holds nothing but a copy of the rig. The user's scene may take a third of a second a frame; this one
+takes 0.05 ms.
 Traps:
 
 - from 4.4 an action keeps its curves in a channelbag behind layer, strip and slot; from 5.0 only there;
@@ -25,6 +26,7 @@ import bpy
 import numpy as np
 
 from ..core.wire.channels import BANKS, CHANNELS, bank_of
+from . import sliders
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -33,18 +35,50 @@ LINEAR, GENERATED = 1, 5  # of Keyframe.interpolation and Keyframe.type, the sam
 COLOURS = {"mouth": (0.92, 0.38, 0.42), "pose": (0.35, 0.62, 0.95), "expression": (0.95, 0.75, 0.25)}
 THEMES = {"mouth": "THEME01", "pose": "THEME04", "expression": "THEME09"}
 
+WEIGHTS = [(bank_of(name), name) for name in CHANNELS]
+"""Bone and property of each weight, in channel order."""
+
 # A scene named like this is ours; handlers that watch for edits must not look at it.
 READING_SCENE = ".edtalk_reading"
 
 
 def new_action(rig: bpy.types.Object, name: str) -> bpy.types.Action:
-    """Give the rig a fresh action; the one before gets a fake user, so that saving does not drop it."""
+    """Give the rig a fresh action for a take; the one before gets a fake user, so that saving does not drop
+    it. Curves of its own that are no weights, such as emotions and handles, are in the new one too.
+    """
     data = rig.animation_data or rig.animation_data_create()
-    if data.action is not None:
-        data.action.use_fake_user = True
-    action = bpy.data.actions.new(name)
+    slot = data.action_slot if LAYERED else None
+    action, slot = next_action(rig, data.action, slot, name)
     data.action = action
+    if LAYERED and slot is not None:
+        data.action_slot = slot
     return action
+
+
+def next_action(rig: bpy.types.Object, before: bpy.types.Action | None, slot, name: str):
+    """An action for a new take and the rig's slot in it (None before 4.4). It has no weights yet, but all
+    else that the animator keyed in the action and slot `before` it: emotions, handles, the rig's own
+    transforms, with F-modifiers and groups. `before` gets a fake user.
+    """
+    if before is not None:
+        before.use_fake_user = True
+        fcurves = curves_in(before, slot).fcurves if slot is not None or not LAYERED else ()
+        weights = {path_of(channel) for channel in CHANNELS}
+        if any(curve.data_path not in weights for curve in fcurves):
+            action = before.copy()  # nothing else copies a curve whole in every version
+            action.name = name
+            if action.asset_data is not None:
+                action.asset_clear()
+            if LAYERED:
+                slot = next(copy for copy in action.slots if copy.identifier == slot.identifier)
+            curves = curves_in(action, slot)
+            for path in weights:
+                curve = curves.fcurves.find(path, index=0)
+                if curve is not None:
+                    curves.fcurves.remove(curve)
+            return action, slot
+    action = bpy.data.actions.new(name)
+    return action, new_slot(rig, action)
 
 
 def curves_of(rig: bpy.types.Object):
@@ -123,14 +157,45 @@ def _alone(
 
 
 def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
-    """The rig's evaluated weights, float32 [N, 36], at these scene frames (whole or between)."""
-    result = np.empty((len(frames), len(CHANNELS)), np.float32)
+    """The rig's total weights, float32 [N, 36], at these scene frames (whole or between): what pictures,
+    preview and files are made from.
+    """
+    names = sliders.names_of(rig)
+    rows = _read(rig, frames, like, WEIGHTS + names)
+    generated = np.ascontiguousarray(rows[:, : len(WEIGHTS)])
+    values = {key: rows[:, len(WEIGHTS) + column] for column, key in enumerate(names)}
+    return sliders.total(rig, generated, values)
+
+
+def read_generated(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
+    """The rig's evaluated weights without emotions and handles, float32 [N, 36], at these scene frames."""
+    return _read(rig, frames, like, WEIGHTS)
+
+
+def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray:
+    """The rig's total weights, float32 [36], as it is posed in an evaluated scene."""
+    names = sliders.names_of(rig)
+    row = np.array([_values(rig.evaluated_get(graph), WEIGHTS + names)], np.float32)
+    values = {key: row[:, len(WEIGHTS) + column] for column, key in enumerate(names)}
+    return sliders.total(rig, row[:, : len(WEIGHTS)], values)[0]
+
+
+def _read(
+    rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, names: Sequence[tuple[str, str]]
+) -> np.ndarray:
+    """Evaluated properties of bones, float32 [N, len(names)], at scene frames."""
+    result = np.empty((len(frames), len(names)), np.float32)
     with _alone(rig, like) as (scene, double):
         graph = scene.view_layers[0].depsgraph
         for row, frame in enumerate(frames):
             whole = floor(frame)
             scene.frame_set(whole, subframe=float(frame) - whole)
-            bones = double.evaluated_get(graph).pose.bones
-            banks = {bank: bones[bank] for bank in BANKS}
-            result[row] = [banks[bank_of(name)][name] for name in CHANNELS]
+            result[row] = _values(double.evaluated_get(graph), names)
     return result
+
+
+def _values(rig: bpy.types.Object, names: Sequence[tuple[str, str]]) -> list[float]:
+    """Properties of an evaluated rig's bones; one that is not there is 0."""
+    bones = rig.pose.bones
+    found = {bone: bones.get(bone, {}) for bone in {bone for bone, _ in names}}
+    return [found[bone].get(name, 0.0) for bone, name in names]

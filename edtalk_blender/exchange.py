@@ -91,8 +91,8 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
 
 
 def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight_files.Table) -> bool:
-    """Does the face show something else than the table that was just put onto it? Edits on top, other NLA
-    tracks and drivers do that; a hundred rows are looked at.
+    """Does the face show something else than the table that was just put onto it? Emotions, handles, edits on
+    top, other NLA tracks and drivers do that; a hundred rows are looked at.
     """
     start, fps = face.edtalk.start, timing.scene_rate(scene.render.fps, scene.render.fps_base)
     rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
@@ -185,7 +185,8 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
         if seen_otherwise(face, context.scene, table):
             self.report(
                 {"WARNING"},
-                "Edits on top, NLA tracks or drivers change what was imported: mute them to see it alone",
+                "Emotions, handles, edits on top, NLA tracks or drivers change what was imported: "
+                "reset or mute them to see it alone",
             )
         take = face.edtalk.take
         self.report({"INFO"}, f"{take.name}: frames {take.first} to {take.last}; press Render Changed")

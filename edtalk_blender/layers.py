@@ -42,13 +42,11 @@ def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndar
         return
     data = face.animation_data
     data.use_tweak_mode = False  # strips cannot be changed while one is being tweaked
-    action = bpy.data.actions.new(name)
-    slot = animation.new_slot(face, action)
+    before = strip.action_slot if animation.LAYERED else None
+    action, slot = animation.next_action(face, strip.action, before, name)
     animation.write_curves(animation.curves_in(action, slot), frames, weights)
     track = next(track for track in data.nla_tracks if strip in track.strips.values())
     blend, extrapolation, influence = strip.blend_type, strip.extrapolation, strip.influence
-    if strip.action is not None:
-        strip.action.use_fake_user = True
     track.strips.remove(strip)
     made = _lay(track, action, slot)
     made.blend_type, made.extrapolation, made.influence = blend, extrapolation, influence

@@ -21,7 +21,6 @@ import numpy as np
 from bpy.app.handlers import persistent
 
 from ..core.wire import messages
-from ..core.wire.channels import CHANNELS, bank_of
 from ..core.wire.errors import Died, EDTalkError, Stale
 from . import animation, jobs, live_picture, rig, service, takes
 from .client import Pending
@@ -169,8 +168,8 @@ def _start_server(job: jobs.Job) -> Generator[None, None, jobs.Outcome]:
 
 
 def request(face: bpy.types.Object) -> messages.Preview:
-    """What to ask for, to see this face as it is posed now: its evaluated weights, drivers and NLA
-    included. Raises EDTalkError for what cannot be asked.
+    """What to ask for, to see this face as it is posed now: its evaluated weights, emotions, handles, drivers
+    and NLA included. Raises EDTalkError for what cannot be asked.
     """
     settings, take = face.edtalk, face.edtalk.take
     portrait, crop = absolute(settings.portrait), None
@@ -178,10 +177,10 @@ def request(face: bpy.types.Object) -> messages.Preview:
         crop = tuple(settings.crop)
     elif take.name and take.portrait == takes.file_digest(portrait):
         crop = tuple(take.crop)
-    bones = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+    weights = animation.weights_now(face, bpy.context.evaluated_depsgraph_get())
     return messages.Preview(
         portrait=portrait,
-        weights=tuple(float(bones[bank_of(name)].get(name, 0.0)) for name in CHANNELS),
+        weights=tuple(weights.tolist()),
         checkpoint=absolute(settings.checkpoint),
         crop=crop,
         face=settings.face - 1 if settings.face else None,

@@ -14,6 +14,7 @@ from . import (
     orders,
     rig,
     server_operators,
+    slider_operators,
     take_operators,
     work,
 )
@@ -55,6 +56,7 @@ CLASSES = (
     EDTALK_OT_render_changed,
     *job_operator.CLASSES,
     *server_operators.CLASSES,
+    *slider_operators.CLASSES,
     *take_operators.CLASSES,
     *destinations.CLASSES,
     *exchange.CLASSES,

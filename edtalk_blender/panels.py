@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, the
-weights, what comes out, the server. While a job runs the buttons make way for its progress and an X.
+From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, emotions
+and handles, the weights below them, what comes out, the server. While a job runs the buttons make way
+for its progress and an X.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import textwrap
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import destinations, exchange, jobs, live, rig, service, status, timing
+from . import destinations, exchange, jobs, live, rig, service, slider_operators, status, timing
 from .preferences import preferences
 from .properties import settings_of
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
 
-BANK_TITLES = {"pose": "Head Pose", "expression": "Expression", "mouth": "Mouth"}
+BANK_TITLES = {"pose": "Weights: Head Pose", "expression": "Weights: Expression", "mouth": "Weights: Mouth"}
 
 
 class EDTalkPanel:
@@ -43,6 +44,7 @@ class EDTalkPanel:
         if face is not None:
             _draw_sight(layout, _letters(context))
             layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
+            slider_operators.draw(layout, face)
             _draw_weights(layout, face)
         _draw_server(layout)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The face rig: an armature whose pose bones `mouth`, `pose` and `expression` carry the 36 weights.
+"""The face rig: an armature whose pose bones `mouth`, `pose` and `expression` carry the 36 weights, and
+`emotion` and `handle` what lies on top of them (see `sliders`).
 
-The weights are plain custom properties, one slider each. Bones bring Blender's pose tools for nothing
+All of it is plain custom properties, one slider each. Bones bring Blender's pose tools for nothing
 (pose assets, copy and paste, breakdown, NLA, overrides), and plain properties stay in the .blend,
 animate, drive and render where the add-on is missing, which a PropertyGroup would not.
 
@@ -22,6 +23,9 @@ LABELS = "edtalk_labels"
 """Custom property of the rig: channel name -> label, for the channels its checkpoint uses."""
 
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
+
+BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6}
+"""Bone -> where it stands, below the picture."""
 
 
 def path_of(name: str) -> str:
@@ -54,10 +58,28 @@ def active_face(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
-    """A new face rig in `scene`, all weights 0, with generic labels until `label_channels` knows better."""
+    """A new face rig in `scene`, all sliders 0, with generic labels until `sliders.suit` knows better."""
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     rig = bpy.data.objects.new(name, armature)
+    add_bones(rig, [*BANKS, "emotion", "handle"])
+    scene.collection.objects.link(rig)
+    rig.location = scene.cursor.location  # where Blender adds everything
+    label_channels(rig, DEFAULT_CHANNELS)
+    return rig
+
+
+def add_bones(rig: bpy.types.Object, names: Iterable[str]) -> None:
+    """Give a rig the bones of these names that it lacks, whatever is edited in the user's scene."""
+    names = [name for name in names if name not in rig.data.bones]
+    if not names:
+        return
+    if rig.data.is_editmode:
+        for name in names:
+            _new_bone(rig.data, name)
+        rig.update_from_editmode()
+        return
+    mode = rig.mode
     workshop = bpy.data.scenes.new(".edtalk_workshop")
     try:
         workshop.collection.objects.link(rig)
@@ -72,22 +94,25 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
             selected_objects=[rig],
         ):
             bpy.ops.object.mode_set(mode="EDIT")
-            for index, bank in enumerate(BANKS):
-                bone = armature.edit_bones.new(bank)
-                x = 0.3 * (index - 1)
-                bone.head, bone.tail = (x, 0.0, -1.25), (x, 0.0, -1.05)  # below the picture, not in the face
-                bone.select = bone.select_head = bone.select_tail = True  # the timeline shows selected bones
-            bpy.ops.object.mode_set(mode="OBJECT")
+            for name in names:
+                _new_bone(rig.data, name)
+            bpy.ops.object.mode_set(mode=mode)
     finally:
         bpy.data.scenes.remove(workshop)
-    scene.collection.objects.link(rig)
-    rig.location = scene.cursor.location  # where Blender adds everything
-    for name in CHANNELS:
-        rig.pose.bones[bank_of(name)][name] = 0.0
-    label_channels(rig, DEFAULT_CHANNELS)
-    for name in CHANNELS:
-        rig.pose.bones[bank_of(name)].property_overridable_library_set(f'["{name}"]', True)
-    return rig
+
+
+def _new_bone(armature: bpy.types.Armature, name: str) -> None:
+    bone = armature.edit_bones.new(name)
+    x = BONES[name]
+    bone.head, bone.tail = (x, 0.0, -1.25), (x, 0.0, -1.05)  # below the picture, not in the face
+    bone.select = bone.select_head = bone.select_tail = True  # the timeline shows selected bones
+
+
+def add_slider(bone: bpy.types.PoseBone, name: str) -> None:
+    """A custom property that can be changed where the rig is a library override, too."""
+    if name not in bone:
+        bone[name] = 0.0
+        bone.property_overridable_library_set(f'["{name}"]', True)
 
 
 def label_channels(rig: bpy.types.Object, channels: Iterable[Channel]) -> None:
@@ -95,8 +120,7 @@ def label_channels(rig: bpy.types.Object, channels: Iterable[Channel]) -> None:
     labels = {}
     for channel in channels:
         bone = rig.pose.bones[bank_of(channel.name)]
-        if channel.name not in bone:
-            bone[channel.name] = 0.0
+        add_slider(bone, channel.name)
         text = f"{channel.label}. {channel.description}" if channel.description else channel.label
         bone.id_properties_ui(channel.name).update(
             min=-100.0,
