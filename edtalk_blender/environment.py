@@ -21,7 +21,7 @@ from ..core.wire.errors import NotStarted
 ROOT = Path(__file__).resolve().parent.parent
 """Folder that holds `core` and `server`: the extension, or the repository."""
 
-NEEDED = ("torch", "numpy", "librosa", "cv2", "PIL", "safetensors")
+NEEDED = ("torch", "numpy", "soxr", "cv2", "PIL", "safetensors")
 ON_PATH = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "python")
 
 _PROBE = (

@@ -28,7 +28,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     # module -> distributions that bring it, the one to install first
     "torch": ("torch",),
     "numpy": ("numpy",),
-    "librosa": ("librosa",),
+    "zuko": ("zuko",),
     "soxr": ("soxr",),
     "soundfile": ("soundfile",),
     "av": ("av",),

@@ -194,10 +194,12 @@ def test_a_sound_shorter_than_a_step_is_refused_in_milliseconds(kind: str) -> No
 
 
 def test_a_long_sound_is_resampled_in_blocks_as_in_one_piece(tmp_path: Path) -> None:
-    import librosa
+    import soxr
 
     samples = np.random.default_rng(0).normal(size=3 * (1 << 18) + 77).astype(np.float32) * 0.1
     for rate in (22050, 44100):
         soundfile.write(tmp_path / "long.wav", samples, rate, subtype="FLOAT")
-        whole = librosa.resample(samples, orig_sr=rate, target_sr=audio.RATE)
-        np.testing.assert_allclose(audio.load_audio(tmp_path / "long.wav"), whole, atol=1e-6)
+        whole = soxr.resample(samples, rate, audio.RATE)
+        heard = audio.load_audio(tmp_path / "long.wav")
+        assert len(heard) == -(-len(samples) * audio.RATE // rate)
+        np.testing.assert_allclose(heard[: len(whole)], whole[: len(heard)], atol=1e-6)

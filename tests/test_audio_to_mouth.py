@@ -24,11 +24,11 @@ from core.models.audio_to_mouth import (
     build,
 )
 from core.speech import corpus
-from core.speech.corpus import Recordings
-from core.speech.visemes import UNITS, timed
+from core.speech.visemes import UNITS
 from core.training import audio_to_mouth as recipe
 from core.wire.errors import BadCheckpoint
 from tests import parity
+from tests.recipes import toy_voice
 
 
 @pytest.fixture(scope="module")
@@ -145,32 +145,6 @@ def test_a_config_survives_its_journey_and_nonsense_does_not() -> None:
 
 
 # --- recipe --------------------------------------------------------------------------------------
-
-
-def toy_voice(count: int = 12) -> Recordings:
-    """A buzz for an open jaw, a hum for pressed lips, silence between: a language of two sounds."""
-    rng = np.random.default_rng(0)
-    samples, visemes, sample_ends, viseme_ends = [], [], [], []
-    for _ in range(count):
-        rows: list[tuple[str, float, float]] = []
-        at = 0.0
-        for name in ["silence", *rng.permutation(["aa", "p", "silence"] * 3)]:
-            rows.append((str(name), at, at + 0.2))
-            at += 0.2
-            time = np.arange(3200) / mel.RATE
-            loud = {"silence": 0.0, "aa": 0.5, "p": 0.25}[str(name)]
-            wave = np.sign(np.sin(2 * np.pi * 150 * time)) if name == "aa" else np.sin(2 * np.pi * 150 * time)
-            samples.append((loud * wave * 32767).astype(np.int16))
-        visemes.append(timed(rows))
-        sample_ends.append(sum(map(len, samples)))
-        viseme_ends.append(sum(map(len, visemes)))
-    return Recordings(
-        "flite-toy",
-        np.concatenate(samples),
-        np.array(sample_ends),
-        np.concatenate(visemes),
-        np.array(viseme_ends),
-    )
 
 
 def test_a_small_network_learns_a_language_of_two_sounds_and_shuts_up_in_silence() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.speech.synth import RATE, Utterance
+from core.speech.synth import RATE, Utterance, resampled
 from core.wire.channels import STEPS_PER_SECOND
 
 Samples = NDArray[np.float32]
@@ -21,12 +21,10 @@ Samples = NDArray[np.float32]
 
 def resized(utterance: Utterance, factor: float) -> Utterance:
     """The same speech from a throat 1/`factor` as long: faster, higher, formants and timings scaled alike."""
-    import librosa
-
-    samples = librosa.resample(utterance.samples, orig_sr=RATE * factor, target_sr=RATE, res_type="soxr_lq")
+    samples = resampled(utterance.samples, factor, "LQ")
     visemes = utterance.visemes.copy()
     visemes[:, 1:] /= factor
-    return Utterance(np.asarray(samples, np.float32), visemes)
+    return Utterance(samples, visemes)
 
 
 def effort(

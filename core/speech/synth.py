@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+import math
 import shutil
 import subprocess
 import tempfile
@@ -88,12 +89,19 @@ def speak(text: str, voice: Voice) -> Utterance:
     return {"flite": _flite, "espeak": _espeak}[voice.engine](text, voice)
 
 
+def resampled(samples: NDArray[Any], factor: float, quality: str = "HQ") -> NDArray[Any]:
+    """float32 [N] with `factor` times fewer samples: N / factor of them, rounded up."""
+    import soxr
+
+    out = soxr.resample(samples, RATE * factor, RATE, quality=quality)
+    count = math.ceil(len(samples) / factor)
+    return np.asarray(np.pad(out, (0, max(0, count - len(out))))[:count], np.float32)
+
+
 def _resampled(samples: NDArray[Any], rate: int) -> NDArray[Any]:
     if rate == RATE:
         return samples.astype(np.float32)
-    import librosa
-
-    return np.asarray(librosa.resample(samples.astype(np.float32), orig_sr=rate, target_sr=RATE), np.float32)
+    return resampled(samples.astype(np.float32), rate / RATE)
 
 
 # --- flite ----------------------------------------------------------------------------------------

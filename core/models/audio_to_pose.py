@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audio-to-pose: a normalising flow that moves the head to speech, and a hazard that blinks.
+
+The probabilistic pose branch of the paper's Audio-to-Motion (Tan et al. 2024, section 3.3; the idea is
+MoGlow's, Henter et al. 2020): many head motions go with one sentence, so the network learns their whole
+distribution, and a seed picks one. Poses come in pieces of a third of a second. Each piece is drawn from
+noise by affine couplings (`zuko`) that are told the poses before it, the prosody around it and how still the
+head shall be; the next piece then continues from there.
+
+Blinks are events: from the same prosody and the time since the last one, `hazard` says how likely a blink
+begins in each knot.
+
+Legend: B pieces, P prosody features (25 rows a second, two to a knot), D = 6 pose dimensions, K knots a
+piece; a knot is 2/25 s. Poses are in unit deviations of `core.idle.DRIFT`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import zuko
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.prosody import FEATURES, prosody
+from core.wire.channels import STEPS_PER_SECOND
+from core.wire.errors import BadCheckpoint
+
+POSES = ("yaw", "pitch", "roll", "shift x", "shift y", "size")
+"""Labels of the channels that the six dimensions move, in order."""
+STRIDE = 2
+"""Steps to a knot."""
+BLINK_MEMORY = 8.0
+"""Seconds after which it no longer matters when the last blink was."""
+FARTHEST = 5.0
+"""A pose beyond this many deviations is no pose of a talking head; sampling stays within."""
+
+
+@dataclass(frozen=True)
+class AudioToPoseConfig:
+    """Sizes of the flow, in knots and channels. Travels inside the checkpoint."""
+
+    past: int = 10  # knots of pose and prosody before the piece
+    piece: int = 4  # knots drawn at once
+    ahead: int = 10  # knots of prosody after the piece
+    width: int = 128  # of what listens
+    context: int = 64  # numbers that steer the couplings
+    couplings: int = 6
+    hidden: int = 96  # width inside a coupling
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> AudioToPoseConfig:
+        """Inverse of `to_dict`. Raises BadCheckpoint for what is not such settings."""
+        try:
+            config = cls(**values)
+        except TypeError as error:
+            raise BadCheckpoint(f"The checkpoint's head motion settings are not understood: {error}") from error
+        if not all(isinstance(v, int) and 1 <= v <= 4096 for v in config.to_dict().values()):
+            raise BadCheckpoint("The checkpoint's head motion settings are out of range")
+        return config
+
+
+class AudioToPose(nn.Module):
+    """Flow and hazard; see the module."""
+
+    def __init__(self, config: AudioToPoseConfig = AudioToPoseConfig()) -> None:
+        super().__init__()
+        self.config = config
+        window = (config.past + config.piece + config.ahead) * len(FEATURES)
+        self.listen = nn.Sequential(
+            nn.Linear(window, config.width), nn.GELU(), nn.Linear(config.width, config.width), nn.GELU()
+        )
+        history = 2 * config.past * len(POSES)  # poses, and how they changed
+        self.join = nn.Sequential(
+            nn.Linear(config.width + history + 1, config.width), nn.GELU(), nn.Linear(config.width, config.context)
+        )
+        self.flow = zuko.flows.NICE(
+            config.piece * len(POSES),
+            config.context,
+            config.couplings,
+            randmask=True,
+            hidden_features=(config.hidden, config.hidden),
+        )
+        self.lids = nn.Sequential(
+            nn.Linear(window + config.piece, config.width), nn.GELU(), nn.Linear(config.width, config.piece)
+        )
+        self.register_buffer("spread", torch.ones(config.piece, len(POSES)))
+        self.spread: Tensor  # deviation of each knot's change since the knot before the piece, over the data
+
+    def context(self, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
+        """Prosody [B, past + piece + ahead, P], poses before [B, past, D], stillness [B, 1] -> [B, C]."""
+        change = past.diff(dim=1, prepend=past[:, :1]) * 3
+        told = torch.cat([self.listen(heard.flatten(1)), past.flatten(1), change.flatten(1), stillness], dim=1)
+        joined: Tensor = self.join(told)
+        return joined
+
+    def surprise(self, pieces: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
+        """Negative log-likelihood of pieces [B, K, D] in nats a number, [B]."""
+        change = ((pieces - past[:, -1:]) / self.spread).flatten(1)
+        likely: Tensor = self.flow(self.context(heard, past, stillness)).log_prob(change)
+        return -likely / change.shape[1]
+
+    def draw(self, noise: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
+        """Normal noise [B, K * D] -> pieces [B, K, D]; the inverse of what `surprise` measures."""
+        change: Tensor = self.flow(self.context(heard, past, stillness)).transform.inv(noise)
+        return past[:, -1:] + change.unflatten(1, self.spread.shape) * self.spread
+
+    def hazard(self, heard: Tensor, since: Tensor) -> Tensor:
+        """Prosody as above and seconds since the last blink at each knot [B, K] -> logits [B, K] of a
+        beginning."""
+        age = (since / BLINK_MEMORY).clamp(max=1)
+        ready = torch.exp(-since)  # the first second matters most
+        logits: Tensor = self.lids(torch.cat([heard.flatten(1), age + ready], dim=1))
+        return logits
+
+
+@dataclass(frozen=True)
+class HeadMotion:
+    """A drawn head: pose float32 [T, 6] in unit deviations, and the seconds at which blinks begin."""
+
+    pose: NDArray[np.float32]
+    blinks: tuple[float, ...]
+
+
+@torch.inference_mode()
+def head_motion(
+    net: AudioToPose,
+    samples: NDArray[Any],
+    steps: int,
+    seed: int = 0,
+    stillness: float = 0.3,
+    temperature: float = 0.9,
+) -> HeadMotion:
+    """Draw head motion and blinks for a whole sound.
+
+    Args:
+        samples: float32 [N] mono at 16 kHz; beyond its end there is silence.
+        steps: T.
+        seed: the same seed and sound give the same motion.
+        stillness: 0 lively .. 1 hardly moving.
+        temperature: how far the noise strays from the most likely; below 1 is calmer and safer.
+    """
+    config = net.config
+    pieces = -(-steps // (STRIDE * config.piece))
+    knots = pieces * config.piece
+    heard = torch.from_numpy(windowed(prosody(samples, steps), config, pieces))
+    calm = torch.full((1, 1), float(np.clip(stillness, 0, 1)))
+    random = np.random.default_rng([seed & 0xFFFFFFFF, 6])
+    track = torch.zeros(1, config.past + knots, len(POSES))
+    begins, last = [], -float(random.uniform(0.5, 3.0))
+    for piece in range(pieces):
+        noise = torch.from_numpy(random.standard_normal((1, config.piece * len(POSES)), np.float32))
+        here = piece * config.piece
+        window, past = heard[piece : piece + 1], track[:, here : here + config.past]
+        drawn = net.draw(temperature * noise, window, past, calm).clamp(-FARTHEST, FARTHEST)
+        track[:, here + config.past : here + config.past + config.piece] = drawn
+        chances = random.random(config.piece + 1)
+        now = (here + np.arange(config.piece)) * STRIDE / STEPS_PER_SECOND
+        for knot in range(config.piece):
+            since = torch.from_numpy(np.clip(now - last, 0, None)[None]).float()
+            if chances[knot] < float(torch.sigmoid(net.hazard(window, since))[0, knot]):
+                last = float(now[knot] + chances[-1] * STRIDE / STEPS_PER_SECOND)
+                begins.append(last)
+    pose = between(track[0, config.past :].numpy())[:steps]
+    return HeadMotion(pose, tuple(start for start in begins if start < steps / STEPS_PER_SECOND))
+
+
+def knotted(steps: NDArray[Any]) -> NDArray[Any]:
+    """[T, P] at 25 a second -> [ceil(T / 2), P] at the knots, each the mean of its two steps."""
+    padded = np.pad(steps, ((0, -len(steps) % STRIDE), (0, 0)), mode="edge")
+    return np.asarray(padded.reshape(-1, STRIDE, steps.shape[1]).mean(axis=1))
+
+
+def windowed(heard: NDArray[Any], config: AudioToPoseConfig, pieces: int) -> NDArray[Any]:
+    """Prosody [T, P] -> what each piece hears, float32 [pieces, past + piece + ahead, P]."""
+    knots = knotted(heard)
+    after = max(0, pieces * config.piece + config.ahead - len(knots))
+    padded = np.concatenate([_silence(config.past), knots, _silence(after)])
+    index = np.arange(pieces)[:, None] * config.piece + np.arange(config.past + config.piece + config.ahead)
+    return np.asarray(padded[index], np.float32)
+
+
+def _silence(count: int) -> NDArray[Any]:
+    row = prosody(np.zeros(0, np.float32), 1)
+    row[:, [FEATURES.index("silent for"), FEATURES.index("speaking for")]] = 1.0, 0.0
+    return np.repeat(row, count, axis=0)
+
+
+def between(knots: NDArray[Any]) -> NDArray[np.float32]:
+    """Knots [K, D] -> steps float32 [2 K, D]: through every knot, cubic between them, the last one held."""
+    before, here = np.pad(knots, ((1, 0), (0, 0)), mode="edge")[:-1], knots
+    after, later = (np.pad(knots[i:], ((0, i), (0, 0)), mode="edge") for i in (1, 2))
+    middle = (9 * (here + after) - before - later) / 16
+    return np.stack([here, middle], axis=1).reshape(-1, knots.shape[1]).astype(np.float32)

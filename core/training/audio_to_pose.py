@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audio-to-pose: from synthetic talks and heads that move by rule and chance, a flow that moves a head.
+
+The pose part of the paper's Audio-to-Motion (section 3.3). There is no recording of anybody to learn from,
+so the heads are those of `core.speech.gestures`: what research reports of nods, postures, pauses and blinks,
+with chance for what speech does not decide. The flow can be no better than these rules; what it adds is that
+it hears them in any recording, without knowing the words, and gives a new plausible motion for every seed.
+
+    python -m core.training.audio_to_pose --corpus CORPUS --out RUN
+
+CORPUS is the one of `audio_to_mouth` and is made when it is not there. A pool of talks is drawn first (a
+minute or two); each step puts new heads on some of them. The loss is the flow's negative log-likelihood
+of each piece of motion after true poses, plus the cross-entropy of blinks. A good run takes a quarter of an
+hour on one core; the nods of drawn heads on stressed syllables of voices never heard are then about as deep
+as the rules', and heads settle in pauses as much.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.evaluation.head_motion import average, blinks_at_ends
+from core.models.audio_to_pose import (
+    BLINK_MEMORY,
+    POSES,
+    STRIDE,
+    AudioToPose,
+    AudioToPoseConfig,
+    between,
+    knotted,
+    windowed,
+)
+from core.models.small import export
+from core.speech import corpus
+from core.speech.corpus import Recordings
+from core.speech.gestures import gestures
+from core.speech.talks import Talk, talk
+from core.training.loop import LoopSettings, Place, from_command_line, rng_of, take_place, train
+from core.wire.channels import STEPS_PER_SECOND
+
+KEPT_BACK = 10
+"""The last sentences of every voice, which no run trains on."""
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Schedule(LoopSettings):
+    """Small batches of cheap data; likelihoods want full precision."""
+
+    steps: int = 5000
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    decay_from: float = 0.4
+    floor: float = 0.02
+    clip: float = 3.0
+    ema: float = 0.998
+    save_every: int = 1000
+    log_every: int = 100
+    bf16: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Audio-to-pose flow on synthetic talks."""
+
+    corpus: Path
+    out: Path
+    hold_out: str = "flite-slt,flite-awb"  # voices that are only measured on
+    talks: int = 400  # in the pool
+    seconds: float = 16.0  # of one talk
+    batch: int = 6  # talks a step
+    flite: float = 0.6  # share of talks by flite, whose voices are the more human ones
+    forget: float = 0.2  # share of pieces that are not told how the head moved before
+    synthesise: bool = True
+    workers: int = 2
+    threads: int = 1
+    loop: Schedule = field(default_factory=Schedule)
+
+
+def pool(voices: list[Recordings], count: int, seconds: float, flite: float, seed: int) -> list[Talk]:
+    """Talks of these voices, the same for the same seed."""
+    groups = [[v for v in voices if v.key.startswith(engine)] for engine in ("flite", "espeak")]
+    share = flite if all(groups) else float(bool(groups[0]))
+    talks = []
+    for number in range(count):
+        rng = np.random.default_rng((seed, 77, number))
+        group = groups[0 if rng.random() < share else 1]
+        talks.append(talk(group[rng.integers(len(group))], seconds, rng, KEPT_BACK))
+    return talks
+
+
+def heads(talks: list[Talk], net: AudioToPose, forget: float, rng: np.random.Generator) -> Batch:
+    """Put a new head on each talk and cut everything into pieces.
+
+    Returns:
+        pieces [B, K, D], heard [B, window, P], past [B, past, D], stillness [B, 1], seconds since the last
+        blink [B, K], whether one begins [B, K].
+    """
+    config = net.config
+    parts: list[tuple[np.ndarray, ...]] = []
+    for one in talks:
+        stillness = float(rng.uniform(0, 1))
+        pose, begins = gestures(one.visemes, one.clean, stillness, rng)
+        count = len(one) // (STRIDE * config.piece)
+        knots = knotted(pose)[: count * config.piece]
+        padded = np.concatenate([np.repeat(knots[:1], config.past, axis=0), knots])
+        past = np.stack([padded[i * config.piece : i * config.piece + config.past] for i in range(count)])
+        blind = rng.random(count) < forget
+        past[:, :-2] += rng.normal(0, 0.03, past[:, :-2].shape)
+        past[blind] = past[blind, -1:]
+        starts = np.concatenate([[-BLINK_MEMORY * STEPS_PER_SECOND], np.flatnonzero(begins)])
+        time = np.arange(len(knots)) * STRIDE
+        since = (time - starts[np.searchsorted(starts, time) - 1]) / STEPS_PER_SECOND
+        begin = knotted(begins[:, None].astype(np.float64))[: len(knots), 0] > 0
+        shape = (count, config.piece)
+        parts.append(
+            (
+                knots.reshape(*shape, len(POSES)),
+                windowed(one.heard, config, count),
+                past,
+                np.full((count, 1), stillness),
+                since.reshape(shape),
+                begin.reshape(shape),
+            )
+        )
+    columns = [torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*parts)]
+    return (columns[0], columns[1], columns[2], columns[3], columns[4], columns[5])
+
+
+def loss_of_heads(net: AudioToPose, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Likelihood of the motion and of the blinks."""
+    pieces, heard, past, stillness, since, begin = batch
+    surprise = net.surprise(pieces, heard, past, stillness).mean()
+    blinks = functional.binary_cross_entropy_with_logits(net.hazard(heard, since), begin)
+    return surprise + blinks, {"surprise": surprise.item(), "blinks": blinks.item()}
+
+
+def spread_of(talks: list[Talk], net: AudioToPose) -> Tensor:
+    """Deviation of each knot of a piece from the last pose before it, [K, D]."""
+    pieces, _, past, *_ = heads(talks, net, 0.0, np.random.default_rng(5))
+    return (pieces - past[:, -1:]).std(0).clamp(min=1e-3)
+
+
+@torch.no_grad()
+def drawn(net: AudioToPose, talks: list[Talk], seed: int, stillness: float = 0.3) -> list[np.ndarray]:
+    """Heads of the network for these talks, all at once, [T, 6] each."""
+    config = net.config
+    count = min(map(len, talks)) // (STRIDE * config.piece)
+    heard = torch.from_numpy(np.stack([windowed(one.heard, config, count) for one in talks]))
+    calm = torch.full((len(talks), 1), stillness)
+    track = torch.zeros(len(talks), config.past, len(POSES))
+    noise = torch.Generator().manual_seed(seed)
+    for piece in range(count):
+        z = torch.randn(len(talks), config.piece * len(POSES), generator=noise)
+        past = track[:, -config.past :]
+        track = torch.cat([track, net.draw(0.9 * z, heard[:, piece], past, calm)], dim=1)
+    return [between(one[config.past :].numpy()) for one in track]
+
+
+def judge(net: AudioToPose, talks: list[Talk], stillness: float = 0.3) -> dict[str, float]:
+    """The network's heads and the rules' on the same talks, side by side."""
+    rng = np.random.default_rng(11)
+    ruled = [gestures(one.visemes, one.clean, stillness, rng) for one in talks]
+    marks = {f"rules {name}": value for name, value in average([pose for pose, _ in ruled], talks).items()}
+    made = drawn(net, talks, 3, stillness)
+    marks |= {f"drawn {name}": value for name, value in average(made, _cut(talks, len(made[0]))).items()}
+    marks |= {f"rules {k}": v for k, v in blinks_at_ends([begin for _, begin in ruled], talks).items()}
+    with torch.no_grad():
+        batch = heads(talks, net, 0.0, rng)
+        _, held = loss_of_heads(net, batch)
+        rate = float(batch[-1].mean())
+    guess = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
+    return marks | {f"held out {k}": v for k, v in held.items()} | {"blinks by rate alone": float(guess)}
+
+
+def _cut(talks: list[Talk], steps: int) -> list[Talk]:
+    return [
+        Talk(one.visemes[one.visemes[:, 2] < steps / STEPS_PER_SECOND], one.clean[:steps], one.heard[:steps])
+        for one in talks
+    ]
+
+
+def main(settings: Settings) -> dict[str, float]:
+    """Make corpus and pool, train, judge on voices held out, export."""
+    if settings.synthesise:
+        for reason in corpus.make(settings.corpus, workers=settings.workers):
+            print(f"left out: {reason}")
+    place = take_place(settings.threads)
+    voices = [corpus.load(path) for path in sorted(settings.corpus.glob("*.npz"))]
+    apart = {key for key in settings.hold_out.split(",") if key}
+    if missing := apart - {voice.key for voice in voices}:
+        raise ValueError(f"not in the corpus: {', '.join(sorted(missing))}")
+    seed, length = settings.loop.seed, settings.seconds
+    trained = [voice for voice in voices if voice.key not in apart]
+    talks = pool(trained, settings.talks, length, settings.flite, seed)
+    judged = pool([v for v in voices if v.key in apart] or trained, 24, length, settings.flite, seed + 1)
+
+    torch.manual_seed(seed)
+    net = AudioToPose(AudioToPoseConfig())
+    net.spread.copy_(spread_of(talks[:40], net))
+    net.to(place.device).train()
+
+    ahead: dict[int, Future[Batch]] = {}
+    with ThreadPoolExecutor(1) as helper:
+
+        def prepare(step: int) -> Batch:
+            return share(talks, net, settings, rng_of(seed, step, Place(0, 1, place.device)), place)
+
+        def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+            waiting = ahead.pop(step, None) or helper.submit(prepare, step)
+            ahead[step + 1] = helper.submit(prepare, step + 1)
+            a, b, c, d, e, f = (part.to(place.device) for part in waiting.result())
+            return loss_of_heads(net, (a, b, c, d, e, f))
+
+        def look(step: int, averaged: nn.Module) -> dict[str, float]:
+            assert isinstance(averaged, AudioToPose)
+            return judge(averaged, judged)
+
+        averaged = train(net, loss_of, settings.loop, settings.out, place, look)
+    assert isinstance(averaged, AudioToPose)
+    averaged.cpu()
+    marks = judge(averaged, judged)
+    if place.leads:
+        export(settings.out / "audio_to_pose.safetensors", averaged, averaged.config.to_dict(), marks)
+        (settings.out / "marks.json").write_text(json.dumps(marks, indent=1), encoding="utf-8")
+    return marks
+
+
+def share(
+    talks: list[Talk], net: AudioToPose, settings: Settings, rng: np.random.Generator, place: Place
+) -> Batch:
+    """This process's part of one step's batch. All processes draw the same talks and heads and each takes
+    every `world`-th piece, so that any number of them gives the gradient of one."""
+    chosen = [talks[i] for i in rng.integers(len(talks), size=settings.batch)]
+    a, b, c, d, e, f = heads(chosen, net, settings.forget, rng)
+    used = len(a) - len(a) % place.world
+    part = slice(place.rank, used, place.world)
+    return a[part], b[part], c[part], d[part], e[part], f[part]
+
+
+if __name__ == "__main__":
+    main(from_command_line(Settings))
