@@ -39,6 +39,7 @@ class Faces:
     boxes: Tensor  # [B, 3, 4] mouth, picture-left eye, picture-right eye: x0, y0, x1, y1
     weights: Tensor  # [B, 36] true weights; not a number where nobody knows them
     landmarks: Tensor  # [B, 68, 2] likewise
+    number: Tensor  # [B] which frame of all this is
 
     def to(self, device: torch.device) -> Faces:
         """The same frames on another device."""
@@ -90,6 +91,7 @@ class People:
                 first, last = (round(part * len(rows)) for part in share)
                 if last - first >= 2:
                     self.groups.append([(number, int(row)) for row in rows[first:last]])
+        self.before = np.cumsum([0, *(len(shard["image"]) for shard in self.shards)]).tolist()
         self.recombined = [
             (number, int(row))
             for number, shard in enumerate(self.shards)
@@ -109,6 +111,12 @@ class People:
     def known(self) -> bool:
         """Whether the true weights of all frames are known: they were rendered."""
         return all("weights" in shard and "landmarks" in shard for shard in self.shards)
+
+    def spread(self) -> Tensor:
+        """Standard deviation of each true weight, [36]; 0 where none is known or nothing moves."""
+        if not self.known:
+            return torch.zeros(36)
+        return torch.from_numpy(np.concatenate([shard["weights"] for shard in self.shards]).std(0))
 
     def draw(self, rng: np.random.Generator, count: int, rest: float = 0.5) -> tuple[Faces, Faces]:
         """``count`` random (source, driving) pairs of one person each, every pair of another draw.
@@ -162,6 +170,7 @@ class People:
             gathered("boxes"),
             gathered("weights") if self.known else nobody_knows[:, :36],
             gathered("landmarks").float() if self.known else nobody_knows[:, 36:].view(-1, 68, 2),
+            torch.tensor([self.before[number] + row for number, row in places]),
         )
 
 
