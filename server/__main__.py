@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m server`: JSON-RPC 2.0 over stdin and stdout, for Blender or any other client.
 
-    python -m server [--log FILE] [--device cpu]
+    python -m server [--log FILE] [--device cpu] [--rest 5] [--checkpoints FOLDER]
 
 Standard output belongs to the protocol alone: its file descriptor is taken away at start, and whatever prints
 afterwards, Python, a C library or a child process, prints to standard error. Standard input is taken in the
@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import logging
+import math
 import os
 import sys
 from collections.abc import Sequence
 from typing import BinaryIO, NoReturn
 
-from .session import Runtime, Session
+from .session import PATIENCE, Runtime, Session
 from .terminal import DEVICES
 
 
@@ -34,13 +35,13 @@ def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
     return source, sink
 
 
-def serve(runtime: Runtime, log_file: str = "") -> int:
+def serve(runtime: Runtime, log_file: str = "", patience: float = PATIENCE) -> int:
     """Claim the standard streams and serve them until the client leaves. Returns the exit code."""
     source, sink = claim_stdio()
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     faulthandler.enable()
     try:
-        return Session(source, sink, runtime, log_file).run()
+        return Session(source, sink, runtime, log_file, patience).run()
     except KeyboardInterrupt:
         return 130
 
@@ -57,6 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--log", default="", metavar="FILE", help="messages and tracebacks go here instead of to stderr"
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: the fastest that is here")
+    parser.add_argument(
+        "--rest",
+        type=float,
+        default=PATIENCE / 60,
+        metavar="MINUTES",
+        help="without work after which models leave the memory; 0 keeps them (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--checkpoints", default="", metavar="FOLDER", help="look here for checkpoints, too, and first"
+    )
 
 
 def run(options: argparse.Namespace) -> NoReturn:
@@ -67,7 +78,8 @@ def run(options: argparse.Namespace) -> NoReturn:
         os.close(descriptor)
     from .runtime import Runtime as RealRuntime
 
-    leave(serve(RealRuntime(options.device), options.log))
+    patience = options.rest * 60 if options.rest > 0 else math.inf
+    leave(serve(RealRuntime(options.device, options.checkpoints), options.log, patience))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

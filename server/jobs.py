@@ -51,9 +51,9 @@ class Desk:
             self._changed.notify()
             return stale
 
-    def take(self, patience: float, rest: Callable[[], None]) -> Job | None:
+    def take(self, patience: float | None, rest: Callable[[], None]) -> Job | None:
         """Wait for the next job; None when the desk is closed. `rest` is called after `patience` idle
-        seconds.
+        seconds, never when that is None.
         """
         with self._changed:
             if not self._changed.wait_for(self._ready, patience):

@@ -42,8 +42,9 @@ STAGES = {"listen": "Listening", "watch": "Watching the clip", "measure": "Measu
 class Runtime:
     """Answers one message after the other."""
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str = "auto", checkpoints: str = "") -> None:
         self._warm = Warm(device)
+        self._folder = checkpoints  # one more place to look for them
         self._work: dict[type[messages.Message], Callable[[Any, Report], messages.Message]] = {
             messages.Initialize: lambda message, report: self.hello(),
             messages.Describe: self._describe,
@@ -70,7 +71,7 @@ class Runtime:
         import torch
 
         device = self._warm.device()
-        checkpoints, warnings = shelf.found()
+        checkpoints, warnings = shelf.found(self._folder)
         return messages.Initialized(
             protocol=messages.PROTOCOL,
             server=__version__,

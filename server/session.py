@@ -13,6 +13,7 @@ the process leaves without it, so that no orphan stays.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from pathlib import Path
@@ -29,7 +30,9 @@ GRACE = 2.0
 """Seconds a running job has to stop after stdin closed."""
 
 PATIENCE = 300.0
-"""Idle seconds after which the runtime lets go of the model, so that Blender may have the graphics card."""
+"""Idle seconds after which the runtime lets go of the model, so that Blender may have the graphics card;
+unless the client wishes otherwise.
+"""
 
 log = logging.getLogger("edtalk")
 
@@ -51,11 +54,19 @@ class Session:
         Session(stdin, stdout, Runtime()).run()
     """
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO, runtime: Runtime, log_file: str = "") -> None:
+    def __init__(
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        runtime: Runtime,
+        log_file: str = "",
+        patience: float = PATIENCE,
+    ) -> None:
         self._reader = framing.Reader(source)
         self._writer = framing.Writer(sink)
         self._runtime = runtime
         self._log_file = log_file
+        self._patience = None if math.isinf(patience) else patience
         self._desk = Desk()
         self._open: set[int] = set()
         self._lock = threading.Lock()
@@ -67,7 +78,7 @@ class Session:
         """Serve until the client says shutdown or closes the stream. Returns the exit code."""
         listener = threading.Thread(target=self._listen, name="listener", daemon=True)
         listener.start()
-        while (job := self._desk.take(PATIENCE, self._runtime.rest)) is not None:
+        while (job := self._desk.take(self._patience, self._runtime.rest)) is not None:
             self._serve(job)
         self._finished.set()
         listener.join(GRACE)  # it may still have its last answers to write

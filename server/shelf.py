@@ -31,14 +31,16 @@ def folders() -> list[Path]:
     return [base / "edtalk"]
 
 
-def found() -> tuple[list[dict[str, Any]], list[str]]:
-    """The checkpoints as `Initialized` lists them, and a sentence for each that cannot be used."""
+def found(folder: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+    """The checkpoints as `Initialized` lists them, and a sentence for each that cannot be used. `folder` is
+    one more place to look.
+    """
     from core import checkpoint
 
     shipped = checkpoint.default_checkpoint()
     records: list[dict[str, Any]] = []
     warnings: list[str] = []
-    for path in [shipped, *_candidates()]:
+    for path in [shipped, *_candidates(folder)]:
         try:
             header = checkpoint.read_header(path)
         except CheckpointError as error:
@@ -56,8 +58,8 @@ def found() -> tuple[list[dict[str, Any]], list[str]]:
     return records, warnings
 
 
-def _candidates() -> Iterator[Path]:
-    for folder in folders():
+def _candidates(more: str) -> Iterator[Path]:
+    for folder in dict.fromkeys([*([Path(more)] if more else []), *folders()]):
         try:
             yield from sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
         except OSError:

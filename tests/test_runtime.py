@@ -81,6 +81,13 @@ def test_checkpoints_in_the_users_folder_are_found_and_bad_ones_are_named(
     assert any("broken.safetensors" in warning for warning in hello["warnings"])
 
 
+def test_a_folder_named_at_the_start_is_looked_at_too(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    command = [*toy.REAL, "--checkpoints", str(tiny_checkpoint.parent)]
+    with toy.Client(command, tmp_path / "log.txt", EDTALK_CHECKPOINTS=str(tmp_path / "none")) as client:
+        found = client.initialize()["checkpoints"]
+    assert str(tiny_checkpoint) in [one["path"] for one in found if not one["embedded"]]
+
+
 def test_describe_gives_the_36_channels(client: toy.Client, tiny_checkpoint: Path) -> None:
     described = messages.Described.from_dict(client.ask("describe", checkpoint=str(tiny_checkpoint)))
     assert tuple(channel["name"] for channel in described.channels) == CHANNELS
