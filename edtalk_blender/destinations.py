@@ -13,7 +13,7 @@ from math import pi
 
 import bpy
 
-from . import image_sequence, rig
+from . import image_sequence, passes, rig
 
 # ---------------------------------------------------------------------------------------------- compositor
 
@@ -56,7 +56,7 @@ def add_node(scene: bpy.types.Scene, face: bpy.types.Object) -> str:
     A compositor that did not exist is made: the take lies over the render. In one that exists the node
     waits, unconnected, below the others.
     """
-    image, tree = face.edtalk.take.image, tree_of(scene)
+    image, tree = image_sequence.shown_image(face), tree_of(scene)
     found = None
     if tree is not None:
         found = next((n for n in nodes_of(tree) if image_sequence.shows(n, image)), None)
@@ -88,12 +88,32 @@ def add_node(scene: bpy.types.Scene, face: bpy.types.Object) -> str:
     return f"The compositor puts {image.name} over the render"
 
 
+def add_pass_nodes(scene: bpy.types.Scene, face: bpy.types.Object) -> list[str]:
+    """An Image node for each pass of the take that the compositor does not show yet, unconnected, below the
+    others; gives back the names of the nodes that were made.
+    """
+    tree, take, made = tree_of(scene), face.edtalk.take, []
+    there = passes.wanted(image_sequence.folder_of(take.image), face.edtalk.passes)
+    for name in there:
+        image = image_sequence.make_pass(take.image, name)
+        if any(image_sequence.shows(node, image) for node in nodes_of(tree)):
+            continue
+        lowest = min((node.location[1] for node in tree.nodes), default=0.0)
+        node = tree.nodes.new("CompositorNodeImage")
+        node.name = node.label = f"{image_sequence.TEXTURE}, {name.title()}"
+        node.image, node.location, node.select = image, (0, lowest - 350), False
+        if name != passes.PLATE:
+            image_sequence.set_timing(node, *image_sequence.timing_of(face))
+        made.append(name.title())
+    return made
+
+
 # ------------------------------------------------------------------------------------ camera and reference
 
 
 def add_background(camera: bpy.types.Camera, face: bpy.types.Object) -> bool:
     """Show the take behind the camera's view; False when the camera shows it already."""
-    image = face.edtalk.take.image
+    image = image_sequence.shown_image(face)
     background = next((one for one in camera.background_images if one.image == image), None)
     made = background is None
     if made:
@@ -108,7 +128,7 @@ def add_reference(scene: bpy.types.Scene, face: bpy.types.Object) -> bool:
     """An image empty to the right of the picture plane, as large as it, seen in viewports and in no render;
     False when there is one already.
     """
-    image, aspect = face.edtalk.take.image, image_sequence.aspect_of(face)
+    image, aspect = image_sequence.shown_image(face), image_sequence.aspect_of(face)
     found = next((ob for ob in scene.objects if ob.type == "EMPTY" and ob.data == image), None)
     made = found is None
     if made:
@@ -202,6 +222,9 @@ class EDTALK_OT_add_compositor_nodes(DestinationOperator, bpy.types.Operator):
             said += ". Post Processing > Compositing is off in the output settings"
         elif not hasattr(scene, "compositing_node_group") and not scene.use_nodes:
             said += ". Use Nodes is off in the compositor"
+        others = add_pass_nodes(scene, rig.active_face(context))
+        if others:
+            said += f". {' and '.join(others)} wait beside it"
         self.report({"INFO"}, said)
         return {"FINISHED"}
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import bpy
 
-from . import takes
+from ..core.wire.messages import PASSES
+from . import passes, takes
+
+LINEAR = "Linear Rec.709"
+"""What Blender calls the colours of our EXR files."""
 
 TEXTURE = "EDTalk Frames"
 """Name of the node that shows the take, in a material or a compositor: it is found again whatever was built
@@ -36,8 +40,49 @@ def make_image(name: str, first_file: Path) -> bpy.types.Image:
     image = bpy.data.images.new(name, 1, 1)
     image.source = "SEQUENCE"
     image.filepath = short_path(first_file)
+    if first_file.suffix == ".exr":  # Blender asks the file what it holds only when it opens it itself
+        image.colorspace_settings.name, image.alpha_mode = LINEAR, "PREMUL"
     image.use_fake_user = True  # the pictures stay known when an older take is shown nowhere
     return image
+
+
+def pass_of(image: bpy.types.Image, name: str) -> bpy.types.Image | None:
+    """The image that shows a pass of the take that `image` shows, None while nothing wanted it yet."""
+    path = file_of(image)
+    wanted = path.with_name(passes.beside(path.name, name))
+    return next((one for one in bpy.data.images if one.filepath and file_of(one) == wanted), None)
+
+
+def make_pass(image: bpy.types.Image, name: str) -> bpy.types.Image:
+    """The image that shows a pass of a take, made when there is none."""
+    made = pass_of(image, name)
+    if made is None:
+        path = file_of(image)
+        made = make_image(f"{image.name} {name.title()}", path.with_name(passes.beside(path.name, name)))
+        if name == passes.PLATE:
+            made.source = "FILE"
+        elif name == "matte":
+            made.colorspace_settings.name = "Non-Color"
+    return made
+
+
+def move_image(image: bpy.types.Image, path: Path) -> None:
+    """Let a take's image, and those of its passes, read the files at another place; `path` is its first."""
+    found = [(pass_of(image, name), name) for name in PASSES]
+    image.filepath = short_path(path)
+    for one, name in found:
+        if one is not None:
+            one.filepath = short_path(path.with_name(passes.beside(path.name, name)))
+
+
+def shown_image(face: bpy.types.Object) -> bpy.types.Image:
+    """What plane and destinations show of the face's take: the picture, or its pass Face."""
+    settings, image = face.edtalk, face.edtalk.take.image
+    return make_pass(image, "face") if settings.shows == "face" and "face" in settings.passes else image
+
+
+def _with_passes(image: bpy.types.Image) -> list[bpy.types.Image]:
+    return [image, *(one for name in PASSES if (one := pass_of(image, name)) is not None)]
 
 
 def folder_of(image: bpy.types.Image) -> Path:
@@ -179,15 +224,20 @@ def users_of(image: bpy.types.Image) -> Iterator[tuple]:
 
 def follow(old: bpy.types.Image | None, new: bpy.types.Image) -> None:
     """Let what showed a face's take before show its new one."""
-    if old is not None and old != new:
-        for holder, attribute, _ in list(users_of(old)):
-            setattr(holder, attribute, new)
+    if old is None or old == new:
+        return
+    pairs = [(old, new)]
+    pairs += [(one, make_pass(new, name)) for name in PASSES if (one := pass_of(old, name)) is not None]
+    for before, after in pairs:
+        for holder, attribute, _ in list(users_of(before)):
+            setattr(holder, attribute, after)
 
 
 def set_timing_everywhere(image: bpy.types.Image, start: int, count: int, first_number: int) -> None:
     """`set_timing` for all `users_of` the image."""
-    for _, _, user in users_of(image):
-        set_timing(user, start, count, first_number)
+    for one in _with_passes(image):
+        for _, _, user in users_of(one):
+            set_timing(user, start, count, first_number)
 
 
 # ------------------------------------------------------------------------------------------------ strips
@@ -255,7 +305,8 @@ def mute_strips(scene: bpy.types.Scene, take: str) -> None:
 def refresh(image: bpy.types.Image | None, scene: bpy.types.Scene | None, take: str) -> None:
     """Make Blender read the take's files again."""
     if image is not None:
-        image.reload()
+        for one in _with_passes(image):
+            one.reload()
     if scene is not None and scene.sequence_editor is not None:
         for strip in find_strips(scene, take):
             if strip.type == "IMAGE":

@@ -168,12 +168,27 @@ def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) ->
 
 def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
     """Let a plane show the face's take, as far as it has arrived."""
-    image, aspect = face.edtalk.take.image, image_sequence.aspect_of(face)
+    image, aspect = image_sequence.shown_image(face), image_sequence.aspect_of(face)
     image_sequence.show_on_plane(plane, image, aspect, *image_sequence.timing_of(face, arrived))
 
 
 def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
     """Put the face's take into the sequencer of `scene`."""
+def show_other_pass(face: bpy.types.Object) -> None:
+    """Picture or face with alpha: let everything that shows one show what the settings say now."""
+    image = face.edtalk.take.image
+    if image is None:
+        return
+    shown, face_pass = image_sequence.shown_image(face), image_sequence.pass_of(image, "face")
+    plane = image_sequence.plane_of(face)
+    if plane is not None:
+        show_on_plane(face, plane)
+    for other in {image, face_pass} - {shown, None}:
+        for holder, attribute, _ in list(image_sequence.users_of(other)):
+            setattr(holder, attribute, shown)
+    image_sequence.set_timing_everywhere(image, *image_sequence.timing_of(face))
+
+
     take, settings = face.edtalk.take, face.edtalk
     return image_sequence.add_strips(
         scene,
@@ -202,7 +217,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     take, changed = face.edtalk.take, False
     path = order.folder / takes.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
     if image_sequence.file_of(take.image) != path:
-        take.image.filepath = image_sequence.short_path(path)
+        image_sequence.move_image(take.image, path)
         changed = True
     if not take.shown:
         if order.make_plane and image_sequence.plane_of(face) is None:
@@ -213,7 +228,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         image_sequence.follow(take.before, take.image)
         take.shown = changed = True
     plane = image_sequence.plane_of(face)
-    if plane is not None and image_sequence.texture_of(plane).image != take.image:
+    if plane is not None and image_sequence.texture_of(plane).image != image_sequence.shown_image(face):
         changed = True
     if changed:
         if plane is not None:
@@ -254,7 +269,7 @@ def bring_beside_file(face: bpy.types.Object) -> Path:
     except OSError as error:
         raise OutputBlocked(f"The frames could not be copied to {new}: {error}") from error
     first = take.first + take.shift
-    take.image.filepath = image_sequence.short_path(new / takes.file_name(first, face.edtalk.format))
+    image_sequence.move_image(take.image, new / takes.file_name(first, face.edtalk.format))
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:
             for strip in image_sequence.find_strips(scene, take.name):

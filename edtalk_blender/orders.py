@@ -14,6 +14,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..core.wire.messages import PASSES
 from . import image_sequence, rig, takes, timing
 from .properties import absolute
 
@@ -39,6 +40,7 @@ class Order:
     composite: str
     detail: bool
     format: str
+    passes: tuple[str, ...]
     make_plane: bool
     make_strips: bool
     extend_scene: bool
@@ -92,6 +94,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         composite=settings.composite,
         detail=settings.detail,
         format=settings.format,
+        passes=tuple(name for name in PASSES if name in settings.passes),
         make_plane=settings.make_plane,
         make_strips=settings.make_strips,
         extend_scene=settings.extend_scene,

@@ -124,6 +124,10 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row.operator("edtalk.add_strips")
         destinations.draw(body)
 
+    row = body.row(heading="Passes", align=True)
+    row.prop(settings, "passes", toggle=True)
+    if "face" in settings.passes:
+        body.prop(settings, "shows")
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:
     job = jobs.current()

@@ -31,6 +31,15 @@ FORMAT_ITEMS = [
     ("png16", "PNG 16", "16 bits a channel"),
     ("exr", "OpenEXR", "16-bit float"),
 ]
+PASS_ITEMS = [
+    ("face", "Face", "The moving head and shoulders with alpha, to lie over any ground", 1),
+    ("matte", "Matte", "That alpha alone, as grey levels (not a colour)", 2),
+    ("plate", "Plate", "The portrait without head and shoulders; one file for all frames", 4),
+]
+SHOWS_ITEMS = [
+    ("picture", "Picture", "The picture as it is"),
+    ("face", "Face with Alpha", "The pass Face: only head and shoulders, over whatever is behind"),
+]
 
 
 def _path(name: str, description: str, subtype: str = "FILE_PATH", default: str = ""):
@@ -45,6 +54,14 @@ def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
         take.first = 1 - take.shift
     elif take.last < take.first:
         take.last = take.first
+
+
+def _show_other(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
+    """Bring what shows the face's take up to date."""
+    if settings.id_data.id_type == "OBJECT":
+        from . import landing  # which needs modules that need this one
+
+        landing.show_other_pass(settings.id_data)
 
 
 class EDTALK_Take(bpy.types.PropertyGroup):
@@ -134,6 +151,18 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     )
     format: bpy.props.EnumProperty(
         name="Format", description="File format of the pictures", items=FORMAT_ITEMS
+    )
+    passes: bpy.props.EnumProperty(
+        name="Passes",
+        description="Files for compositing beside the pictures",
+        items=PASS_ITEMS,
+        options={"ENUM_FLAG"},
+    )
+    shows: bpy.props.EnumProperty(
+        name="Show",
+        description="What plane, compositor, camera background and reference show",
+        items=SHOWS_ITEMS,
+        update=_show_other,
     )
     make_plane: bpy.props.BoolProperty(
         name="Picture Plane", description="Show the take on a plane in the 3D View", default=True

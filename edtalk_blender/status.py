@@ -17,6 +17,7 @@ from bpy.app.handlers import persistent
 
 from . import animation, jobs, landing, orders, rendered, rig
 from .image_sequence import folder_of
+from .passes import lacking
 
 QUIET = 0.5
 
@@ -48,6 +49,8 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     record = rendered.Rendered(folder_of(take.image))
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     _states[face.session_uid] = int(pictures.numbers[0]), now
+    without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
+    now[without_pass & (now == rendered.CURRENT)] = rendered.STALE
     return stale_frames(face) or 0
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import Died, EDTalkError, InputError, NoFace, SeveralFaces
-from . import landing, rendered, takes
+from . import landing, passes, rendered, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
@@ -154,11 +154,15 @@ def _make_pictures(
     """
     look = look_of(order, pictures.crop, pictures.model)
     record = rendered.Rendered(order.folder, order.worker)
+    wanted = passes.wanted(order.folder, order.passes)
     need = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
+    need |= passes.lacking(order.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     rest = pictures.first - 1  # the frame before the first is the portrait at rest
     rest_look, at_rest = takes.at_rest(look), np.zeros(pictures.weights.shape[1], np.float32)
     rest_file = takes.file_name(rest + pictures.shift, order.format)
     hold = bool(record.changed([rest], at_rest[None], rest_look, [rest_file])[0])
+    hold = hold or bool(passes.lacking(order.folder, order.passes, [rest + pictures.shift], order.format)[0])
+    hold = hold or passes.lacks_plate(order.folder, order.passes, order.format)
     hold = hold and pictures.first in pictures.numbers  # one worker makes it: who has the first frame
     total = len(pictures.numbers)
     if not need.any() and not hold:
@@ -204,6 +208,7 @@ def _make_pictures(
             composite=order.composite,
             detail=order.detail,
             format=order.format,
+            passes=wanted,
             hold=rest + pictures.shift if hold else None,
             overwrite=not fresh,
         ),
