@@ -48,6 +48,7 @@ class Order:
     scene: int
     strips: int
     temporary: bool  # the .blend is unsaved, so the folder is a temporary one
+    draw: bool = True  # False: a new take is keyed and its pictures are left to Render Changed, or to a farm
     frames: frozenset[int] | None = None  # scene frames to look at, of those of the take; None: all
     worker: str = ""  # one of several that fill the folder: its name, see `rendered`
 

@@ -21,6 +21,13 @@ def scene_rate(fps: float, fps_base: float) -> float:
     return fps / fps_base
 
 
+def rate_parts(rate: float) -> tuple[int, float]:
+    """The inverse of `scene_rate`: 29.97 is 30 and 1.001, 23.976 is 24 and 1.001, 12.5 is 13 and 1.04."""
+    whole = max(1, math.ceil(rate - _SLACK))
+    ntsc = abs(whole / 1.001 - rate) < 0.006  # 23.98, 29.97 and 59.94 are short for this
+    return whole, 1.001 if ntsc else whole / rate
+
+
 def key_frames(steps: int, start: int, fps: float, rate: float) -> np.ndarray:
     """Where the keys of a take stand: scene frames, whole or not, float64 [steps]; the first is `start`."""
     return start + np.arange(steps) * (fps / rate)

@@ -93,6 +93,9 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
     pictures = landing.sample(face, find_scene(order.scene), order.fps)
     warnings = list(analyzed.warnings) + landing.hidden(pictures, motion, rate, order)
     push_undo("EDTalk: Load Take")
+    if not order.draw:
+        landing.show_take(order, pictures, len(pictures.numbers))
+        return _outcome(f"{order.take}: {len(pictures.numbers)} frames to render", warnings)
     made = yield from _make_pictures(job, server, order, pictures, fresh=True)
     if order.temporary:
         warnings.append(f"This file is not saved yet, so the take is in {order.folder}")
