@@ -15,7 +15,7 @@ import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.wire.errors import BadMotion, EDTalkError, OutputExists
-from . import animation, landing, layers, orders, rig, timing, weight_files
+from . import animation, landing, layers, orders, rig, take_rows, timing, weight_files
 from .properties import absolute, copy_settings
 
 FORMAT_ITEMS = [
@@ -87,6 +87,7 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     landing.begin_take(order, face, first, max(first, int(np.floor(keys[-1] + 1e-6))))
     take = face.edtalk.take
     take.model = take.model or table.model
+    take_rows.note(face, order)
     return face
 
 

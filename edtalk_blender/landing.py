@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import animation, image_sequence, layers, rig, sliders, takes, timing
+from . import animation, image_sequence, layers, rig, sliders, take_rows, takes, timing, worn
 from .jobs import push_undo
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
 from .properties import copy_settings
@@ -64,6 +64,8 @@ def land_motion(
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size
     take.portrait = takes.file_digest(order.portrait)
+    face[worn.REST] = list(analyzed.source_weights)
+    take_rows.note(face, order)
     return face
 
 
@@ -76,10 +78,10 @@ def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> N
             image_sequence.mute_strips(strips, take.name)
     if take.shown or take.before is None:
         take.before = take.image
+    face.edtalk_takes.other = take.name
     take.name, take.shown = order.take, False
     take.shift = timing.file_shift(first)
-    take.last = last  # before `first`, which moves a last frame that lies before it
-    take.first = first
+    take_rows.set_range(take, first, last)
     take.image = image_sequence.make_image(
         order.take, order.folder / takes.file_name(first + take.shift, order.format)
     )
@@ -114,7 +116,7 @@ def land_changes(
         scene = find_scene(order.scene)
         if order.make_plane and scene is not None and image_sequence.plane_of(face) is None:
             image_sequence.make_plane(face, scene)
-    if changed:
+    if take_rows.note(face, order) or changed:
         push_undo("EDTalk: Change Take")
 
 

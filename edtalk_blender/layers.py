@@ -8,48 +8,28 @@ everything Blender offers for strips and layers works on it, with the add-on and
 
 from __future__ import annotations
 
-from math import floor
-
 import bpy
 import numpy as np
 
-from . import animation, rig
-
-TRACK = "EDTalk Take"
-
-
-def base_strip(face: bpy.types.Object) -> bpy.types.NlaStrip | None:
-    """The strip that plays the rig's generated take, None while the take is the rig's own action. A take
-    that was pushed down by hand is found by its name.
-    """
-    data = face.animation_data
-    for track in data.nla_tracks if data is not None else ():
-        for strip in track.strips:
-            named = strip.action is not None and strip.action.name == face.edtalk.take.name
-            if not track.mute and not strip.mute and (named or track.name == TRACK):
-                return strip
-    return None
+from . import animation, rig, take_rows, worn
+from .worn import base_strip, lay, replace_strip
 
 
 def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndarray) -> None:
     """Give the rig a new take: weights [T, 36] at scene frames [T]. Above it nothing changes; the take
     before is kept.
     """
+    worn.wake(face)
+    take_rows.stow(face)
     strip = base_strip(face)
     if strip is None:
         animation.new_action(face, name)
         animation.write_weights(face, frames, weights)
         return
-    data = face.animation_data
-    data.use_tweak_mode = False  # strips cannot be changed while one is being tweaked
     before = strip.action_slot if animation.LAYERED else None
     action, slot = animation.next_action(face, strip.action, before, name)
     animation.write_curves(animation.curves_in(action, slot), frames, weights)
-    track = next(track for track in data.nla_tracks if strip in track.strips.values())
-    blend, extrapolation, influence = strip.blend_type, strip.extrapolation, strip.influence
-    track.strips.remove(strip)
-    made = _lay(track, action, slot)
-    made.blend_type, made.extrapolation, made.influence = blend, extrapolation, influence
+    replace_strip(face, strip, action, slot)
 
 
 def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
@@ -66,8 +46,8 @@ def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
         )
         data.action = None
         track = data.nla_tracks.new()  # above the other tracks, where the action was
-        track.name = TRACK
-        strip = _lay(track, action, slot)
+        track.name = worn.TRACK
+        strip = lay(track, action, slot)
         strip.blend_type, strip.extrapolation, strip.influence = blend, extrapolation, influence
     layer = bpy.data.actions.new(f"{face.name} Edits")
     layer.use_fake_user = True
@@ -77,16 +57,6 @@ def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
     data.action_blend_type, data.action_extrapolation, data.action_influence = "ADD", "HOLD", 1.0
     data.use_nla = True
     return layer
-
-
-def _lay(track: bpy.types.NlaTrack, action: bpy.types.Action, slot) -> bpy.types.NlaStrip:
-    """A strip that plays an action at the scene frames where its keys are, whole or between."""
-    begin, end = action.frame_range
-    strip = track.strips.new(action.name, floor(begin), action)
-    if slot is not None:
-        strip.action_slot = slot
-    strip.frame_end_raw, strip.frame_start_raw = max(end, begin + 1), begin
-    return strip
 
 
 class EDTALK_OT_edit_on_top(bpy.types.Operator):

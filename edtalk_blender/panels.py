@@ -13,7 +13,19 @@ import textwrap
 import bpy
 
 from ..core.wire.channels import BANKS
-from . import destinations, exchange, jobs, live, rig, service, slider_operators, status, timing
+from . import (
+    destinations,
+    exchange,
+    jobs,
+    live,
+    rig,
+    service,
+    slider_operators,
+    status,
+    take_list,
+    take_rows,
+    timing,
+)
 from .preferences import preferences
 from .properties import settings_of
 
@@ -44,6 +56,7 @@ class EDTalkPanel:
         if face is not None:
             _draw_sight(layout, _letters(context))
             layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
+            take_list.draw(layout, face)
             slider_operators.draw(layout, face)
             _draw_weights(layout, face)
         _draw_server(layout)
@@ -61,7 +74,9 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letter
     if face is None or not face.edtalk.take.name:
         return
     take, stale = face.edtalk.take, status.stale_frames(face)
-    if stale is None:
+    if take_rows.is_muted(face):
+        text, icon = ": muted, the portrait is at rest", GREY
+    elif stale is None:
         text, icon = "", GREY
     elif stale:
         text, icon = f": {stale} frames out of date", YELLOW

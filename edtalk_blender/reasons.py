@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import jobs, rig
+from . import jobs, rig, take_rows
 from .properties import absolute, settings_of
 
 
@@ -51,4 +51,6 @@ def why_not_render(context: bpy.types.Context) -> str:
     take = face.edtalk.take
     if not take.name or take.image is None:
         return busy() or "Generate a take first"
+    if take_rows.is_muted(face):
+        return busy() or f"The take {take.name} is muted: open its eye in the list of takes first"
     return busy() or missing_file(face.edtalk.portrait, "a portrait")

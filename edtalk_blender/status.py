@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from . import animation, jobs, landing, orders, rendered, rig
+from . import animation, jobs, landing, orders, rendered, rig, take_rows
 from .image_sequence import folder_of
 from .passes import lacking
 
@@ -41,7 +41,8 @@ def stale_frames(face: bpy.types.Object) -> int | None:
 def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     """Count now which frames of the face's take Render Changed would make."""
     take = face.edtalk.take
-    if take.image is None:
+    if take.image is None or take_rows.is_muted(face):
+        _states.pop(face.session_uid, None)
         return 0
     order = orders.order_for_changes(context, face)
     pictures = landing.sample(face, context.scene, order.fps)

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The takes of a face, as it remembers them: a row each, kept on the rig in the .blend.
+
+The take that a face wears lives in its settings, as before; the other ones lie in their rows, with their
+action, their pictures, and the settings they were made with, so that wearing one again finds everything as
+it was. Files from before there were rows are read for what can still be known (`collect`).
+
+Trap: undo and file load replace data-blocks, so rows are named, and nothing keeps a reference to one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import bpy
+
+from ..core.wire.channels import CHANNELS
+from ..core.wire.errors import BadMotion
+from ..core.wire.messages import PASSES
+from . import animation, image_sequence, rig, takes, worn
+from .properties import EDTALK_Settings, EDTALK_Take
+
+NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
+"""Settings that belong to the desk and not to a take."""
+
+PATHS = ("portrait", "audio", "driving", "checkpoint")
+SIDECAR = "edtalk-take.json"
+PICTURE = re.compile(rf"{re.escape(takes.STEM)}(\d{{{takes.DIGITS},}})\.(png|exr)")
+
+
+def _renamed(row: EDTALK_TakeRow, _context: bpy.types.Context) -> None:
+    """A row was given another name: action, pictures and strips go by it from now on; the folder stays."""
+    old, new = row.key, row.name.strip()
+    if not old or new == old:
+        return
+    face = row.id_data
+    others = {other.key for other in rows_of(face) if other.key != old}
+    if not new or new in others:
+        row.name = old  # which comes back here, and leaves at once
+        return
+    row.key = new
+    if row.name != new:
+        row.name = new
+    take = face.edtalk.take if face.edtalk.take.name == old else row.take
+    for image in {take.image, row.take.image} - {None}:
+        for one, suffix in images_of(image):
+            one.name = f"{new}{suffix}"
+    if row.action is not None:
+        row.action.name = new
+    for scene in bpy.data.scenes:
+        if scene.sequence_editor is not None:
+            for strip in image_sequence.find_strips(scene, old):
+                strip["edtalk_take"] = new
+                strip.name = new if strip.type == "IMAGE" else f"{new} Sound"
+    row.take.name = new
+    take.name = new
+    if face.edtalk_takes.other == old:
+        face.edtalk_takes.other = new
+
+
+class EDTALK_TakeRow(bpy.types.PropertyGroup):
+    """A take of a face"""
+
+    name: bpy.props.StringProperty(
+        name="Take", description="Name of the take in this file; its folder keeps its own", update=_renamed
+    )
+    key: bpy.props.StringProperty(description="The name before it is changed")
+    action: bpy.props.PointerProperty(type=bpy.types.Action, description="The take's curves")
+    take: bpy.props.PointerProperty(type=EDTALK_Take)
+    made_of: bpy.props.StringProperty(description="The settings it was made with, as JSON")
+    stale: bpy.props.IntProperty(
+        description="Frames out of date when it was last worn, -1: unknown", default=-1
+    )
+    muted: bpy.props.BoolProperty(
+        name="Mute", description="Show the portrait at rest; nothing of the take is lost"
+    )
+
+
+class EDTALK_Takes(bpy.types.PropertyGroup):
+    """All takes of a face"""
+
+    rows: bpy.props.CollectionProperty(type=EDTALK_TakeRow)
+    index: bpy.props.IntProperty(name="Take", description="The take that the buttons beside the list are for")
+    other: bpy.props.StringProperty(description="The take that was worn before, for A/B")
+
+
+def rows_of(face: bpy.types.Object) -> bpy.types.CollectionProperty:
+    """The rows of a face."""
+    return face.edtalk_takes.rows
+
+
+def row_named(face: bpy.types.Object, name: str) -> EDTALK_TakeRow | None:
+    """The row of a take, None when it is not listed."""
+    return next((row for row in rows_of(face) if row.key == name), None)
+
+
+def worn_row(face: bpy.types.Object) -> EDTALK_TakeRow | None:
+    """The row of the take that the face wears."""
+    return row_named(face, face.edtalk.take.name) if face.edtalk.take.name else None
+
+
+def is_muted(face: bpy.types.Object) -> bool:
+    """Is the take that the face wears muted?"""
+    row = worn_row(face)
+    return row is not None and row.muted
+
+
+def take_in(face: bpy.types.Object, row: EDTALK_TakeRow) -> EDTALK_Take:
+    """What is known of a take: in the face's settings while it is worn, else in its row."""
+    return face.edtalk.take if row.key == face.edtalk.take.name else row.take
+
+
+def images_of(image: bpy.types.Image) -> list[tuple[bpy.types.Image, str]]:
+    """A take's image and those of its passes, each with what its name has after the take's."""
+    found = [(image_sequence.pass_of(image, name), f" {name.title()}") for name in PASSES]
+    return [(image, ""), *((one, suffix) for one, suffix in found if one is not None)]
+
+
+def copy_take(source: EDTALK_Take, target: EDTALK_Take) -> None:
+    """Copy all that is known of a take. The range goes in an order in which no number is tidied away."""
+    for name in EDTALK_Take.__annotations__:
+        if name not in {"first", "last"}:
+            setattr(target, name, getattr(source, name))
+    set_range(target, source.first, source.last)
+
+
+def set_range(take: EDTALK_Take, first: int, last: int) -> None:
+    """Set first and last scene frame; a last frame must never lie before the first, meanwhile neither."""
+    if first > take.first:
+        take.last, take.first = max(last, take.last), first
+    else:
+        take.first = first
+    take.last = last
+
+
+# ------------------------------------------------------------------------------------ keeping rows true
+
+
+def note(face: bpy.types.Object, order=None) -> bool:
+    """The face wears a take, new or changed: write what it is made of into its row. Gives back whether
+    anything was written. `order` is what it was made by, if it was made just now.
+    """
+    take = face.edtalk.take
+    if not take.name:
+        return False
+    row, made_of = row_named(face, take.name), _made_of(face, order)
+    if row is None:
+        row = _new_row(face, take.name)
+        face.edtalk_takes.index = len(rows_of(face)) - 1
+    elif row.made_of == made_of and row.action is not None:
+        return False
+    row.made_of = made_of
+    row.action = row.action or worn.take_of(face)
+    copy_take(take, row.take)
+    return True
+
+
+def _new_row(face: bpy.types.Object, name: str) -> EDTALK_TakeRow:
+    row = rows_of(face).add()
+    row.name = name  # while it has no key, naming it renames nothing
+    row.key = name
+    return row
+
+
+def _made_of(face: bpy.types.Object, order=None) -> str:
+    settings, kept = face.edtalk, {}
+    for name in EDTALK_Settings.__annotations__:
+        if name in NOT_KEPT:
+            continue
+        value = getattr(settings, name)
+        if order is not None and name in PATHS:  # the panel may say something else by now
+            path = getattr(order, name)
+            value = image_sequence.short_path(path) if path else ""
+        if isinstance(value, set):
+            value = sorted(value)
+        elif not isinstance(value, (str, int, float, bool)):
+            value = list(value)
+        kept[name] = value
+    return json.dumps(kept, sort_keys=True)
+
+
+def settings_in(row: EDTALK_TakeRow) -> dict[str, object]:
+    """The settings a take was made with, as far as they are known."""
+    try:
+        found = json.loads(row.made_of or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def recall(face: bpy.types.Object, row: EDTALK_TakeRow) -> None:
+    """Set the panel to what a take was made with; settings of another version of EDTalk are passed over."""
+    for name, value in settings_in(row).items():
+        if name in EDTALK_Settings.__annotations__ and name not in NOT_KEPT:
+            with suppress(TypeError, ValueError):
+                is_set = isinstance(getattr(face.edtalk, name), set)
+                setattr(face.edtalk, name, set(value) if is_set else value)
+
+
+def stow(face: bpy.types.Object) -> None:
+    """The face is about to take its take off: write what it is now into its row."""
+    take = face.edtalk.take
+    if not take.name:
+        return
+    row = worn_row(face) or (note(face) and worn_row(face))
+    copy_take(take, row.take)
+    action = worn.take_of(face)
+    if action is not None and not any(other.action == action for other in rows_of(face) if other != row):
+        row.action = action
+    from . import status  # which needs modules that need this one
+
+    stale = status.stale_frames(face)
+    row.stale = -1 if stale is None else stale
+
+
+# ------------------------------------------------------------------------------------------- older files
+
+
+def collect(face: bpy.types.Object) -> int:
+    """List the takes that were made before there was a list: the one the face wears, and those whose
+    pictures and curves are in the file and bear the portrait's name. Gives back how many were found.
+    """
+    if face.library is not None:
+        return 0
+    before = len(rows_of(face))
+    if face.edtalk.take.name and worn_row(face) is None:
+        note(face)
+    stems = {_stem_of(face.edtalk.take.name), _stem_of(takes.free_name(Path(), face.edtalk.portrait or "x"))}
+    listed = {row.take.image for ob in bpy.data.objects if rig.is_face(ob) for row in rows_of(ob)}
+    listed |= {ob.edtalk.take.image for ob in bpy.data.objects if rig.is_face(ob)}
+    for image in bpy.data.images:
+        action = bpy.data.actions.get((image.name, image.library.filepath if image.library else None))
+        if image in listed or image.source != "SEQUENCE" or action is None or not has_weights(action):
+            continue
+        number = PICTURE.fullmatch(image_sequence.file_of(image).name)
+        if number and _stem_of(image.name) in stems and row_named(face, image.name) is None:
+            _list(face, image, action, int(number[1]))
+    made = len(rows_of(face)) - before
+    if made:
+        _sort(face)
+    return made
+
+
+def _list(face: bpy.types.Object, image: bpy.types.Image, action: bpy.types.Action, number: int) -> None:
+    row = _new_row(face, image.name)
+    row.action, row.take.image, row.take.name, row.take.shown = action, image, image.name, True
+    known = _identity(image_sequence.folder_of(image))
+    first, last = _span(action, image_sequence.folder_of(image), number)
+    row.take.shift = number - first
+    set_range(row.take, first, last)
+    worn_take = face.edtalk.take
+    row.take.width, row.take.height = worn_take.width, worn_take.height
+    row.take.crop = known.get("crop", tuple(worn_take.crop))
+    row.take.model = str(known.get("model", worn_take.model))
+    row.take.portrait = str(known.get("portrait", worn_take.portrait))
+    kept = {name: known[name] for name in ("size", "composite", "detail", "format") if name in known}
+    row.made_of = json.dumps(kept, sort_keys=True)
+
+
+def _stem_of(name: str) -> str:
+    return re.sub(r"_\d+(\.\d+)?$", "", name)
+
+
+def _identity(folder: Path) -> dict:
+    """What the server noted beside the pictures, empty when it did not."""
+    try:
+        found = json.loads((folder / SIDECAR).read_text("utf-8"))["takes"]
+        return next(dict(entry["identity"]) for name, entry in found.items() if name.startswith(takes.STEM))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return {}
+
+
+def _span(action: bpy.types.Action, folder: Path, number: int) -> tuple[int, int]:
+    """First and last scene frame of an older take: its pictures tell how many, its curves where."""
+    first = round(action.frame_range[0])
+    last = max(first, round(action.frame_range[1]))
+    with suppress(OSError, BadMotion):
+        files = [PICTURE.fullmatch(path.name) for path in folder.iterdir()]
+        numbers = [int(found[1]) for found in files if found]
+        last = first + max(0, max(numbers, default=number) - number) if numbers else last
+    return first, last
+
+
+def _sort(face: bpy.types.Object) -> None:
+    """By name, as they were made."""
+    rows = rows_of(face)
+    for place in range(len(rows)):
+        least = min(range(place, len(rows)), key=lambda index: rows[index].name)
+        rows.move(least, place)
+    face.edtalk_takes.index = next((i for i, row in enumerate(rows) if row == worn_row(face)), 0)
+
+
+def has_weights(action: bpy.types.Action) -> bool:
+    """Does an action move a face?"""
+    path = rig.path_of(CHANNELS[0])
+    return any(curve.data_path == path for curve in all_curves(action))
+
+
+def all_curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
+    """Every curve of an action, of all its slots."""
+    if not animation.LAYERED:
+        yield from action.fcurves
+        return
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
+def register() -> None:
+    """Hang the rows on objects; called after the classes are known."""
+    bpy.types.Object.edtalk_takes = bpy.props.PointerProperty(type=EDTALK_Takes)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    del bpy.types.Object.edtalk_takes
+
+
+CLASSES = (EDTALK_TakeRow, EDTALK_Takes)
