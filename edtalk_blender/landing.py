@@ -174,8 +174,6 @@ def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int 
     image_sequence.show_on_plane(plane, image, aspect, *image_sequence.timing_of(face, arrived))
 
 
-def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
-    """Put the face's take into the sequencer of `scene`."""
 def show_other_pass(face: bpy.types.Object) -> None:
     """Picture or face with alpha: let everything that shows one show what the settings say now."""
     image = face.edtalk.take.image
@@ -191,6 +189,8 @@ def show_other_pass(face: bpy.types.Object) -> None:
     image_sequence.set_timing_everywhere(image, *image_sequence.timing_of(face))
 
 
+def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
+    """Put the face's take into the sequencer of `scene`."""
     take, settings = face.edtalk.take, face.edtalk
     return image_sequence.add_strips(
         scene,

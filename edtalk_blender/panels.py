@@ -124,6 +124,10 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     body.prop(settings, "size")
     body.prop(settings, "detail")
     body.prop(settings, "format")
+    row = body.row(heading="Passes", align=True)
+    row.prop(settings, "passes", toggle=True)
+    if "face" in settings.passes:
+        body.prop(settings, "shows")
     column = body.column(heading="Add")
     column.prop(settings, "make_plane")
     column.prop(settings, "make_strips")
@@ -139,10 +143,6 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row.operator("edtalk.add_strips")
         destinations.draw(body)
 
-    row = body.row(heading="Passes", align=True)
-    row.prop(settings, "passes", toggle=True)
-    if "face" in settings.passes:
-        body.prop(settings, "shows")
 
 def _draw_buttons(layout: bpy.types.UILayout) -> None:
     job = jobs.current()

@@ -49,9 +49,9 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     look = orders.look_of(order, tuple(take.crop), take.model)
     record = rendered.Rendered(folder_of(take.image))
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
-    _states[face.session_uid] = int(pictures.numbers[0]), now
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == rendered.CURRENT)] = rendered.STALE
+    _states[face.session_uid] = int(pictures.numbers[0]), now
     return stale_frames(face) or 0
 
 
