@@ -3,24 +3,39 @@
 
     blender --command edtalk check
     blender --command edtalk generate --portrait anna.png --audio line.wav --save anna.blend
-    blender -b anna.blend --command edtalk render --save anna.blend
+    blender -b anna.blend --command edtalk render --frames 1-100,120
     blender -b anna.blend --command edtalk export --out anna.csv
+    blender -b anna.blend --command edtalk preview --out anna.mp4
+    blender --command edtalk generate --manifest shots.json --dry-run
 
-Exit status: 0 done, 1 it did not work (one sentence on stderr), 2 wrong arguments, 130 cancelled.
+With a manifest a command does every shot of it: one that fails does not stop the others, and the end sums up.
+Exit status: 0 done, 1 something did not work (one sentence each on stderr), 2 wrong arguments or a wrong
+manifest (nothing was begun), 130 cancelled.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
+import json
+import os
 import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 
-from ..core.wire.errors import Cancelled, EDTalkError
-from . import exchange, jobs, orders, reasons, rig, timing, work
-from .properties import COMPOSITE_ITEMS, EMOTION_ITEMS, FORMAT_ITEMS, settings_of
+from ..core.wire import ranges
+from ..core.wire.errors import Cancelled, EDTalkError, InputError, OutputBlocked
+from . import jobs, manifest, shots, timing, work
+from . import options as panel
+from .manifest import Shot
+from .properties import settings_of
+
+DONE, FAILED, WRONG, CANCELLED = 0, 1, 2, 130
+REPORT_SCHEMA = 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,107 +47,241 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("check", help="say what the server runs on")
 
     generate = commands.add_parser("generate", help="portrait and voice -> a take in the scene")
-    generate.add_argument("--portrait", type=Path, required=True)
-    generate.add_argument("--audio", type=Path)
-    generate.add_argument("--driving", type=Path, help="clip whose head motion and expression are taken over")
-    generate.add_argument("--checkpoint", type=Path)
-    generate.add_argument("--out", type=Path, help="folder for the takes (default: edtalk beside the .blend)")
-    generate.add_argument("--start", type=int, help="scene frame at which the take begins (default: 1)")
-    generate.add_argument("--emotion", choices=[item[0] for item in EMOTION_ITEMS])
-    generate.add_argument("--idle", type=float, help="natural head motion and blinks, 0..1")
-    generate.add_argument("--seed", type=int)
+    panel.add_to(generate)
+    generate.add_argument("--fps", type=float, help="frames a second of the scene, 23.976 and 29.97 too")
     generate.add_argument(
-        "--face", type=int, help="which face of the portrait, from the left, 1 is the first"
+        "--rig", help="name of the face rig that gets the take (default: the active or only one)"
     )
-    generate.add_argument("--size", type=int, help="side of the face's square, pixels")
-    generate.add_argument("--composite", choices=[item[0] for item in COMPOSITE_ITEMS])
-    generate.add_argument("--format", choices=[item[0] for item in FORMAT_ITEMS])
+    generate.add_argument("--new-face", action="store_true", default=None, help="make another face rig")
+    generate.add_argument(
+        "--no-render",
+        dest="render",
+        action="store_false",
+        default=None,
+        help="key the take and leave its frames to `render`, on a farm for instance",
+    )
 
     render = commands.add_parser("render", help="render the frames that are out of date")
     render.add_argument("--rig", help="name of the face rig (default: every face of the scene)")
-    for command in (generate, render):
-        command.add_argument("--save", type=Path, help="save the scene as this .blend afterwards")
+    render.add_argument(
+        "--part", type=_typed(ranges.parse_part), metavar="N/OF", help="3/8: the third eighth"
+    )
+    render.add_argument("--all", action="store_true", help="render frames that are up to date, too")
 
     export = commands.add_parser("export", help="write the weights at scene frames")
-    export.add_argument("--out", type=Path, required=True, help="file that ends in .npz, .csv or .json")
-    export.add_argument("--rig", help="name of the face rig, where a scene has several")
-    export.add_argument("--frames", type=frames, help="first-last, such as 90-104 (default: the whole take)")
-    export.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    preview = commands.add_parser("preview", help="a film of the frames that are there, with the sound")
+    for command, what in (
+        (export, "file that ends in .npz, .csv or .json"),
+        (preview, "file that ends in .mp4"),
+    ):
+        command.add_argument("--out", metavar="FILE", help=what)
+        command.add_argument("--rig", help="name of the face rig, where a scene has several")
+        command.add_argument(
+            "--overwrite", action="store_true", default=None, help="replace a file that exists"
+        )
+    for command in (render, export, preview):
+        command.add_argument(
+            "--frames",
+            type=_typed(ranges.parse),
+            help="scene frames, such as 1-100,120 (default: the whole take)",
+        )
+    for command in (generate, render):
+        command.add_argument("--save", metavar="BLEND", help="save the scene as this .blend afterwards")
+    for command in (generate, render, export, preview):
+        command.add_argument("--manifest", type=Path, metavar="JSON", help="do this with many shots")
+        command.add_argument("--only", metavar="SHOT,SHOT", help="only these shots of the manifest")
+        command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        command.add_argument("--report", type=Path, metavar="JSON", help="write how each shot ended")
     return top
 
 
-def frames(text: str) -> range:
-    """Scene frames from "90-104" or "90"; both ends belong to it. Raises ArgumentTypeError."""
-    found = re.fullmatch(r"(-?\d{1,7})(?:-(-?\d{1,7}))?", text)
-    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-    if last < first:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of frames such as 90-104")
-    return range(first, last + 1)
+def _typed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser's ValueError as argparse wants it."""
+
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
 
 
 def main(arguments: list[str]) -> int:
     """Called by Blender with what follows `--command edtalk`; the result is the exit status."""
+    top = parser()
     try:
-        options = parser().parse_args(arguments)
+        options = top.parse_args(arguments)
+        if options.command == "check":
+            return _check()
+        asked = _from_options(top, options)
+        todo = [asked] if options.manifest is None else _from_manifest(options, asked)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 2
-    if options.command == "check":
-        return _run(jobs.Job("Check Server", work.check))
-    if options.command == "export":
-        return _export(options)
-    result = _generate(options) if options.command == "generate" else _render(options)
-    if options.save is not None and result == 0:
-        bpy.ops.wm.save_as_mainfile(filepath=str(options.save.absolute()))
-    return result
+        return end.code if isinstance(end.code, int) else WRONG
+    except InputError as error:
+        for line in error.message.splitlines():
+            _complain(line)
+        return WRONG
+    results = _do_all(options, todo)
+    if options.report is not None:
+        try:
+            _write_report(options, results)
+        except OutputBlocked as error:
+            _complain(str(error))
+            return FAILED
+    ends = {result.status for result in results}
+    return CANCELLED if "cancelled" in ends else FAILED if "failed" in ends else DONE
 
 
-def _generate(options: argparse.Namespace) -> int:
-    if options.save is not None and not bpy.data.filepath and options.out is None:
-        options.out = options.save.absolute().parent / "edtalk"
-    settings = settings_of(bpy.context)
-    for name in ("portrait", "audio", "driving", "checkpoint"):
-        path = getattr(options, name)
-        setattr(settings, name, str(path.absolute()) if path is not None else "")
-    if options.out is not None:
-        settings.folder = str(options.out.absolute())
-    for name in ("start", "emotion", "idle", "seed", "face", "size", "composite", "format"):
-        if getattr(options, name) is not None:
-            setattr(settings, name, getattr(options, name))
-    reason = reasons.why_not_generate(bpy.context)
-    if reason:
-        return _fail(reason)
-    order = orders.order_from(bpy.context, rig.active_face(bpy.context))
-    return _run(jobs.Job("Generate", work.generate(order)))
+# ----------------------------------------------------------------------------------------------- shots
 
 
-def _render(options: argparse.Namespace) -> int:
-    faces = [face for face in rig.faces_in(bpy.context.scene) if face.edtalk.take.image is not None]
-    if options.rig is not None:
-        faces = [face for face in faces if face.name == options.rig]
-    if not faces:
-        return _fail("There is no face rig with a take in this scene")
-    result = 0
-    for face in faces:
-        order = orders.order_for_changes(bpy.context, face)
-        result = result or _run(jobs.Job(f"Render {face.name}", work.render_changed(order)))
-    return result
-
-
-def _export(options: argparse.Namespace) -> int:
-    scene = bpy.context.scene
-    faces = [face for face in rig.faces_in(scene) if options.rig in (None, face.name)]
-    if not faces:
-        return _fail("There is no such face rig in this scene")
-    if len(faces) > 1:
-        return _fail(f"Name one of these with --rig: {', '.join(face.name for face in faces)}")
+def _from_options(top: argparse.ArgumentParser, options: argparse.Namespace) -> Shot:
+    """The shot that the command line describes, or what it changes in every shot of a manifest."""
+    many, given = options.manifest is not None, {}
+    if options.only is not None and not many:
+        top.error("--only chooses shots of a --manifest")
+    for name in ("fps", "rig", "new_face", "render", "frames", "overwrite"):
+        value = getattr(options, name, None)
+        if value is not None and name != "fps":
+            given[name] = value
+    if options.command in ("export", "preview"):
+        if many and options.out is not None:
+            top.error("with a --manifest, each shot says itself where its file goes")
+        if not many and options.command == "export" and options.out is None:
+            top.error("the following arguments are required: --out")
     try:
-        print(exchange.export(faces[0], scene, options.out.absolute(), options.frames, options.overwrite))
+        if getattr(options, "fps", None) is not None:
+            given["fps"] = manifest.FIELDS["fps"](options.fps)
+        for name, field in (("save", "save"), ("out", options.command)):
+            text = getattr(options, name, None) if field in manifest.PATHS else None
+            if text is not None:
+                given[field] = panel.whole_path(text, Path.cwd())
+        if many and "save" in given:
+            top.error("with a --manifest, each shot says itself where it is saved")
+        settings = panel.given(options) if options.command == "generate" else {}
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        top.error(str(error))
+    if options.command == "generate" and not many and "portrait" not in settings:
+        if not settings_of(bpy.context).portrait.strip():
+            top.error("--portrait is required: the open file names none")
+    return Shot(**given, settings=settings)
+
+
+def _from_manifest(options: argparse.Namespace, asked: Shot) -> list[Shot]:
+    """The chosen shots; what the command line says goes for all of them. Raises InputError."""
+    found = manifest.load(options.manifest, options.command, panel.table())
+    if options.only is not None:
+        names = [name.strip() for name in options.only.split(",") if name.strip()]
+        unknown = sorted(set(names) - {shot.name for shot in found})
+        if unknown or not names:
+            raise InputError(f"{options.manifest.name} has no shot {', '.join(unknown) or 'without a name'}")
+        found = [shot for shot in found if shot.name in names]
+    changed = {
+        name: getattr(asked, name)
+        for name in ("fps", "rig", "new_face", "render", "frames", "overwrite")
+        if getattr(asked, name) != getattr(Shot, name, None)
+    }
+    return [replace(shot, **changed, settings={**shot.settings, **asked.settings}) for shot in found]
+
+
+def _do_all(options: argparse.Namespace, todo: Sequence[Shot]) -> list[shots.Result]:
+    """Every shot, one after the other."""
+    began_with, many = bpy.data.filepath, options.manifest is not None
+    results = []
+    for number, shot in enumerate(todo, 1):
+        if many:
+            print(f"edtalk: {shot.name} ({number} of {len(todo)})", flush=True)
+        results.append(_do(options, shot, began_with if many else None))
+        if results[-1].status == "cancelled":
+            break
+    left = todo[len(results) :]
+    results += [shots.Result(shot.name, "cancelled", "Not begun") for shot in left]
+    if many:
+        _sum_up(results)
+    return results
+
+
+def _do(options: argparse.Namespace, shot: Shot, template: str | None) -> shots.Result:
+    """One shot of a manifest (`template` is the .blend to begin with) or of the open file (None)."""
+    began, label = time.monotonic(), f"{shot.name}: " if shot.name else ""
+    try:
+        if template is not None:
+            shots.open_file(shot.open or (template if options.command == "generate" else shot.save))
+        result = _act(options, replace(shot, save="") if _only_opens(options) else shot)
+    except Cancelled as error:
+        result = shots.Result(shot.name, "cancelled", error.message or "Cancelled")
     except EDTalkError as error:
-        return _fail(str(error))
-    return 0
+        result = shots.Result(shot.name, "failed", error.message, error.hint)
+    result.seconds = round(time.monotonic() - began, 3)
+    text = f"{result.said}. {result.hint}" if result.hint else result.said
+    if result.status in ("failed", "cancelled"):
+        _complain(f"{label}{text}")
+    else:
+        print(f"{label}{text}", flush=True)
+    return result
 
 
-def _run(job: jobs.Job) -> int:
+def _only_opens(options: argparse.Namespace) -> bool:
+    """In a manifest, `save` is what generate saves and what the others open."""
+    return options.manifest is not None and options.command != "generate"
+
+
+def _act(options: argparse.Namespace, shot: Shot) -> shots.Result:
+    if options.dry_run:
+        return shots.plan(options.command, shot, getattr(options, "part", None))
+    if options.command == "render":
+        return shots.render(shot, _tell(), options.part, options.all)
+    return {"generate": shots.generate, "export": shots.export, "preview": shots.preview}[options.command](
+        shot, _tell()
+    )
+
+
+def _sum_up(results: Sequence[shots.Result]) -> None:
+    counts = {
+        status: sum(r.status == status for r in results)
+        for status in ("done", "planned", "failed", "cancelled")
+    }
+    parts = [f"{count} {status}" for status, count in counts.items() if count]
+    names = [result.shot for result in results if result.status == "failed"]
+    failed = f" ({', '.join(names)})" if names else ""
+    print(f"edtalk: {len(results)} shots: {', '.join(parts)}{failed}", flush=True)
+
+
+def _write_report(options: argparse.Namespace, results: Sequence[shots.Result]) -> None:
+    """How each shot ended, for scripts; whole or not at all. Raises OutputBlocked."""
+    data = {
+        "schema": REPORT_SCHEMA,
+        "command": options.command,
+        "shots": [result.to_dict() for result in results],
+    }
+    path = options.report.absolute()
+    whole = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        whole.write_text(json.dumps(data, indent=1), encoding="utf-8")
+        os.replace(whole, path)
+    except OSError as error:
+        whole.unlink(missing_ok=True)
+        raise OutputBlocked(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+# ---------------------------------------------------------------------------------------------- talking
+
+
+def _check() -> int:
+    try:
+        print(jobs.sentence(shots.run(jobs.Job("Check Server", work.check), _tell())), flush=True)
+    except Cancelled as error:
+        _complain(str(error))
+        return CANCELLED
+    except EDTalkError as error:
+        _complain(f"{error.message}. {error.hint}" if error.hint else error.message)
+        return FAILED
+    return DONE
+
+
+def _tell() -> shots.Tell:
+    """Prints a line a stage and a line a tenth of it."""
     shown = ""
 
     def tell(running: jobs.Job) -> None:
@@ -141,24 +290,14 @@ def _run(job: jobs.Job) -> int:
         key = f"{running.stage} {tenth}"
         if key != shown:
             shown = key
-            print(
-                timing.progress_text(running.stage, running.done, running.total, running.fps, running.eta),
-                flush=True,
-            )
+            said = timing.progress_text(running.stage, running.done, running.total, running.fps, running.eta)
+            print(said, flush=True)
 
-    outcome = jobs.run(job, tell)
-    if isinstance(job.error, Cancelled):
-        print(outcome.text, file=sys.stderr)
-        return 130
-    if outcome.level == "ERROR":
-        return _fail(jobs.sentence(outcome))
-    print(jobs.sentence(outcome), flush=True)
-    return 0
+    return tell
 
 
-def _fail(sentence: str) -> int:
+def _complain(sentence: str) -> None:
     print(f"edtalk: {sentence}", file=sys.stderr, flush=True)
-    return 1
 
 
 _handle = None

@@ -8,6 +8,7 @@ Changed is pressed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
@@ -34,18 +35,22 @@ def range_of(face: bpy.types.Object, scene: bpy.types.Scene) -> range:
     return range(scene.frame_start, max(scene.frame_start, scene.frame_end) + 1)
 
 
-def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: range) -> weight_files.Table:
+def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: Sequence[int]) -> weight_files.Table:
     """The face's evaluated weights at scene frames."""
     return weight_files.Table(
         weights=animation.read_weights(face, frames, scene),
-        numbers=np.arange(frames.start, frames.stop),
+        numbers=np.asarray(frames),
         rate=timing.scene_rate(scene.render.fps, scene.render.fps_base),
         model=face.edtalk.take.model,
     )
 
 
 def export(
-    face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: range | None = None, overwrite=True
+    face: bpy.types.Object,
+    scene: bpy.types.Scene,
+    path: Path,
+    frames: Sequence[int] | None = None,
+    overwrite=True,
 ) -> str:
     """Write the face's weights in the format the path ends in; gives back what was done, in words.
 
