@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decode": ("server.redraw", "draw a motion.npz or weights.csv"),
     "convert": ("server.convert", "turn a published checkpoint into a safetensors file"),
     "doctor": ("server.doctor", "what is here, what is missing, and how to get it"),
+    "calibrate": ("server.calibrate", "measure what a checkpoint's weights do, and write its handles"),
+    "evaluate": ("server.evaluate", "how good a checkpoint is, on heads and voices it never met"),
     "bench": ("server.bench", "how fast this machine analyses and decodes"),
     "serve": ("server.__main__", "the server that Blender speaks to, over stdin and stdout"),
 }
@@ -35,10 +37,11 @@ RECIPES: dict[str, dict[str, str]] = {
         "demo": "core.heads.demo",
     },
     "train": {
+        "reading": "core.training.reading",
         "encoder-generator": "core.training.encoder_generator",
         "audio-to-mouth": "core.training.audio_to_mouth",
         "ship": "core.training.ship",
-        "card": "core.evaluation.card",
+        "landmarks": "core.training.landmarks",
     },
 }
 """Group -> recipe -> module with a `main`, which takes the arguments, or a `Settings` that is filled from
@@ -115,8 +118,8 @@ def _run_recipe(group: str, arguments: list[str]) -> int:
 
 def _overview() -> str:
     lines = [f"EDTalk {__version__}: {COMMANDS['animate'][1]}", "", "usage: edtalk COMMAND ...", ""]
-    lines += [f"  {name:<9}{text}" for name, (_, text) in COMMANDS.items()]
-    lines += [f"  {group:<9}{text}: {', '.join(RECIPES[group])}" for group, text in GROUPS.items()]
+    lines += [f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items()]
+    lines += [f"  {group:<11}{text}: {', '.join(RECIPES[group])}" for group, text in GROUPS.items()]
     return "\n".join([*lines, "", "`edtalk COMMAND --help` says more."])
 
 

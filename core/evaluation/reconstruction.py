@@ -22,6 +22,17 @@ from ..training.data import Batch, HeadShards
 from ..training.losses import masked_l1
 from ..wire.channels import BANK_SLICES
 
+_EXPRESSION = BANK_SLICES["expression"].start
+
+BLOCKS = {
+    "pose": BANK_SLICES["pose"],
+    "mouth": slice(0, 12),  # the channels in use; the rest are spare
+    "expression": slice(_EXPRESSION, _EXPRESSION + 7),
+    "blink": slice(_EXPRESSION + 7, _EXPRESSION + 8),
+    "gaze": slice(_EXPRESSION + 8, _EXPRESSION + 10),
+}
+"""Channels that are judged together when weights are read off pictures."""
+
 
 @dataclass(frozen=True)
 class Redrawn:
@@ -85,15 +96,7 @@ def measure(made: Redrawn) -> dict[str, float]:
         numbers[f"ssim_{name}"] = ssim(picture, b.driving)
         error = ((picture - b.driving) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
         numbers[f"psnr_{name}"] = float((10 * torch.log10(4 / error)).mean())
-    expression = BANK_SLICES["expression"].start
-    blocks = {
-        "pose": BANK_SLICES["pose"],
-        "mouth": slice(0, 12),  # the channels in use; the rest are spare
-        "expression": slice(expression, expression + 7),
-        "blink": slice(expression + 7, expression + 8),
-        "gaze": slice(expression + 8, expression + 10),
-    }
-    for name, block in blocks.items():
+    for name, block in BLOCKS.items():
         numbers[f"r2_{name}"] = r2(made.read[:, block], b.weights[:, block])
     return numbers
 

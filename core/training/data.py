@@ -27,6 +27,8 @@ _ARRAYS = ("image", "identity", "pose", "mouth", "expression", "pair", "flow", "
 _MIRRORED = (BANK_SLICES["pose"].start, BANK_SLICES["pose"].start + 2, BANK_SLICES["pose"].start + 3,
              BANK_SLICES["mouth"].start + 10, BANK_SLICES["expression"].start + 8)  # fmt: skip
 _ONE_SIDED = BANK_SLICES["expression"].start + 1
+_SIGNS = torch.ones(36)
+_SIGNS[list(_MIRRORED)] = -1
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,31 @@ class HeadShards:
         """How many different heads there are."""
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
+    def spread(self) -> Tensor:
+        """Standard deviation of each weight over all frames so far, [36]; 0 for channels that never move."""
+        return torch.from_numpy(np.concatenate([shard["weights"] for shard in self._shards]).std(0))
+
+    def draw_single(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+        """``count`` random frames, mirrored and recoloured: pictures [B,3,S,S] and true weights [B,36]."""
+        pictures, weights = [], []
+        for _ in range(count):
+            shard = self._shards[rng.integers(len(self._shards))]
+            n = int(rng.integers(len(shard["image"])))
+            pictures.append(shard["image"][n])
+            weights.append(shard["weights"][n])
+        found, true = self._pictures(pictures), torch.from_numpy(np.stack(weights))
+        flip = torch.from_numpy(rng.random(count) < 0.5) & (true[:, _ONE_SIDED] == 0)
+        found = torch.where(flip[:, None, None, None], found.flip(-1), found)
+        true = torch.where(flip[:, None], true * _SIGNS, true)
+        return _recolour(found, rng, alike=1).contiguous(memory_format=torch.channels_last), true
+
+    def _pictures(self, pictures: list[NDArray[Any]]) -> Tensor:
+        """uint8 [S,S,3] each -> [B,3,size,size] in [-1,1]."""
+        found = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        if found.shape[-1] != self.size:
+            found = F.interpolate(found, size=(self.size, self.size), mode="area")
+        return found
+
     def draw(
         self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5, best_of: int = 6
     ) -> Batch:
@@ -124,9 +151,7 @@ class HeadShards:
             flow.append(shard["flow"][n, q])
             visible.append(shard["visible"][n, q])
             boxes.append(shard["boxes"][n])
-        pictures = torch.from_numpy(np.stack(src + drv)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        if pictures.shape[-1] != self.size:
-            pictures = F.interpolate(pictures, size=(self.size, self.size), mode="area")
+        pictures = self._pictures(src + drv)
         weights = torch.from_numpy(np.stack(ws + wd))
         grid = torch.from_numpy(np.stack(flow).astype(np.float32)).permute(0, 3, 1, 2)
         shown = torch.from_numpy(np.stack(visible))[:, None]
@@ -136,9 +161,7 @@ class HeadShards:
             flip = torch.from_numpy(rng.random(count) < 0.5)
             flip &= (weights[:count, _ONE_SIDED] == 0) & (weights[count:, _ONE_SIDED] == 0)
             pictures = torch.where(torch.cat([flip, flip])[:, None, None, None], pictures.flip(-1), pictures)
-            sign = torch.ones_like(weights)
-            sign[:, list(_MIRRORED)] = -1
-            weights = torch.where(torch.cat([flip, flip])[:, None], weights * sign, weights)
+            weights = torch.where(torch.cat([flip, flip])[:, None], weights * _SIGNS, weights)
             mirrored = grid.flip(-1) * torch.tensor([-1.0, 1.0])[None, :, None, None]
             f = flip[:, None, None, None]
             grid, shown = torch.where(f, mirrored, grid), torch.where(f, shown.flip(-1), shown)
@@ -170,18 +193,21 @@ def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return inside[:, :1], inside[:, 1:].amax(1, keepdim=True)
 
 
-def _recolour(pictures: Tensor, rng: np.random.Generator) -> Tensor:
-    """Gain, gamma and saturation of the whole pair, and grain: renders must not be told apart from
-    photographs by colour."""
-    count = len(pictures) // 2
+def _recolour(pictures: Tensor, rng: np.random.Generator, alike: int = 2) -> Tensor:
+    """Gain, gamma and saturation, and grain: renders must not be told apart from photographs by colour.
 
-    def both(low: float, high: float, *shape: int) -> Tensor:
+    ``alike`` is how many pictures of a person there are (sources first, then driving ones): they are
+    changed alike.
+    """
+    count = len(pictures) // alike
+
+    def drawn(low: float, high: float, *shape: int) -> Tensor:
         value = torch.from_numpy(rng.uniform(low, high, (count, *shape)).astype(np.float32))
-        return torch.cat([value, value])
+        return torch.cat([value] * alike)
 
-    unit = ((pictures + 1) / 2).clamp(1e-4, 1) ** both(0.75, 1.35, 1, 1, 1)
+    unit = ((pictures + 1) / 2).clamp(1e-4, 1) ** drawn(0.75, 1.35, 1, 1, 1)
     grey = unit.mean(1, keepdim=True)
-    unit = grey + (unit - grey) * both(0.4, 1.3, 1, 1, 1)
-    unit = unit * both(0.85, 1.15, 3, 1, 1)
-    noise = torch.from_numpy(rng.standard_normal(unit.shape, dtype=np.float32)) * both(0.0, 0.015, 1, 1, 1)
+    unit = grey + (unit - grey) * drawn(0.4, 1.3, 1, 1, 1)
+    unit = unit * drawn(0.85, 1.15, 3, 1, 1)
+    noise = torch.from_numpy(rng.standard_normal(unit.shape, dtype=np.float32)) * drawn(0.0, 0.015, 1, 1, 1)
     return (unit + noise).clamp(0, 1) * 2 - 1

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -38,6 +39,17 @@ from .losses import flow_l1, mask_truth, masked_l1, pyramid_l1, weight_regressio
 CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
 
 
+class Shape(Protocol):
+    """What of a recipe's settings decides the network's shape."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def latent(self) -> int: ...
+    @property
+    def width(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class Settings:
     """Encoder and generator on rendered heads."""
@@ -49,6 +61,7 @@ class Settings:
     latent: int = 160
     width: float = 1.0  # feature channels, as a share of ours
     batch: int = 12  # pairs a step, in each process
+    reading: int = 0  # further pictures a step, in each process, that are only read: cheap beside a pair
     threads: int = 0
     grow_from: str = ""  # a smaller run's state.pt, to grow from
     # how often each bank is given its true weights; mouth and expression are read late, and until then
@@ -61,11 +74,11 @@ class Settings:
     flow: float = 3.0
     heed: float = 15.0  # how much more the flow counts in the mouth and eye boxes
     mask: float = 1.0  # weight of the portrait's share being where it should
-    codes: float = 0.35  # weight of the navigators' regression
+    codes: float = 0.1  # weight of the navigators' regression
     loop: LoopSettings = field(default_factory=LoopSettings)
 
 
-def config_of(s: Settings) -> EDTalkConfig:
+def config_of(s: Shape) -> EDTalkConfig:
     """The small model we ship: ``clean`` arithmetic, expression module at the coarse levels."""
     channels = {res: round(s.width * n) for res, n in CHANNELS.items() if res <= s.size}
     return EDTalkConfig(size=s.size, latent=s.latent, channels=channels, arithmetic="clean", enhance=(8, 16))
@@ -92,6 +105,7 @@ def main(s: Settings) -> None:
         load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
+    spread = shards.spread().to(place.device)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         if step % 50 == 0:
@@ -101,9 +115,14 @@ def main(s: Settings) -> None:
         share = (s.true_mouth, s.true_pose, s.true_expression)
         given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < np.array(share))
         given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1).to(place.device)
-        latent, features = model.encoder(torch.cat([batch.source, batch.driving]))
+        pictures, true = [batch.source, batch.driving], [batch.source_weights, batch.weights]
+        if s.reading:
+            more = shards.draw_single(rng, s.reading)
+            pictures.append(more[0].to(place.device))
+            true.append(more[1].to(place.device))
+        latent, features = model.encoder(torch.cat(pictures))
         read = model.navigator(latent).float()
-        weights = torch.where(given, batch.weights, read[s.batch :])
+        weights = torch.where(given, batch.weights, read[s.batch : 2 * s.batch])
         drawn = model.decode(latent[: s.batch], [f[: s.batch] for f in features], weights, batch.source)
         terms = {
             "picture": pyramid_l1(drawn.image, batch.driving),
@@ -112,7 +131,7 @@ def main(s: Settings) -> None:
             "flow": s.flow
             * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (batch.mouth + batch.eyes)),
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
-            "codes": s.codes * weight_regression(read, torch.cat([batch.source_weights, batch.weights])),
+            "codes": s.codes * weight_regression(read, torch.cat(true), spread),
         }
         return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage 0: encoder and navigators read the weights off rendered heads, before anything is drawn.
+
+A renderer knows the weights of every picture, and reading needs no generator, which is most of the cost of
+a pair: many more pictures go by in the same time. Stage 1 starts from here (``--grow-from``).
+
+    edtalk train reading --data DATA --heldout HELD --out READ --size 128 --steps 8000
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..evaluation.reconstruction import BLOCKS, r2
+from ..models.edtalk import EDTalk, load_overlapping
+from .data import HeadShards
+from .encoder_generator import config_of
+from .loop import LoopSettings, from_command_line, rng_of, take_place, train
+from .losses import weight_regression
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Encoder and navigators on rendered heads."""
+
+    data: Path
+    heldout: Path
+    out: Path
+    size: int = 128
+    latent: int = 160
+    width: float = 1.0  # feature channels, as a share of ours
+    batch: int = 32  # pictures a step, in each process
+    threads: int = 0
+    grow_from: str = ""  # another run's state.pt, to start from
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+
+@torch.inference_mode()
+def read(model: EDTalk, pictures: Tensor, chunk: int = 32) -> Tensor:
+    """Pictures [B,3,S,S] in [-1,1] -> the weights the model reads off them, [B,36]."""
+    return torch.cat([model.navigator(model.encoder(part)[0]) for part in pictures.split(chunk)]).float()
+
+
+def main(s: Settings) -> None:
+    """Train to ``s.loop.steps`` (resuming), leaving ``state.pt`` and ``log.jsonl`` in ``s.out``."""
+    place = take_place(s.threads)
+    torch.manual_seed(s.loop.seed)
+    model = EDTalk(config_of(s))
+    if place.leads:
+        s.out.mkdir(parents=True, exist_ok=True)
+        (s.out / "config.json").write_text(json.dumps(model.config.to_dict()), encoding="utf-8")
+    if s.grow_from:
+        load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
+    model.decoder.requires_grad_(False)
+    model.bank.requires_grad_(False)
+    model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    shards = HeadShards(s.data, s.size)
+    spread = shards.spread().to(place.device)
+    held = HeadShards(s.heldout, s.size).fixed(512).to(place.device)
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        if step % 50 == 0:
+            shards.refresh()
+        pictures, weights = shards.draw_single(rng_of(s.loop.seed, step, place), s.batch)
+        pictures, weights = pictures.to(place.device), weights.to(place.device)
+        loss = weight_regression(model.navigator(model.encoder(pictures)[0]).float(), weights, spread)
+        return loss, {"codes": float(loss.detach())}
+
+    def look(step: int, average: nn.Module) -> dict[str, float]:
+        assert isinstance(average, EDTalk)
+        found = read(average, held.driving)
+        return {f"r2_{name}": r2(found[:, part], held.weights[:, part]) for name, part in BLOCKS.items()}
+
+    train(model, loss_of, s.loop, s.out, place, look if place.leads else None)
+
+
+if __name__ == "__main__":
+    main(from_command_line(Settings))
