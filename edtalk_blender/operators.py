@@ -9,6 +9,7 @@ from . import (
     destinations,
     drop,
     exchange,
+    expressions,
     job_operator,
     jobs,
     orders,
@@ -60,5 +61,6 @@ CLASSES = (
     *take_operators.CLASSES,
     *destinations.CLASSES,
     *exchange.CLASSES,
+    *expressions.CLASSES,
     *drop.CLASSES,
 )

@@ -53,7 +53,7 @@ class SliderOperator:
 
 class EDTALK_OT_key_sliders(SliderOperator, bpy.types.Operator):
     """Insert a key on every emotion and handle at this frame, so that the face stays as it is here whatever
-    is keyed elsewhere"""
+    is keyed elsewhere, and so that Create Pose Asset saves all of it"""
 
     bl_idname = "edtalk.key_sliders"
     bl_label = "Key Emotions and Handles"
@@ -152,6 +152,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
         row.operator("edtalk.update_face", icon="FILE_REFRESH")
     elif names:
         row.operator("edtalk.update_face", text="", icon="FILE_REFRESH")
+    layout.operator("edtalk.expression_library", icon="ASSET_MANAGER")
 
 
 CLASSES = (EDTALK_OT_key_sliders, EDTALK_OT_reset_sliders, EDTALK_OT_update_face)

@@ -45,3 +45,18 @@ def described() -> dict[str, Any]:
         "emotions": {name: preset(index) for index, name in enumerate(EMOTIONS)},
         "handles": [handle(index, name) for index, name in enumerate(HANDLES)],
     }
+
+
+MAKE_PLAYABLE = """
+import sys
+from dataclasses import replace
+from core import checkpoint
+from core.wire.channels import Handle
+from tests.faces import described
+path, out = sys.argv[1:]
+handles = tuple(Handle.from_dict(handle) for handle in described()["handles"])
+emotions = {name: tuple(weights) for name, weights in described()["emotions"].items()}
+meta = checkpoint.read_header(path).meta
+checkpoint.rewrite(path, replace(meta, emotions=emotions, handles=handles), out)
+"""
+"""What the server's Python runs to give a checkpoint the emotions and handles above."""

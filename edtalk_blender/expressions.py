@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The expression library: pose assets on emotions and handles, with pictures, in Blender's own asset shelf.
+
+The library is a folder of the extension (`tools/make_expressions.py` makes it) that becomes an asset library
+in the preferences. From there on it is all Blender: a click applies an expression, a drag blends it, Create
+Pose Asset saves one's own, with the custom properties that have a key at the frame.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from . import rig
+
+NAME = "EDTalk Expressions"
+FOLDER = Path(__file__).resolve().parent / "assets"
+
+
+def library() -> bpy.types.UserAssetLibrary | None:
+    """The entry in the preferences, None while there is none."""
+    libraries = bpy.context.preferences.filepaths.asset_libraries
+    found = (entry for entry in libraries if entry.name == NAME or Path(entry.path) == FOLDER)
+    return next(found, None)
+
+
+def add() -> bool:
+    """Make the folder an asset library, or let the entry of an older installation point to it; False if it
+    does so already.
+    """
+    entry = library()
+    if entry is not None and Path(entry.path) == FOLDER:
+        return False
+    preferences = bpy.context.preferences
+    if entry is None:
+        preferences.filepaths.asset_libraries.new(name=NAME, directory=str(FOLDER))
+    else:
+        entry.path = str(FOLDER)
+    preferences.is_dirty = True  # so that Blender saves them when it is left
+    return True
+
+
+def show(context: bpy.types.Context, face: bpy.types.Object) -> bool:
+    """Open the asset shelf for a face in this 3D View: Pose Mode, all bones selected, since an expression
+    goes to the selected ones. False where there is no 3D View or something else is edited.
+    """
+    space, layer = context.space_data, context.view_layer
+    if space is None or space.type != "VIEW_3D" or face.name not in layer.objects:
+        return False
+    active = layer.objects.active
+    if active != face and active is not None and active.mode != "OBJECT":
+        return False
+    if active != face:
+        for ob in list(layer.objects.selected):
+            ob.select_set(False, view_layer=layer)
+        layer.objects.active = face
+    face.select_set(True, view_layer=layer)
+    if face.mode != "POSE":
+        bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.pose.select_all(action="SELECT")
+    space.show_region_asset_shelf = True
+    return True
+
+
+class EDTALK_OT_expression_library(bpy.types.Operator):
+    """Show expressions to pick in the asset shelf of the 3D View: a click applies one to the selected bones
+    of the face, a drag blends it in. Adds the asset library EDTalk Expressions to the preferences"""
+
+    bl_idname = "edtalk.expression_library"
+    bl_label = "Expression Library"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add it once, show it each time."""
+        added, face = add(), rig.active_face(context)
+        shown = face is not None and show(context, face)
+        if added:
+            self.report({"INFO"}, f"The asset library {NAME} is in the preferences now")
+        elif not shown:
+            self.report({"INFO"}, "Open the asset shelf of a 3D View in Pose Mode to see the expressions")
+        return {"FINISHED"}
+
+
+CLASSES = (EDTALK_OT_expression_library,)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Emotions and handles with a server: from the checkpoint onto the rig, and from the rig into pictures, files
+and the live preview.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.wire.channels import EMOTIONS, HANDLES
+from tests.conftest import ROOT
+from tests.faces import MAKE_PLAYABLE, direction
+from tests.test_blender_live import Preview
+from tests.test_blender_road import Desk, hashes
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+SMILE = np.array(direction(HANDLES.index("smile")))
+
+
+@pytest.fixture(scope="session")
+def playable(server_python: str, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small checkpoint with emotions and handles."""
+    path = tmp_path_factory.mktemp("playable") / "playable.safetensors"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [server_python, "-c", MAKE_PLAYABLE, str(tiny_checkpoint), str(path)]
+    subprocess.run(command, check=True, env=environment)
+    return path
+
+
+@pytest.fixture
+def desk(part, tmp_path, portrait, voice, playable, server_python) -> Desk:
+    return Desk(part, tmp_path, portrait, voice, playable, server_python)
+
+
+def key(desk: Desk, bone: str, name: str, points: dict[float, float]) -> None:
+    """Key a slider by hand, with straight lines between the keys."""
+    pose_bone = desk.face.pose.bones[bone]
+    for frame, value in points.items():
+        pose_bone[name] = value
+        pose_bone.keyframe_insert(f'["{name}"]', frame=frame)
+    path = desk.part("sliders").path_of(bone, name)
+    curve = desk.part("animation").curves_of(desk.face).fcurves.find(path)
+    for point in curve.keyframe_points:
+        point.interpolation = "LINEAR"
+
+
+def test_a_generated_face_has_the_checkpoints_sliders_at_rest(desk) -> None:
+    face = desk.generate()
+    sliders = desk.part("sliders")
+    wanted = [("emotion", name) for name in EMOTIONS] + [("handle", name) for name in HANDLES]
+    assert sliders.names_of(face) == wanted
+    assert all(face.pose.bones[bone][name] == 0 for bone, name in wanted)
+    assert [handle.direction for handle in sliders.directions_of(face)] == [
+        tuple(direction(i)) for i in range(len(HANDLES))
+    ]
+
+
+def test_a_keyed_handle_makes_only_the_frames_it_touches(desk) -> None:
+    import bpy
+
+    face = desk.generate()
+    before = hashes(desk.frames)
+    key(desk, "handle", "smile", {110: 0.0, 112: 1.0, 114: 0.0})
+    count = desk.part("status").count
+    assert count(face, bpy.context) == 3
+    first, states = desk.part("status").states(face)
+    stale = desk.part("rendered").STALE
+    assert [first + i for i, state in enumerate(states) if state == stale] == [111, 112, 113]
+    desk.render_changed()
+    after = hashes(desk.frames)
+    assert {number for number in after if after[number] != before[number]} == {111, 112, 113}
+    assert desk.jobs.last().text == "anna_001: 3 of 50 frames rendered again"
+    record = desk.part("rendered").Rendered(desk.frames)
+    motion, _ = desk.part("takes").load_motion(desk.frames / "motion.npz")
+    np.testing.assert_allclose(record.entry(112).weights, motion[112 - 101] + SMILE, atol=1e-4)
+
+
+def test_keys_on_emotions_survive_a_second_take(desk) -> None:
+    desk.generate()
+    key(desk, "emotion", "happy", {120: 0.0, 121: 0.5, 122: 0.0})
+    desk.face.edtalk.seed = 5
+    face = desk.generate()
+    assert face.edtalk.take.name == "anna_002" and desk.jobs.last().level == "INFO", desk.jobs.last()
+    motion, _ = desk.part("takes").load_motion(desk.frames / "motion.npz")
+    record = desk.part("rendered").Rendered(desk.frames)
+    made = np.stack([record.entry(number).weights for number in range(101, 151)])
+    assert np.flatnonzero(np.abs(made - motion).max(1) > 1e-3).tolist() == [121 - 101]
+
+
+def test_emotions_and_handles_are_in_what_is_exported(desk, tmp_path: Path) -> None:
+    import bpy
+
+    face = desk.generate()
+    face.pose.bones["handle"]["smile"] = 1.0
+    out = tmp_path / "weights.npz"
+    assert bpy.ops.edtalk.export_weights(filepath=str(out), format="npz") == {"FINISHED"}
+    motion, _ = desk.part("takes").load_motion(desk.frames / "motion.npz")
+    exported = desk.part("weight_files").load(out)
+    np.testing.assert_allclose(exported.weights, motion + SMILE, atol=1e-4)
+
+
+def test_update_face_gives_an_older_rig_its_sliders(desk) -> None:
+    import bpy
+
+    face = desk.part("rig").make_rig(bpy.context.scene, "Anna")
+    bpy.context.view_layer.objects.active = face
+    face.edtalk.checkpoint = bpy.context.scene.edtalk.checkpoint
+    bpy.ops.object.mode_set(mode="EDIT")
+    for name in ("emotion", "handle"):
+        face.data.edit_bones.remove(face.data.edit_bones[name])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert bpy.ops.edtalk.update_face() == {"FINISHED"}
+    assert desk.jobs.last().text == "Anna: 8 emotions, 14 handles"
+    assert desk.part("sliders").is_complete(face)
+    assert len(desk.part("sliders").names_of(face)) == 22
+
+
+@pytest.fixture
+def preview(part, portrait, playable, server_python) -> Iterator[Preview]:
+    made = Preview(part, portrait, playable, server_python)
+    import bpy
+
+    assert bpy.ops.edtalk.update_face() == {"FINISHED"}
+    yield made
+    made.live.stop()
+
+
+def test_the_live_preview_follows_emotions_and_handles(preview) -> None:
+    import bpy
+
+    preview.toggle()
+    preview.settle()
+    seen = [preview.pixels()]
+    for bone, name, value in (("handle", "yaw", 20.0), ("emotion", "angry", 1.0)):
+        preview.face.pose.bones[bone][name] = value
+        preview.face.update_tag()
+        bpy.context.view_layer.update()
+        preview.settle()
+        seen.append(preview.pixels())
+        assert (seen[-1] != seen[-2]).any()
+    assert bpy.ops.edtalk.reset_sliders() == {"FINISHED"}
+    bpy.context.view_layer.update()
+    preview.settle()
+    np.testing.assert_array_equal(preview.pixels(), seen[0])
