@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture stages of training, each on faces it can learn by heart: it learns, goes on after a kill as if
+nothing had happened, gives the same hash again, and shares its work over processes without changing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # when this file is one of two processes
+
+from core import checkpoint  # noqa: E402
+from core.training import encoder_generator, expression, mouth_pose, person  # noqa: E402
+from core.training.loop import LoopSettings, Place, learning_rate, train  # noqa: E402
+from tests import toy_faces  # noqa: E402
+
+STAGES: dict[str, ModuleType] = {
+    "encoder-generator": encoder_generator,
+    "mouth-pose": mouth_pose,
+    "expression": expression,
+    "person": person,
+}
+FEW = LoopSettings(steps=6, learning_rate=2e-3, warmup=1, log_every=1, save_every=4, ema=0.9, bf16=False)
+Run = Callable[..., tuple[ModuleType, Any]]
+
+
+def settings_of(stage: str, root: Path, out: Path, start: Path | None = None, **more: Any) -> Any:
+    """A stage's settings on the toy data below ``root``."""
+    loop = replace(FEW, **{k: more.pop(k) for k in list(more) if hasattr(FEW, k)})
+    data, start = root / "data", start or root / "start"
+    common = {"data": data, "out": out, "threads": 1, "loop": loop, **more}
+    if stage == "encoder-generator":
+        shape = {"size": 32, "latent": 40, "width": 0.15}
+        return encoder_generator.Settings(heldout=data, batch=common.pop("batch", 2), **shape, **common)
+    if stage == "person":
+        return person.Settings(**{"checkpoint": str(root / "start.safetensors"), "batch": 2, **common})
+    return STAGES[stage].Settings(start=start, heldout=data, **{"batch": 2, **common})
+
+
+def make_data(root: Path) -> Path:
+    """Two people with recombinations, a fresh network as a run, and the same as a checkpoint."""
+    toy_faces.write_shard(root / "data" / "shard_00000", range(2), donors=2)
+    net = toy_faces.model()
+    toy_faces.write_run(root / "start", net)
+    checkpoint.save(root / "start.safetensors", net, checkpoint.Meta("toy", "CC0-1.0"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    before = torch.get_num_threads()
+    yield make_data(tmp_path_factory.mktemp("stages"))
+    torch.set_num_threads(before)
+
+
+def last_of(out: Path) -> dict[str, float]:
+    """The last line of the log that tells of training."""
+    lines = (out / "log.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if "picture" in line][-1]
+
+
+def fingerprint(out: Path) -> str:
+    """SHA-256 over all weights of a run, averaged ones included."""
+    state = torch.load(out / "state.pt", weights_only=True)
+    digest = hashlib.sha256()
+    for part in ("model", "ema"):
+        for key, tensor in sorted(state[part].items()):
+            digest.update(key.encode() + tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def whole(root: Path) -> dict[str, Path]:
+    """Every stage, run from beginning to end."""
+    outs = {stage: root / f"whole-{stage}" for stage in STAGES}
+    for stage, out in outs.items():
+        STAGES[stage].main(settings_of(stage, root, out))
+    return outs
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_run_goes_on_to_the_same_loss(
+    stage: str, root: Path, whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def train_until_5(model: nn.Module, loss_of: Any, *rest: Any) -> nn.Module:
+        def until_5(step: int) -> Any:
+            if step == 5:  # one step after the last save
+                raise Killed
+            return loss_of(step)
+
+        return train(model, until_5, *rest)
+
+    settings = settings_of(stage, root, tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(STAGES[stage], "train", train_until_5)
+        STAGES[stage].main(settings)
+    STAGES[stage].main(settings)
+    timeless = {k: v for k, v in last_of(tmp_path).items() if k not in ("steps_per_s", "hours_left")}
+    assert timeless.items() <= last_of(whole[stage]).items()
+    assert fingerprint(tmp_path) == fingerprint(whole[stage])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_same_seed_gives_the_same_hash_and_another_seed_another(
+    stage: str, root: Path, whole: dict[str, Path], tmp_path: Path
+) -> None:
+    for seed, out in ((0, tmp_path / "same"), (1, tmp_path / "other")):
+        STAGES[stage].main(settings_of(stage, root, out, seed=seed))
+    assert fingerprint(tmp_path / "same") == fingerprint(whole[stage])
+    assert fingerprint(tmp_path / "other") != fingerprint(whole[stage])
+
+
+def test_two_processes_give_the_loss_and_the_weights_of_one(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29617", __file__]
+    done = subprocess.run(
+        [sys.executable, *run, str(root), str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for stage in STAGES:
+        losses, alone = in_one_process(stage, root, tmp_path / "one" / stage, monkeypatch)
+        shared = torch.load(tmp_path / stage / "state.pt", weights_only=True)["model"]
+        for key, tensor in alone.state_dict().items():
+            torch.testing.assert_close(shared[key], tensor, rtol=2e-3, atol=2e-4)
+        said = json.loads((tmp_path / f"{stage}.json").read_text())
+        assert said == pytest.approx(losses, rel=1e-3)
+
+
+def in_one_process(
+    stage: str, root: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[float], nn.Module]:
+    """What one process gives that draws both shares of the work: mean losses, and the model."""
+    class Caught(Exception):
+        pass
+
+    shares = []
+    for rank in range(2):
+        def catch(model: nn.Module, loss_of: Any, loop: LoopSettings, *rest: Any) -> nn.Module:
+            shares.append((model, loss_of))
+            raise Caught
+
+        with monkeypatch.context() as patch, pytest.raises(Caught):
+            place = Place(rank, 1, torch.device("cpu"))
+            patch.setattr(STAGES[stage], "take_place", lambda threads, place=place: place)
+            patch.setattr(STAGES[stage], "train", catch)
+            STAGES[stage].main(settings_of(stage, root, out / str(rank)))
+    (model, _), (twin, _) = shares
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(learning, FEW.learning_rate, betas=(0.9, 0.99))
+    losses = []
+    for step in range(FEW.steps):
+        found = []
+        twin.load_state_dict(model.state_dict())
+        for net, loss_of in shares:
+            net.zero_grad(set_to_none=True)
+            loss, _ = loss_of(step)
+            loss.backward()
+            found.append(float(loss.detach()))
+        for one, other in zip(model.parameters(), twin.parameters(), strict=True):
+            if one.grad is not None and other.grad is not None:
+                one.grad = (one.grad + other.grad) / 2
+        nn.utils.clip_grad_norm_(model.parameters(), FEW.clip)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, FEW)
+        optimiser.step()
+        losses.append(sum(found) / 2)
+    return losses, model
+
+
+def one_of_two(root: Path, out: Path) -> None:
+    """One of two processes: run every stage, and say the mean of both processes' losses."""
+    import torch.distributed as dist
+
+    for stage, module in STAGES.items():
+        losses: list[float] = []
+
+        def listening(model: nn.Module, loss_of: Any, *rest: Any, losses: list[float] = losses) -> nn.Module:
+            def heard(step: int) -> Any:
+                loss, numbers = loss_of(step)
+                mean = loss.detach().clone()
+                dist.all_reduce(mean)
+                losses.append(float(mean) / 2)
+                return loss, numbers
+
+            return train(model, heard, *rest)
+
+        module.train = listening  # type: ignore[attr-defined]
+        module.main(settings_of(stage, root, out / stage))
+        if dist.get_rank() == 0:
+            (out / f"{stage}.json").write_text(json.dumps(losses))
+
+
+if __name__ == "__main__":
+    one_of_two(Path(sys.argv[1]), Path(sys.argv[2]))
