@@ -21,6 +21,7 @@ from . import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "animate": ("server.animate", "a portrait and a voice in; frames, motion, preview and contact sheet out"),
     "decode": ("server.redraw", "draw a motion.npz or weights.csv"),
+    "preview": ("server.preview", "a film of frames that are on disk, with the sound"),
     "convert": ("server.convert", "turn a published checkpoint into a safetensors file"),
     "doctor": ("server.doctor", "what is here, what is missing, and how to get it"),
     "calibrate": ("server.calibrate", "measure what a checkpoint's weights do, and write its handles"),

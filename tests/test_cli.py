@@ -106,7 +106,7 @@ def test_the_installed_extension_says_that_recipes_need_a_checkout(tmp_path: Pat
     shutil.copytree(toy.ROOT / "server", tmp_path / "server")
     shutil.copytree(toy.ROOT / "core" / "wire", tmp_path / "core" / "wire")
     shutil.copy(toy.ROOT / "core" / "__init__.py", tmp_path / "core")
-    for command in (["heads", "sheet", "people.png"], ["train", "card"]):
+    for command in (["heads", "sheet", "people.png"], ["train", "ship"]):
         # -S: an editable install of the checkout would lend it what it lacks
         line = [sys.executable, "-S", "-m", "server.cli", *command]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)

@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The model card: measured numbers in a table, never typed by hand.
+"""The model card: measured numbers in tables, never typed by hand, and the notes of `docs/model-notes.json`.
 
-python -m core.evaluation.card --heldout DIR
+`edtalk evaluate --card docs/model-card.md` writes it.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from ..checkpoint import default_checkpoint, load
+from .. import checkpoint
 from ..files import written_whole
-from ..training.data import HeadShards
-from ..training.loop import from_command_line
-from .reconstruction import measure, redraw, sample_sheet
+from .reconstruction import sample_sheet
+from .report import Evaluation
+from .tables import sections
 
 _HEAD = """# Model card: {id}
 
 The checkpoint that EDTalk for Blender carries. It animates one portrait from 36 weights (mouth, pose,
-expression) and reads mouth weights from speech. This page is written by `python -m core.evaluation.card`;
-its numbers were measured, not typed.
+expression) and reads mouth weights from speech. This page is written by `edtalk evaluate --card`; its numbers
+were measured, not typed.
 
 | | |
 | --- | --- |
-| file | `core/checkpoints/{file}`, {megabytes:.1f} MB, 16-bit floats, safetensors (no code inside) |
+| file | `{file}`, {megabytes:.1f} MB, 16-bit floats, safetensors (no code inside) |
 | picture | {size} x {size} pixels; detail transfer carries the portrait's sharpness to any output size |
 | parameters | {millions:.2f} million for the picture, {audio_millions:.2f} million for speech |
+| controls | 36 weights, {emotions} emotions, {handles} calibrated handles |
 | licence | {licence} |
 
 ## What it learnt from
@@ -39,78 +39,70 @@ its numbers were measured, not typed.
 **No photograph and no recording of a person was used, at any stage.** The heads are random combinations of
 CC0 MakeHuman assets, with random skin, hair, light and background; the voices are speech synthesisers whose
 phone timing is known.
-
-## How well it redraws heads it has never seen
-
-{pairs} pairs (source, driving) of {heads} held-out identities, at the model's own size. A ratio compares the
-mean absolute error with that of *copying the source*: 1 is no better than doing nothing, 0 is the truth.
-*Read* means that the weights come from the driving picture through the encoder, *true* that the renderer's
-own weights were given, as an animator gives them.
-
-| | copy the source | read weights | true weights | ground truth |
-| --- | --- | --- | --- | --- |
 """
 
-_TAIL = """
-Weights read off held-out pictures, coefficient of determination (1 is perfect, 0 is guessing the mean):
-
-| pose | mouth | emotions | blink | gaze |
-| --- | --- | --- | --- | --- |
-| {r2_pose:.2f} | {r2_mouth:.2f} | {r2_expression:.2f} | {r2_blink:.2f} | {r2_gaze:.2f} |
-
+_SHEET = """
 ![Held-out heads](images/model-card-sheet.png)
 
 *Rows: source, driving, redrawn from read weights, redrawn from true weights.*
 """
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Measure a checkpoint on held-out heads and write the model card."""
-
-    heldout: Path
-    notes: Path = Path("docs/model-notes.json")
-    out: Path = Path("docs/model-card.md")
-    checkpoint: str = ""
-    pairs: int = 256
+_CURVE = ("l1_ratio", "mouth_l1_ratio", "ssim_read", "r2_pose", "r2_mouth", "r2_expression", "r2_blink")
 
 
-def table(m: dict[str, float]) -> str:
-    """The rows of the redrawing table."""
-    rows = []
-    for name, label in (("l1", "whole picture"), ("mouth_l1", "mouth box"), ("eyes_l1", "eye boxes")):
-        read, true = m[f"{name}_ratio"], m[f"{name}_ratio_true"]
-        rows.append(f"| error, {label} (ratio) | 1.00 | {read:.2f} | {true:.2f} | 0.00 |")
-    rows.append(f"| SSIM | {m['ssim_copy']:.3f} | {m['ssim_read']:.3f} | {m['ssim_true']:.3f} | 1.000 |")
-    rows.append(f"| PSNR, dB | {m['psnr_copy']:.1f} | {m['psnr_read']:.1f} | {m['psnr_true']:.1f} | - |")
-    return "\n".join(rows) + "\n"
+def write(found: Evaluation, path: Path, out: Path, notes: Path, run: Path | None = None) -> None:
+    """Write the card and its sample sheet.
 
-
-def main(s: Settings) -> dict[str, float]:
-    """Measure, write the card and its sheet, return the numbers."""
-    began = time.monotonic()
-    path = Path(s.checkpoint) if s.checkpoint else default_checkpoint()
-    loaded = load(path)
-    shards = HeadShards(s.heldout, loaded.model.config.size)
-    made = redraw(loaded.model.eval(), shards, s.pairs)
-    numbers = measure(made)
-    notes = json.loads(s.notes.read_text(encoding="utf-8"))
-    count = sum(p.numel() for p in loaded.model.parameters())
-    audio = 0 if loaded.audio_to_mouth is None else sum(p.numel() for p in loaded.audio_to_mouth.parameters())
-    text = _HEAD.format(
-        id=loaded.meta.id, file=path.name, megabytes=path.stat().st_size / 1e6, size=loaded.model.config.size,
-        millions=count / 1e6, audio_millions=audio / 1e6, licence=loaded.meta.licence, data=notes["data"],
-        pairs=s.pairs, heads=shards.identities(),
-    )  # fmt: skip
-    text += table(numbers) + _TAIL.format(**numbers)
-    text += "".join(f"\n## {title}\n\n{body}\n" for title, body in notes["sections"].items())
-    images = s.out.parent / "images"
+    Args:
+        path: the checkpoint that was measured.  out: the page; pictures go to `images` beside it.
+        notes: JSON with "data" and "sections".  run: the training run, whose log becomes the curve.
+    """
+    said = json.loads(notes.read_text(encoding="utf-8"))
+    text = _head(found, path, said["data"])
+    for place, (title, body) in enumerate(sections(found)):
+        text += f"\n## {title}\n\n{body}"
+        if place == 1:
+            text += _SHEET
+    if run is not None and (curve := _curve(run)):
+        text += f"\n## How it got there\n\nHeld-out numbers while it learnt.\n\n{curve}"
+    text += "".join(f"\n## {title}\n\n{body}\n" for title, body in said["sections"].items())
+    minutes = found.seconds / 60
+    text += f"\n*Measured in {minutes:.1f} minutes by `edtalk evaluate`.*\n"
+    images = out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sample_sheet(made)).save(images / "model-card-sheet.png")
-    with written_whole(s.out) as temporary:
+    with written_whole(images / "model-card-sheet.png") as temporary:
+        Image.fromarray(sample_sheet(found.made)).save(temporary)
+    with written_whole(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return {**numbers, "seconds": time.monotonic() - began}
 
 
-if __name__ == "__main__":
-    print(json.dumps(main(from_command_line(Settings)), indent=1))
+def _head(found: Evaluation, path: Path, data: str) -> str:
+    loaded = checkpoint.load(path)
+    root = Path(__file__).resolve().parents[2]
+    shown = path.resolve()
+    counts = [
+        0 if net is None else sum(p.numel() for p in net.parameters()) / 1e6
+        for net in (loaded.model, loaded.audio_to_mouth)
+    ]
+    return _HEAD.format(
+        id=found.meta.id, file=shown.relative_to(root).as_posix() if root in shown.parents else path.name,
+        megabytes=path.stat().st_size / 1e6, size=found.size, millions=counts[0], audio_millions=counts[1],
+        emotions=len(found.meta.emotions), handles=len(found.meta.handles),
+        licence=found.meta.licence, data=data,
+    )  # fmt: skip
+
+
+def _curve(run: Path, most: int = 10) -> str:
+    """The held-out numbers of a run's log, some ten of them, as a table; "" where there are none."""
+    log = run / "log.jsonl"
+    lines: list[dict[str, Any]] = []
+    if log.is_file():
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    held = [line for line in lines if _CURVE[0] in line]
+    names = [name for name in _CURVE if held and name in held[-1]]
+    every = max(1, -(-len(held) // most))
+    shown = held[::-1][::every][::-1]
+    rows = [["step", *names], ["---"] * (len(names) + 1)]
+    for line in shown:
+        rows.append([str(line["step"]), *(f"{line.get(name, float('nan')):.2f}" for name in names)])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows) if names else ""
