@@ -209,6 +209,22 @@ def test_a_shard_has_the_promised_arrays(shard) -> None:
         "visible": ((8, 2, 64, 64), "u1"), "boxes": ((8, 3, 4), "f4"), "landmarks": ((8, 68, 2), "f2")}
 
 
+def test_a_recombined_frame_wears_mouth_pose_and_expression_of_three_others(renderer, tmp_path: Path) -> None:
+    settings = dataset.DatasetSettings(tmp_path, identities=4, first_seed=SEED, frames=3, size=64, pairs=1,
+                                       recombined=1, shard_identities=4, workers=1)
+    shard = dataset.load_shard(next(dataset.render_dataset(settings)))
+    recombined = np.flatnonzero(shard["donors"][:, 0] >= 0)
+    assert recombined.tolist() == [3, 7, 11, 15]  # each person's own three frames come first
+    for row in recombined:
+        who = shard["identity"][shard["donors"][row]]
+        assert len({*who.tolist(), int(shard["identity"][row])}) == 4
+        for bank, donor in zip(("mouth", "pose", "expression"), shard["donors"][row]):
+            np.testing.assert_array_equal(shard[bank][row], shard[bank][donor])
+        assert shard["identity"][shard["pair"][row, 0]] == shard["identity"][row]
+    own = dataset.render_identity(renderer, SEED, 3, 1)
+    np.testing.assert_array_equal(shard["image"][:3], own["image"])  # ordinary frames are as without
+
+
 def test_pairs_join_different_frames_of_one_person(shard) -> None:
     pair = np.asarray(shard["pair"])
     assert (shard["identity"][pair] == shard["identity"][:, None]).all()

@@ -14,7 +14,10 @@ A shard is a folder of plain .npy arrays (N frames, P pairs per frame, S pixels)
     visible    uint8   [N, P, 64, 64]     0 background, 1 surface seen in both, 2 surface hidden in the source
     boxes      float32 [N, 3, 4]          mouth, picture-left eye, picture-right eye: x0, y0, x1, y1
     landmarks  float16 [N, 68, 2]
-All places in pictures are in [-1, 1]. The first frame of each person is at rest.
+    donors     int32   [N, 3]             only with --recombined: places in this shard of the three frames, of
+                                          other people, that lend mouth, pose and expression; else -1
+All places in pictures are in [-1, 1]. The first frame of each person is at rest. Recombinations come after a
+person's other frames: what taking mouth, pose and expression apart and putting them together should give.
 
 A shard appears by renaming its finished folder, so what exists is whole; finished shards are left alone when
 the command is run again. People of seed 1 000 000 and up are kept for evaluation.
@@ -24,7 +27,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +50,7 @@ HELD_OUT = 1_000_000
 # One rasteriser and one BLAS thread per worker: the workers are the parallelism.
 SINGLE_THREADED = ("LP_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-_MOTION_STREAM, _PAIR_STREAM = 8, 9
+_MOTION_STREAM, _PAIR_STREAM, _DONOR_STREAM = 8, 9, 10
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class DatasetSettings:
     frames: int = 12  # per identity, the first at rest; at least 2
     size: int = 128
     pairs: int = 3
+    recombined: int = 0  # more frames per identity, that wear what three others lend
     shard_identities: int = 32
     workers: int = 2
 
@@ -94,9 +98,13 @@ def load_shard(folder: Path, mmap: bool = True) -> dict[str, NDArray[Any]]:
             for file in sorted(folder.glob("*.npy"))}
 
 
-def render_identity(renderer: HeadRenderer, seed: int, frames: int, pairs: int) -> dict[str, NDArray[Any]]:
-    """One person's part of a shard; `pair` counts from this person's first frame."""
-    motion = motion_of(seed, frames)
+def render_identity(
+    renderer: HeadRenderer, seed: int, frames: int, pairs: int, borrowed: Sequence[Factors] = ()
+) -> dict[str, NDArray[Any]]:
+    """One person's part of a shard: `frames` of their own motion, then `borrowed` motion; `pair` counts from
+    this person's first frame."""
+    motion = [*motion_of(seed, frames), *borrowed]
+    frames = len(motion)
     person = renderer.person(seed)
     try:
         drawn = [renderer.frame(person, factors) for factors in motion]
@@ -133,6 +141,35 @@ def source_frames(seed: int, frames: int, pairs: int) -> NDArray[np.int32]:
     return sources.astype(np.int32)
 
 
+def donors_of(seeds: range, frames: int, count: int) -> NDArray[np.int32]:
+    """Who lends what to each person: [people, count, 3 banks, 2] place of a person and one of their frames.
+
+    Mouth, pose and expression come from three different people, as far as there are so many; never from the
+    person, nor from a frame at rest.
+    """
+    result = np.zeros((len(seeds), count, 3, 2), np.int32)
+    for place, seed in enumerate(seeds):
+        rng = np.random.default_rng((seed, _DONOR_STREAM))
+        others = [other for other in range(len(seeds)) if other != place] or [place]
+        for row in result[place]:
+            row[:, 0] = rng.choice(others, 3, replace=len(others) < 3)
+            row[:, 1] = rng.integers(1, frames, 3)
+    return result
+
+
+def _recombined(seeds: range, frames: int, donors: NDArray[np.int32]) -> list[list[Factors]]:
+    """The motion that each person borrows."""
+    motion = [motion_of(seed, frames) for seed in seeds]
+    return [
+        [
+            Factors(motion[pose[0]][pose[1]].pose, motion[mouth[0]][mouth[1]].mouth,
+                    motion[face[0]][face[1]].expression)
+            for mouth, pose, face in rows
+        ]
+        for rows in donors
+    ]
+
+
 def _flows(drawn: list[Frame], sources: NDArray[np.int32], triangles: Ints) -> tuple[NDArray[Any], ...]:
     pairs = [[flow(drawn[j], drawn[i], triangles) for i in row] for j, row in enumerate(sources)]
     return (np.stack([[position for position, _ in row] for row in pairs]).astype(np.float16),
@@ -146,9 +183,15 @@ def _render_shard(settings: DatasetSettings, number: int, seeds: range) -> Path:
     if settings.size not in _renderers:  # one OpenGL context per process
         _renderers[settings.size] = HeadRenderer(settings.size)
     renderer = _renderers[settings.size]
-    parts = [render_identity(renderer, seed, settings.frames, settings.pairs) for seed in seeds]
+    donors = donors_of(seeds, settings.frames, settings.recombined)
+    parts = [render_identity(renderer, seed, settings.frames, settings.pairs, borrowed)
+             for seed, borrowed in zip(seeds, _recombined(seeds, settings.frames, donors))]
+    each = settings.frames + settings.recombined
     for place, part in enumerate(parts):
-        part["pair"] = part["pair"] + np.int32(place * settings.frames)
+        part["pair"] = part["pair"] + np.int32(place * each)
+        if settings.recombined:
+            part["donors"] = np.full((each, 3), -1, np.int32)
+            part["donors"][settings.frames:] = donors[place, ..., 0] * each + donors[place, ..., 1]
     folder = settings.folder(number)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir()
@@ -185,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Render training shards of synthetic heads.")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--identities", type=int, required=True)
-    for name in ("first_seed", "frames", "size", "pairs", "shard_identities", "workers"):
+    for name in ("first_seed", "frames", "recombined", "size", "pairs", "shard_identities", "workers"):
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(DatasetSettings, name))
     settings = DatasetSettings(**vars(parser.parse_args(arguments)))
     start, frames = time.monotonic(), 0

@@ -31,6 +31,7 @@ from ..wire.channels import BANK_SLICES
 from ..wire.errors import BadCheckpoint, MissingCheckpoint
 from .domain import other_media
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
+from .losses import weight_regression
 from .people import People
 
 LANDMARKS = 68
@@ -143,6 +144,7 @@ def main(s: Settings) -> None:
     widths = tuple(max(8, 8 * round(s.width * n / 8)) for n in FeatureConfig.channels)
     net = FeatureNet(FeatureConfig(widths)).to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     people, heldout = People(s.data, s.size, limit=s.limit), People(s.heldout, s.size, limit=s.limit)
+    spread = people.spread()[READ].to(place.device)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = rng_of(s.loop.seed, step, place)
@@ -151,10 +153,9 @@ def main(s: Settings) -> None:
         points, true = torch.cat([one.landmarks, two.landmarks]), torch.cat([one.weights, two.weights])
         picture, points = _tilted(picture, points, s.turn, rng)
         seen = net.read(other_media(picture, rng, s.media))
-        gap = F.smooth_l1_loss(seen.weights, true[:, READ], reduction="none")
         terms = {
             "points": 20 * F.smooth_l1_loss(seen.landmarks, points, beta=0.05),
-            "factors": s.factors * gap.sum(1).mean(),
+            "factors": s.factors * weight_regression(seen.weights, true[:, READ], spread),
             "who": s.who * _told_apart(seen.identity),
         }
         return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}
