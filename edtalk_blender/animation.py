@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from math import floor
+from operator import itemgetter
 
 import bpy
 import numpy as np
@@ -161,10 +163,7 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
     preview and files are made from.
     """
     names = sliders.names_of(rig)
-    rows = _read(rig, frames, like, WEIGHTS + names)
-    generated = np.ascontiguousarray(rows[:, : len(WEIGHTS)])
-    values = {key: rows[:, len(WEIGHTS) + column] for column, key in enumerate(names)}
-    return sliders.total(rig, generated, values)
+    return _total(rig, names, _read(rig, frames, like, WEIGHTS + names))
 
 
 def read_generated(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
@@ -175,27 +174,40 @@ def read_generated(rig: bpy.types.Object, frames: Sequence[float], like: bpy.typ
 def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray:
     """The rig's total weights, float32 [36], as it is posed in an evaluated scene."""
     names = sliders.names_of(rig)
-    row = np.array([_values(rig.evaluated_get(graph), WEIGHTS + names)], np.float32)
-    values = {key: row[:, len(WEIGHTS) + column] for column, key in enumerate(names)}
-    return sliders.total(rig, row[:, : len(WEIGHTS)], values)[0]
+    row = _values(rig.evaluated_get(graph), _by_bone(WEIGHTS + names))
+    return _total(rig, names, np.array([row], np.float32))[0]
+
+
+def _total(rig: bpy.types.Object, names: Sequence[tuple[str, str]], rows: np.ndarray) -> np.ndarray:
+    """Weights and sliders [N, 36 + len(names)] -> total weights [N, 36]."""
+    count = len(WEIGHTS)
+    values = {key: rows[:, count + column] for column, key in enumerate(names)}
+    return sliders.total(rig, np.ascontiguousarray(rows[:, :count]), values)
 
 
 def _read(
     rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, names: Sequence[tuple[str, str]]
 ) -> np.ndarray:
     """Evaluated properties of bones, float32 [N, len(names)], at scene frames."""
-    result = np.empty((len(frames), len(names)), np.float32)
+    result, bones = np.empty((len(frames), len(names)), np.float32), _by_bone(names)
     with _alone(rig, like) as (scene, double):
         graph = scene.view_layers[0].depsgraph
         for row, frame in enumerate(frames):
             whole = floor(frame)
             scene.frame_set(whole, subframe=float(frame) - whole)
-            result[row] = _values(double.evaluated_get(graph), names)
+            result[row] = _values(double.evaluated_get(graph), bones)
     return result
 
 
-def _values(rig: bpy.types.Object, names: Sequence[tuple[str, str]]) -> list[float]:
+def _by_bone(names: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Bone and property pairs as bones with their properties, in the same order."""
+    return [(bone, [name for _, name in pairs]) for bone, pairs in groupby(names, itemgetter(0))]
+
+
+def _values(rig: bpy.types.Object, names: Sequence[tuple[str, list[str]]]) -> list[float]:
     """Properties of an evaluated rig's bones; one that is not there is 0."""
-    bones = rig.pose.bones
-    found = {bone: bones.get(bone, {}) for bone in {bone for bone, _ in names}}
-    return [found[bone].get(name, 0.0) for bone, name in names]
+    bones, row = rig.pose.bones, []
+    for bone, properties in names:
+        get = bones[bone].get if bone in bones else {}.get
+        row += [get(name, 0.0) for name in properties]
+    return row
