@@ -33,9 +33,9 @@ def unregister() -> None:
     """The reverse of `register`, in reverse order."""
     import bpy
 
-    from . import cache_bar, command, jobs, live, properties, service, status, take_list
+    from . import cache_bar, command, jobs, live, properties, python_search, service, status, take_list
 
-    for module in (command, cache_bar, live, status, jobs, service, take_list, properties):
+    for module in (command, cache_bar, live, status, jobs, python_search, service, take_list, properties):
         module.unregister()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)

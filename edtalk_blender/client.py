@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.wire import envelope, messages
@@ -69,12 +69,15 @@ class Pending:
 
 
 class Server:
-    """One server process: `python` runs it, `root` holds `core` and `server`, `log` takes its stderr."""
+    """One server process: `python` runs it, `root` holds `core` and `server`, `log` takes its stderr, and
+    `arguments` are those of `python -m server`.
+    """
 
-    def __init__(self, python: Path, root: Path, log: Path) -> None:
+    def __init__(self, python: Path, root: Path, log: Path, arguments: Sequence[str] = ()) -> None:
         self.python = python
         self.root = root
         self.log = log
+        self.arguments = tuple(arguments)
         self.hello: messages.Initialized | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: Writer | None = None
@@ -105,7 +108,7 @@ class Server:
         try:
             with open(self.log, "ab") as log:
                 self._process = subprocess.Popen(
-                    [str(self.python), "-u", "-m", "server"],
+                    [str(self.python), "-u", "-m", "server", *self.arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -171,11 +174,14 @@ class Server:
                 f"The server did not start: {self.last_words() or error.message}",
                 hint="Check the server's Python in the add-on's preferences, or open the log",
             ) from error
+        except BadMessage as error:  # fields that only another version has
+            raise _other_version(f"The server is of another version: {error.message}") from error
         assert isinstance(hello, messages.Initialized)
         if hello.protocol != messages.PROTOCOL:
-            raise WrongProtocol(
-                f"The server speaks protocol {hello.protocol}, this extension {messages.PROTOCOL}",
-                hint="Install the same version of both",
+            older = "older" if hello.protocol < messages.PROTOCOL else "newer"
+            raise _other_version(
+                f"The server ({hello.server}) is {older} than this extension: it speaks protocol "
+                f"{hello.protocol}, the extension {messages.PROTOCOL}"
             )
         self.hello = hello
         return True
@@ -256,6 +262,10 @@ class Server:
                 ),
             )
         self._open.clear()
+
+
+def _other_version(text: str) -> WrongProtocol:
+    return WrongProtocol(text, hint="Install EDTalk again and restart Blender, so that both are the same")
 
 
 def clean_environment(environment: Mapping[str, str], root: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ import bpy
 
 from ..core.wire import ranges
 from ..core.wire.errors import Cancelled, EDTalkError, InputError, OutputBlocked
-from . import jobs, manifest, shots, timing, work
+from . import jobs, manifest, server_jobs, shots, timing
 from . import options as panel
 from .manifest import Shot
 from .properties import settings_of
@@ -270,7 +270,7 @@ def _write_report(options: argparse.Namespace, results: Sequence[shots.Result]) 
 
 def _check() -> int:
     try:
-        print(jobs.sentence(shots.run(jobs.Job("Check Server", work.check), _tell())), flush=True)
+        print(jobs.sentence(shots.run(jobs.Job("Check Server", server_jobs.check), _tell())), flush=True)
     except Cancelled as error:
         _complain(str(error))
         return CANCELLED

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds a Python that can run the server. It never installs anything. No bpy.
+"""Finds a Python that can run the server, or one that can make such a Python. It installs nothing. No bpy.
 
 Looked at in this order: the interpreter named in the preferences (then no other), the variable
-EDTALK_PYTHON, the environment that `make` keeps in the repository, the environment that the command
-below makes, and what is on the PATH. A Python counts when it is new enough and has the packages, which
-is looked up without loading them.
+EDTALK_PYTHON, the environment that `make` keeps in the repository, the environment that
+`server/make_environment.py` makes, and what is on the PATH. A Python counts when it is new enough and has
+the packages, which is looked up without loading them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,23 @@ from ..core.wire.errors import NotStarted
 ROOT = Path(__file__).resolve().parent.parent
 """Folder that holds `core` and `server`: the extension, or the repository."""
 
+MAKER = ROOT / "server" / "make_environment.py"
+"""The script that makes the server's environment."""
+
 NEEDED = ("torch", "numpy", "soxr", "cv2", "PIL", "safetensors")
 ON_PATH = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "python")
+
+NO_WINDOW = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+"""Programs that are started must not open a console."""
 
 _PROBE = (
     "import importlib.util as u, sys; "
     "print('old' if sys.version_info < (3, 10) else "
     f"' '.join(m for m in {NEEDED!r} if u.find_spec(m) is None) or 'ready')"
 )
+
+
+_MAKER_PROBE = "import ensurepip, sys, venv; print('old' if sys.version_info < (3, 10) else 'ready')"
 
 
 def home_environment() -> Path:
@@ -42,10 +51,12 @@ def python_in(environment: Path) -> Path:
 
 
 def install_command() -> str:
-    """The commands that make the server's environment, to be copied into a terminal and run by the user."""
-    folder, requirements = home_environment(), ROOT / "server" / "requirements.txt"
-    python = "py -3.11" if sys.platform == "win32" else "python3.11"
-    return f'{python} -m venv "{folder}"\n"{python_in(folder)}" -m pip install -r "{requirements}"'
+    """The one command that makes the server's environment, to be pasted into a terminal of this system."""
+    if sys.platform == "win32":
+        python = "py" if shutil.which("py") else "python"  # the launcher takes the newest there is
+    else:
+        python = next((name for name in ON_PATH if shutil.which(name)), "python3")
+    return f'{python} "{MAKER}"'
 
 
 def candidates(preferred: str) -> Iterator[Path]:
@@ -67,24 +78,52 @@ def candidates(preferred: str) -> Iterator[Path]:
 
 def why_not(python: Path) -> str:
     """What keeps this interpreter from running the server, as the end of a sentence; "" when nothing does."""
+    lacking, trouble = _ask(python, _PROBE)
+    return trouble or (f"lacks {', '.join(lacking)}" if lacking else "")
+
+
+def find_maker(own: str) -> Path | None:
+    """A Python that can make environments: one on the PATH, else Blender's own (`own`), else None. Takes up
+    to a second: call it off the main thread.
+    """
+    found = (shutil.which(name) for name in ON_PATH)
+    for python in dict.fromkeys([*filter(None, found), *_launched(), own]):
+        if python and _ask(Path(python), _MAKER_PROBE) == ([], ""):
+            return Path(python)
+    return None
+
+
+def _launched() -> Iterator[str]:
+    """Pythons that the launcher of Windows knows; installed there, they need not be on the PATH."""
+    launcher = shutil.which("py") if sys.platform == "win32" else None
+    for name in ON_PATH if launcher else ():
+        version = name.removeprefix("python")
+        if "." in version:
+            command = [str(launcher), f"-{version}", "-c", "import sys; print(sys.executable)"]
+            answer = subprocess.run(command, capture_output=True, creationflags=NO_WINDOW)
+            yield answer.stdout.decode("utf-8", "replace").strip()
+
+
+def _ask(python: Path, probe: str) -> tuple[list[str], str]:
+    """What a probe says it lacks in this interpreter, and what is wrong with the interpreter itself."""
     if not python.is_file():
-        return "does not exist"
+        return [], "does not exist"
     try:
         answer = subprocess.run(
-            [str(python), "-I", "-c", _PROBE],
+            [str(python), "-I", "-c", probe],
             capture_output=True,
             timeout=20,
             stdin=subprocess.DEVNULL,
-            creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+            creationflags=NO_WINDOW,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"does not run ({type(error).__name__})"
-    said = answer.stdout.decode("utf-8", "replace").strip()
+        return [], f"does not run ({type(error).__name__})"
+    said = answer.stdout.decode("utf-8", "replace").split()
     if answer.returncode or not said:
-        return "is not a working Python"
-    if said == "old":
-        return "is older than Python 3.10"
-    return "" if said == "ready" else f"lacks {said.replace(' ', ', ')}"
+        return [], "is not a working Python"
+    if said == ["old"]:
+        return [], "is older than Python 3.10"
+    return ([] if said == ["ready"] else said), ""
 
 
 def find_python(preferred: str = "") -> Path:
@@ -104,5 +143,7 @@ def find_python(preferred: str = "") -> Path:
     looked = "; ".join(f"{python} {reason}" for python, reason in seen.items()) or "no Python was found"
     raise NotStarted(
         f"No Python on this computer can run the server: {looked}",
-        hint="Copy the command in the add-on's preferences into a terminal, then press Check Server",
+        hint="Correct Server Python in the preferences or leave it empty, then press Check Server"
+        if preferred
+        else "Press Set Up Server, or paste the command in the preferences into a terminal",
     )

@@ -55,6 +55,7 @@ def land_motion(
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)
+        face.edtalk.checkpoint = image_sequence.short_path(order.checkpoint) if order.checkpoint else ""
         _make_active(face)
     sliders.suit(face, described)
     layers.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.wire.messages import PASSES
 from . import image_sequence, rig, takes, timing
+from .preferences import checkpoint_for_new_faces
 from .properties import absolute
 
 
@@ -81,7 +82,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         portrait=portrait,
         audio=absolute(settings.audio),
         driving=absolute(settings.driving),
-        checkpoint=absolute(settings.checkpoint),
+        checkpoint=absolute(settings.checkpoint) or ("" if face is not None else checkpoint_for_new_faces()),
         folder=base / take,
         take=take,
         fps=timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base),

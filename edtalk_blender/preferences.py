@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What belongs to the computer and not to a file: which Python runs the server."""
+"""What belongs to the computer and not to a file: which Python runs the server and on what, where checkpoints
+lie, and what is shown.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import bpy
 
 from .. import __package__ as EXTENSION
-from . import environment
+
+DEVICES = [
+    ("AUTO", "Automatic", "The fastest that is here: CUDA, then Metal, then the processor"),
+    ("CPU", "Processor", "Slower, but it leaves the graphics card to Blender"),
+    ("CUDA", "CUDA", "An NVIDIA graphics card"),
+    ("MPS", "Metal", "The graphics of an Apple computer"),
+]
 
 
 def _draw_keys_again(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
@@ -15,10 +25,11 @@ def _draw_keys_again(_preferences: bpy.types.AddonPreferences, _context: bpy.typ
     jobs.redraw(*jobs.KEY_EDITORS)
 
 
-def _another_python(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    """The running server is of the old Python; the next job starts one of the new."""
-    from . import jobs, service
+def _another_server(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """The running server is of the old settings; the next job starts one of the new."""
+    from . import jobs, python_search, service
 
+    python_search.forget()
     if jobs.current() is None:
         service.stop_server()
 
@@ -33,16 +44,38 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
         description="Python with torch that runs the EDTalk server, or the folder of its environment. "
         "Empty: EDTALK_PYTHON, the environment made by make, ~/edtalk-server, then the PATH",
         subtype="FILE_PATH",
-        update=_another_python,
+        update=_another_server,
+    )
+    device: bpy.props.EnumProperty(
+        name="Device", description="What the network runs on", items=DEVICES, update=_another_server
+    )
+    unload_minutes: bpy.props.IntProperty(
+        name="Free Memory When Idle",
+        description="Minutes without work after which the model leaves the memory of the graphics card, so "
+        "that a render has it; the next preview or take loads it again in seconds. 0 keeps it",
+        default=5,
+        min=0,
+        soft_max=120,
+        update=_another_server,
     )
     idle_minutes: bpy.props.IntProperty(
         name="Stop When Idle",
-        description="Minutes without work after which the server leaves and frees its memory; 0 keeps it",
+        description="Minutes without work after which the server leaves altogether; 0 keeps it",
         default=15,
         min=0,
         soft_max=120,
     )
-
+    checkpoint_folder: bpy.props.StringProperty(
+        name="Checkpoint Folder",
+        description="Folder with checkpoints of your own (.safetensors), besides the one of EDTalk",
+        subtype="DIR_PATH",
+        update=_another_server,
+    )
+    checkpoint: bpy.props.StringProperty(
+        name="For New Faces",
+        description="Checkpoint that new faces begin with; empty: the one that comes with EDTalk",
+        options={"HIDDEN"},
+    )
     cache_bar: bpy.props.BoolProperty(
         name="Cache Bar",
         description="Show in Timeline, Dope Sheet and Graph Editor which frames are rendered (green), "
@@ -53,24 +86,29 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Drawn by Blender in Preferences > Add-ons."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.prop(self, "python")
-        layout.prop(self, "idle_minutes")
-        row = layout.row(align=True)
-        row.operator("edtalk.check_server")
-        row.operator("edtalk.open_log")
-        box = layout.box()
-        box.label(text="EDTalk installs nothing by itself. To make the server's Python, run in a terminal:")
-        for line in environment.install_command().splitlines():
-            box.label(text=line)
-        box.operator("edtalk.copy_server_command", icon="COPYDOWN")
+        from . import preferences_view
+
+        preferences_view.draw(self.layout, self, context)
 
 
 def preferences() -> EDTALK_Preferences | None:
     """The preferences; None while the extension is not enabled as an add-on, as in some scripts."""
     addon = bpy.context.preferences.addons.get(EXTENSION)
     return addon.preferences if addon is not None else None
+
+
+def checkpoint_folder() -> Path | None:
+    """The folder with the user's own checkpoints, None when there is none."""
+    chosen = preferences()
+    path = chosen.checkpoint_folder.strip() if chosen is not None else ""
+    return Path(bpy.path.abspath(path)).absolute() if path else None
+
+
+def checkpoint_for_new_faces() -> str:
+    """Path of the checkpoint that new faces begin with, "" for the one that comes with EDTalk."""
+    chosen = preferences()
+    path = chosen.checkpoint if chosen is not None else ""
+    return path if Path(path).is_file() else ""
 
 
 CLASSES = (EDTALK_Preferences,)

@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons around the server: check it, stop it, read its log, copy the commands that make its Python."""
+"""The buttons around the server: check it, stop it, read its log, make its Python, choose a checkpoint."""
 
 from __future__ import annotations
 
 import bpy
+import tomllib
 
-from . import environment, jobs, service, work
+from . import checkpoints, environment, jobs, python_search, rig, server_jobs, server_report, service
+from .image_sequence import short_path
 from .job_operator import JobOperator
+from .preferences import checkpoint_folder, preferences
+from .properties import settings_of
 from .reasons import busy
+
+TORCHES = [
+    ("ALL", "With Graphics Cards", "What pypi.org has: on Linux about 3 GB, for NVIDIA cards, too"),
+    ("CPU", "Processor Only", "Less than 1 GB, from download.pytorch.org; no graphics card is used"),
+]
 
 
 class EDTALK_OT_check_server(JobOperator, bpy.types.Operator):
@@ -19,7 +28,54 @@ class EDTALK_OT_check_server(JobOperator, bpy.types.Operator):
 
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """A look at the server."""
-        return jobs.Job("Check Server", work.check)
+        return jobs.Job("Check Server", server_jobs.check)
+
+
+class EDTALK_OT_set_up_server(JobOperator, bpy.types.Operator):
+    """Make the server's Python in your home folder: downloads its packages after asking, in the background.
+    Blender's own Python stays as it is"""
+
+    bl_idname = "edtalk.set_up_server"
+    bl_label = "Set Up Server"
+    bl_options = {"REGISTER"}
+
+    torch: bpy.props.EnumProperty(
+        name="PyTorch", description="Which PyTorch to download", items=TORCHES, options={"SKIP_SAVE"}
+    )
+    asked = False
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Blender's own setting has the last word on the network."""
+        return busy() or server_jobs.why_not_set_up()
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Say what will happen, and ask."""
+        self.asked = True
+        return context.window_manager.invoke_props_dialog(self, width=440, confirm_text="Download")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The question."""
+        folder = environment.home_environment()
+        column = self.layout.column(align=True)
+        for text in (
+            "This downloads PyTorch and the server's other packages from the Internet",
+            f"(pypi.org) into {folder}.",
+            "It takes some minutes, in the background. Delete that folder to undo it.",
+        ):
+            column.label(text=text)
+        self.layout.prop(self, "torch", expand=True)
+
+    def job(self, context: bpy.types.Context) -> jobs.Job:
+        """What the preferences' command does."""
+        return jobs.Job("Set Up Server", server_jobs.set_up("cpu" if self.torch == "CPU" else ""))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Confirmed in the dialog: in the background; called by a script: until done."""
+        if not self.asked or bpy.app.background:
+            return super().execute(context)
+        jobs.start(self.job(context))
+        return {"FINISHED"}
 
 
 class EDTALK_OT_stop_server(bpy.types.Operator):
@@ -44,15 +100,40 @@ class EDTALK_OT_stop_server(bpy.types.Operator):
 
 
 class EDTALK_OT_copy_server_command(bpy.types.Operator):
-    """Copy the commands that make the server's Python, to be pasted into a terminal"""
+    """Copy the command that makes the server's Python, to be pasted into a terminal; it downloads from
+    pypi.org"""
 
     bl_idname = "edtalk.copy_server_command"
-    bl_label = "Copy Commands"
+    bl_label = "Copy Command"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """To the clipboard."""
         context.window_manager.clipboard = environment.install_command()
+        python_search.forget()
         self.report({"INFO"}, "Copied: paste it into a terminal, then press Check Server")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_copy_report(bpy.types.Operator):
+    """Copy what Check Server found, for a question or a bug report"""
+
+    bl_idname = "edtalk.copy_report"
+    bl_label = "Copy Report"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only after a check."""
+        if not server_jobs.report():
+            cls.poll_message_set("Press Check Server first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """To the clipboard."""
+        manifest = tomllib.loads((environment.ROOT / "blender_manifest.toml").read_text("utf-8"))
+        text = server_report.as_text(server_jobs.report(), manifest["version"], bpy.app.version_string)
+        context.window_manager.clipboard = text
+        self.report({"INFO"}, "The report is in the clipboard")
         return {"FINISHED"}
 
 
@@ -81,9 +162,79 @@ class EDTALK_OT_open_log(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class EDTALK_OT_use_checkpoint(bpy.types.Operator):
+    """Let new faces begin with this checkpoint; faces that exist keep theirs"""
+
+    bl_idname = "edtalk.use_checkpoint"
+    bl_label = "Use for New Faces"
+    bl_options = {"INTERNAL"}
+
+    path: bpy.props.StringProperty(options={"SKIP_SAVE", "HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """In the preferences, which Blender saves by itself."""
+        chosen = preferences()
+        if chosen is None:
+            return {"CANCELLED"}
+        chosen.checkpoint = self.path
+        context.preferences.is_dirty = True
+        return {"FINISHED"}
+
+
+class EDTALK_OT_choose_checkpoint(bpy.types.Operator):
+    """Let the active face, or the next one, use this checkpoint; its frames are then out of date"""
+
+    bl_idname = "edtalk.choose_checkpoint"
+    bl_label = "Choose Checkpoint"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    path: bpy.props.StringProperty(options={"SKIP_SAVE", "HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Not for what belongs to another file."""
+        owner = rig.active_face(context) or context.scene
+        if owner.library is not None:
+            cls.poll_message_set("This face is linked: make a library override of it first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Into the field of the panel. "" means the one that comes with EDTalk, also for a take that was made
+        with an earlier one of them.
+        """
+        settings = settings_of(context)
+        settings.checkpoint = short_path(self.path) if self.path else ""
+        found = checkpoints.look(checkpoints.SHIPPED) if not self.path else None
+        if found is not None and found.id:
+            settings.take.model = settings.take.model and found.id
+        return {"FINISHED"}
+
+
+class EDTALK_MT_checkpoints(bpy.types.Menu):
+    """The checkpoints that were found"""
+
+    bl_idname = "EDTALK_MT_checkpoints"
+    bl_label = "Checkpoints"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """One row each."""
+        for found in checkpoints.in_folder(checkpoint_folder()):
+            row = self.layout.row()
+            row.enabled = not found.trouble
+            button = row.operator("edtalk.choose_checkpoint", text=f"{found.label}: {found.about}")
+            button.path = "" if found.shipped else found.path
+        self.layout.label(text="More: Preferences > Add-ons > EDTalk, Checkpoint Folder")
+
+
 CLASSES = (
     EDTALK_OT_check_server,
+    EDTALK_OT_set_up_server,
     EDTALK_OT_stop_server,
     EDTALK_OT_copy_server_command,
+    EDTALK_OT_copy_report,
     EDTALK_OT_open_log,
+    EDTALK_OT_use_checkpoint,
+    EDTALK_OT_choose_checkpoint,
+    EDTALK_MT_checkpoints,
 )

@@ -20,7 +20,7 @@ from ..core.wire import messages
 from ..core.wire.errors import Cancelled
 from . import environment
 from .client import Server
-from .preferences import preferences
+from .preferences import checkpoint_folder, preferences
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -43,6 +43,16 @@ def log_path() -> Path:
     return folder / f"server-{os.getpid()}.log"
 
 
+def arguments() -> list[str]:
+    """What the server is told when it starts, from the preferences."""
+    chosen = preferences()
+    if chosen is None:
+        return []
+    found = ["--device", chosen.device.lower(), "--rest", str(chosen.unload_minutes)]
+    folder = checkpoint_folder()
+    return [*found, "--checkpoints", str(folder)] if folder is not None else found
+
+
 def listen(seconds: float) -> None:
     """Take in what the server said, waiting at most this long for it; called while a job is under way."""
     global _last_use
@@ -60,10 +70,10 @@ def ready_server(job: Job) -> Generator[None, None, Server]:
     if _server is None or not _server.ready:
         stop_server()
         chosen = preferences()
-        python = yield from _in_thread(
+        python = yield from in_thread(
             job, lambda p=chosen.python if chosen else "": environment.find_python(p)
         )
-        _server = Server(python, environment.ROOT, _fresh_log())
+        _server = Server(python, environment.ROOT, _fresh_log(), arguments())
         _server.start()
     server = _server
     while not server.greeted():
@@ -100,7 +110,7 @@ def ask(
         yield
 
 
-def _in_thread(job: Job, function: Callable[[], Any]) -> Generator[None, None, Any]:
+def in_thread(job: Job, function: Callable[[], Any]) -> Generator[None, None, Any]:
     """Waits for a function that must not block the interface and does not touch bpy."""
     box: list[Any] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three jobs: generate a take, render what changed, check the server.
+"""The two jobs everything turns around: generate a take, render what changed.
 
 Each is a generator for `jobs`. If the rig it works for is gone, by undo or because another file was opened,
 the pictures still come to their end on disk: nothing is lost, and where the rig comes back, Render Changed
@@ -44,17 +44,6 @@ def generate(order: Order):
 def render_changed(order: Order):
     """Job: decode the frames of the rig's take whose weights or look changed."""
     return lambda job: _render_changed(job, order)
-
-
-def check(job: Job) -> Generator[None, None, Outcome]:
-    """Job: start the server if need be and say what it runs on."""
-    server = yield from ready_server(job)
-    hello = server.hello
-    models = ", ".join(f"{c['id']} ({c['size']} px)" for c in hello.checkpoints) or "none"
-    memory = f", {hello.memory_mb} MB free" if hello.memory_mb else ""
-    runs = f"Python {hello.python}, torch {hello.torch} on {hello.device}{memory}"
-    text = f"Server {hello.server} is ready: {runs}; checkpoints: {models}"
-    return Outcome("WARNING" if hello.warnings else "INFO", text, "; ".join(hello.warnings))
 
 
 def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:

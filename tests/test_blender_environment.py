@@ -60,6 +60,12 @@ def test_the_servers_python_is_found(environment, server_python: str) -> None:
 
 def test_the_command_names_a_place_that_is_looked_at(environment, monkeypatch) -> None:
     monkeypatch.delenv("EDTALK_PYTHON", raising=False)
-    command = environment.install_command()
-    assert str(environment.ROOT / "server" / "requirements.txt") in command
+    assert str(environment.MAKER) in environment.install_command() and environment.MAKER.is_file()
     assert environment.python_in(environment.home_environment()) in list(environment.candidates(""))
+
+
+def test_a_python_that_can_make_environments_is_found(environment, monkeypatch) -> None:
+    pytest.importorskip("ensurepip")
+    monkeypatch.setenv("PATH", "")
+    assert environment.find_maker(sys.executable) == Path(sys.executable)
+    assert environment.find_maker("") is None

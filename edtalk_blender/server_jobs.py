@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs around the server: check it, and make the Python it runs in.
+
+EDTalk fetches nothing by itself. `set_up` runs the very command that the preferences show, when a button was
+pressed that says what it will download, from where and to where, and only while Blender's own setting allows
+online access.
+"""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import IO
+
+import bpy
+
+from ..core.wire.errors import Cancelled, EDTalkError, NotStarted
+from . import environment, python_search, server_report, service
+from .jobs import Job, Outcome
+
+_report: list[server_report.Line] = []
+
+
+def report() -> list[server_report.Line]:
+    """What the last check found, empty before the first."""
+    return _report
+
+
+def check(job: Job) -> Generator[None, None, Outcome]:
+    """Job: start the server if need be and say what it runs on."""
+    global _report
+    python_search.forget()
+    try:
+        server = yield from service.ready_server(job)
+    except Cancelled:
+        raise
+    except EDTalkError as error:
+        _report = server_report.of_error(error, service.log_path())
+        raise
+    hello = server.hello
+    _report = server_report.of_hello(hello, server.python, server.log)
+    models = ", ".join(f"{c['id']} ({c['size']} px)" for c in hello.checkpoints) or "none"
+    memory = f", {hello.memory_mb} MB free" if hello.memory_mb else ""
+    runs = f"Python {hello.python}, torch {hello.torch} on {hello.device}{memory}"
+    text = f"Server {hello.server} is ready: {runs}; checkpoints: {models}"
+    return Outcome("WARNING" if hello.warnings else "INFO", text, "; ".join(hello.warnings))
+
+
+def set_up(torch: str = ""):
+    """Job: make the environment in the home folder, then check the server. `torch` is "" or "cpu"."""
+    return lambda job: _set_up(job, torch)
+
+
+def _set_up(job: Job, torch: str) -> Generator[None, None, Outcome]:
+    job.show("Looking for a Python")
+    own = sys.executable or ""
+    maker = yield from service.in_thread(job, lambda: environment.find_maker(own))
+    if maker is None:
+        raise NotStarted(
+            "No Python on this computer can make an environment",
+            hint="Install Python 3.10 or newer from python.org (on Debian and Ubuntu: python3-venv), "
+            "then press Set Up Server again",
+        )
+    service.stop_server()  # it may be running in the environment that is about to be changed
+    lines = yield from _run(job, maker, torch)
+    python_search.forget()
+    made = next((line for line in reversed(lines) if line.startswith("The server's Python is ready")), "")
+    if not made:
+        raise _failure(job, lines)
+    return (yield from check(job))
+
+
+def _run(job: Job, maker: Path, torch: str) -> Generator[None, None, list[str]]:
+    """Every line the script says; it also goes to a log beside the server's."""
+    command = [str(maker), "-u", str(environment.MAKER), str(environment.home_environment()), "--tied"]
+    process = subprocess.Popen(
+        [*command, "--torch", torch] if torch else command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd=Path.home(),
+        creationflags=environment.NO_WINDOW,
+    )
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(process.stdout, said), name="EDTalk set-up", daemon=True).start()
+    lines: list[str] = []
+    job.show("Making the server's Python")
+    try:
+        with open(set_up_log(), "w", encoding="utf-8") as log:
+            while True:
+                try:
+                    line = said.get_nowait()
+                except queue.Empty:
+                    if job.cancelled and not process.stdin.closed:
+                        process.stdin.close()  # the script takes back what it has made, and leaves
+                        job.show("Cancelling")
+                    yield
+                    continue
+                if line is None:
+                    return lines
+                lines.append(line)
+                print(line, file=log, flush=True)
+                stage = stage_of(line)
+                if stage and not job.cancelled:
+                    job.show(stage)
+    finally:
+        if not process.stdin.closed:
+            process.stdin.close()
+
+
+def set_up_log() -> Path:
+    """What the script said."""
+    return service.log_path().with_name("set-up.log")
+
+
+def stage_of(line: str) -> str:
+    """What a line of pip means in a few words for the progress bar, "" for nothing worth showing."""
+    words = line.split()
+    if words[:1] == ["Downloading"] and len(words) > 1:
+        name = words[1].rpartition("/")[2].partition("-")[0]
+        size = line.partition("(")[2].partition(")")[0]
+        return f"Downloading {name} ({size})" if size else f"Downloading {name}"
+    if words[:1] == ["Collecting"] and len(words) > 1:
+        return f"Looking up {words[1]}"
+    if line.startswith("Installing collected packages"):
+        return "Installing the packages, some minutes"
+    return "Making the environment" if "-m venv" in line else ""
+
+
+def _failure(job: Job, lines: list[str]) -> EDTalkError:
+    if job.cancelled:
+        return Cancelled(f"{job.title}: cancelled, what was made is taken away again")
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    why = errors[0] if errors else last
+    return NotStarted(
+        f"The server's Python could not be made: {why[:300]}", hint=f"{last[:200]} ({set_up_log()})"
+    )
+
+
+def _read(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
+    try:
+        for line in stream:
+            said.put(line.rstrip())
+    except (OSError, ValueError):
+        pass  # closed under us
+    said.put(None)
+
+
+def why_not_set_up() -> str:
+    """Why nothing may be downloaded, "" when it may."""
+    if bpy.app.online_access:
+        return ""
+    return "Allow Online Access in Preferences > System first, or paste the command into a terminal"
