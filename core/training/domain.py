@@ -72,7 +72,8 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     light = _quantised(ycc[:, :1] - 128, scale, _LIGHT) + 128
     tint = _quantised(F.avg_pool2d(ycc[:, 1:], 2), scale, _TINT)
-    back = torch.cat([light, F.interpolate(tint, scale_factor=2.0, mode="nearest")], 1) / 255
+    tint = F.interpolate(tint, scale_factor=2.0, mode="bilinear", align_corners=False)
+    back = torch.cat([light, tint], 1) / 255
     rgb = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(matrix), back)
     return rgb[..., : side[0], : side[1]].clamp(0, 1)
 
