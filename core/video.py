@@ -90,18 +90,22 @@ def read(path: Path | str, densest: float = 0.0) -> Iterator[TimedFrame]:
 
 
 def write_preview(
-    path: Path | str, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None = None
+    path: Path | str,
+    frames: Iterable[NDArray[np.uint8]],
+    rate: float,
+    sound: Path | str | None = None,
+    since: float = 0.0,
 ) -> int:
     """An H.264 mp4 that plays anywhere, with the sound of `sound` cut to the pictures' length -> number of
     frames.
 
-    frames: uint8 [H, W, 3], all of one size; rate: frames a second. Raises OutputBlocked, and what reading
-    the sound raises.
+    frames: uint8 [H, W, 3], all of one size; rate: frames a second; since: seconds of the sound that lie
+    before the first picture. Raises OutputBlocked, and what reading the sound raises.
     """
     count = 0
     with written_whole(path) as temporary:
         try:
-            count = _encode(temporary, frames, rate, sound)
+            count = _encode(temporary, frames, rate, sound, since)
         except EDTalkError:
             raise
         except Exception as error:
@@ -192,14 +196,16 @@ def _upright(frame: Any) -> NDArray[np.uint8]:
 # --- writing --------------------------------------------------------------------------------------
 
 
-def _encode(path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None) -> int:
+def _encode(
+    path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None, since: float
+) -> int:
     import av
 
     count = 0
     fraction = Fraction(rate).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = _new_stream(container, fraction)
-        voice = _Sound(container, Path(sound)) if sound is not None else None
+        voice = _Sound(container, Path(sound), since) if sound is not None else None
         for rgb in frames:
             height, width = rgb.shape[:2]
             even = np.pad(
@@ -242,7 +248,7 @@ def _new_stream(container: Any, rate: Fraction) -> Any:
 class _Sound:
     """The sound track, written in step with the pictures so that neither waits in memory."""
 
-    def __init__(self, container: Any, path: Path) -> None:
+    def __init__(self, container: Any, path: Path, since: float) -> None:
         import av
 
         self._container = container
@@ -250,6 +256,7 @@ class _Sound:
         self._pieces = self._converted(path)
         self._waiting = av.AudioFifo()
         self._done = 0
+        self._before = round(since * SOUND_RATE)  # samples to pass over
 
     def _converted(self, path: Path) -> Iterator[Any]:
         import av
@@ -269,18 +276,25 @@ class _Sound:
             ) from None
 
     def write_until(self, seconds: float) -> None:
+        while self._before and self._fill(1):
+            self._before -= self._waiting.read(min(self._before, self._waiting.samples)).samples
         wanted = round(seconds * SOUND_RATE) - self._done
-        while self._waiting.samples < wanted:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            piece.pts = None
-            self._waiting.write(piece)
+        self._fill(wanted)
         frame = self._waiting.read(min(wanted, self._waiting.samples)) if self._waiting.samples else None
         if frame is not None:
             frame.pts, frame.time_base = self._done, Fraction(1, SOUND_RATE)
             self._done += frame.samples
             self._container.mux(self._stream.encode(frame))
+
+    def _fill(self, samples: int) -> bool:
+        """Let so many samples wait; False when there are no more."""
+        while self._waiting.samples < samples:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            piece.pts = None
+            self._waiting.write(piece)
+        return True
 
     def finish(self) -> None:
         self._container.mux(self._stream.encode(None))

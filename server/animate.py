@@ -115,11 +115,15 @@ def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Repo
 
 def small(file: Path) -> NDArray[Any]:
     """A frame as 8-bit RGB [H, W, 3], scaled down when it is larger than a preview need be."""
-    import cv2
-
     from core import image
 
-    rgb = image.load(file).to_depth(8).rgb
+    return fitting(image.load(file).to_depth(8).rgb)
+
+
+def fitting(rgb: NDArray[Any]) -> NDArray[Any]:
+    """8-bit RGB [H, W, 3], scaled down when it is larger than a preview need be."""
+    import cv2
+
     scale = PREVIEW_SIDE / max(rgb.shape[:2])
     if scale >= 1:
         return rgb

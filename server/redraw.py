@@ -3,8 +3,12 @@
 
     edtalk decode --source face.png --motion take01/motion.npz --out take02
     edtalk decode --source face.png --motion take01/weights.csv --fps 24 --format exr --out take03
+    edtalk decode --source face.png --motion take01/motion.npz --frames 1-100,120 --out take02
+    edtalk decode --source face.png --motion take01/motion.npz --part 3/8 --out take02
 
 Frames that were made from another motion file stay as they are, unless --overwrite says that they may go.
+With --frames or --part, several computers share the work in one folder: a frame does not depend on which
+others are drawn beside it.
 """
 
 from __future__ import annotations
@@ -15,9 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.wire import ranges
+from core.wire.errors import InputError
 from core.wire.messages import FORMATS, Decode, Decoded
 
-from .terminal import Bars, add_output, add_source, whole
+from .terminal import Bars, add_output, add_source, checked, whole
 
 if TYPE_CHECKING:
     from core.motion import Motion
@@ -30,6 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--motion", required=True, metavar="FILE", help="motion.npz or weights.csv")
     add_output(parser, FORMATS)
+    parser.add_argument(
+        "--frames", type=checked(str, ranges.parse), metavar="1-100,120", help="only these, by their numbers"
+    )
+    parser.add_argument(
+        "--part",
+        type=checked(str, ranges.parse_part),
+        metavar="N/OF",
+        help="only a share: 3/8, the third eighth",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
     path = Path(whole(options.motion))
     motion = Motion.load_csv(path) if path.suffix.lower() == ".csv" else Motion.load(path)
     with Bars(options.quiet) as report:
-        decoded = draw(options, motion, path, options.crop, Runtime(options.device), report)
+        decoded = draw(
+            options, motion, path, options.crop, Runtime(options.device), report, options.frames, options.part
+        )
     print(f"{whole(options.out)}: {decoded.written} frames ({decoded.fps:.1f} a second)")
     return 0
 
@@ -53,11 +70,13 @@ def draw(
     crop: tuple[float, float, float] | None,
     runtime: Runtime,
     report: Bars,
+    frames: tuple[int, ...] | None = None,
+    part: tuple[int, int] | None = None,
 ) -> Decoded:
     """Decode a motion as the options say. `take` is the file it came from: frames of another one are kept."""
     with tempfile.TemporaryDirectory(prefix="edtalk-") as scratch:
         path = Path(scratch) / "motion.npz"
-        numbered(motion, options.fps, options.start).save(path)
+        chosen(numbered(motion, options.fps, options.start), frames, part).save(path)
         decoded = runtime.answer(
             Decode(
                 portrait=whole(options.source),
@@ -79,6 +98,22 @@ def draw(
         )
     assert isinstance(decoded, Decoded)
     return decoded
+
+
+def chosen(motion: Motion, frames: tuple[int, ...] | None, part: tuple[int, int] | None) -> Motion:
+    """The rows whose numbers are among `frames`, of those the share `part`. Raises InputError for none."""
+    import numpy as np
+
+    numbers = [number for number in motion.frames.tolist() if frames is None or number in frames]
+    if part is not None:
+        numbers = list(ranges.share(numbers, *part))
+    if not numbers:
+        first, last = int(motion.frames.min()), int(motion.frames.max())
+        raise InputError(
+            "None of the motion's frames was asked for", hint=f"It has {first} to {last}, before it is shared"
+        )
+    rows = np.isin(motion.frames, numbers)
+    return replace(motion, weights=motion.weights[rows], numbers=motion.frames[rows])
 
 
 def numbered(motion: Motion, fps: float | None, start: int | None) -> Motion:

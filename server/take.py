@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from .errors import blocked
 
 SIDECAR = "edtalk-take.json"
 SCHEMA = 1
+STUCK = 20.0
+"""Seconds that no claim takes."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,53 @@ def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite:
         present = {entry.name for entry in os.scandir(naming.folder)}
     except OSError as error:
         raise blocked(naming.folder, error) from error
-    takes = _read(naming.folder)
-    known = takes.get(naming.pattern, {})
-    wanted = {"identity": json.loads(json.dumps(asdict(identity)))}
-    ours = _members(known.get("frames", ())) if known.get("identity") == wanted["identity"] else set()
-    if not overwrite:
-        foreign = [number for number in numbers if number not in ours and naming.path(number).name in present]
-        if foreign:
-            raise OutputExists(
-                _sentence(naming, foreign, bool(known)), hint="Choose another folder or allow overwriting"
-            )
-    takes[naming.pattern] = {**wanted, "frames": _ranges(ours | set(numbers))}
-    with written_whole(naming.folder / SIDECAR) as temporary:
-        temporary.write_text(json.dumps({"schema": SCHEMA, "takes": takes}, indent=1), encoding="utf-8")
+    with one_at_a_time(naming.folder / f"{SIDECAR}.lock"):
+        takes = _read(naming.folder)
+        known = takes.get(naming.pattern, {})
+        wanted = {"identity": json.loads(json.dumps(asdict(identity)))}
+        ours = _members(known.get("frames", ())) if known.get("identity") == wanted["identity"] else set()
+        if not overwrite:
+            foreign = [
+                number for number in numbers if number not in ours and naming.path(number).name in present
+            ]
+            if foreign:
+                raise OutputExists(
+                    _sentence(naming, foreign, bool(known)), hint="Choose another folder or allow overwriting"
+                )
+        takes[naming.pattern] = {**wanted, "frames": _ranges(ours | set(numbers))}
+        with written_whole(naming.folder / SIDECAR) as temporary:
+            temporary.write_text(json.dumps({"schema": SCHEMA, "takes": takes}, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Hold a lock file while several workers of a farm claim frames in one folder. A lock that stays the same
+    for `STUCK` seconds was left behind by one that was killed, and is taken over. Raises OutputBlocked.
+    """
+    began, stamp = time.monotonic(), 0
+    deadline = began + 3 * STUCK
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            break
+        except FileExistsError:
+            with suppress(OSError):  # it may be gone by now
+                if (seen := lock.stat().st_mtime_ns) != stamp:
+                    began, stamp = time.monotonic(), seen
+                elif time.monotonic() - began > STUCK:
+                    lock.unlink(missing_ok=True)
+        except PermissionError as error:  # Windows says so of a file that is just being removed
+            if not lock.parent.is_dir() or os.name != "nt":
+                raise blocked(lock.parent, error) from error
+        except OSError as error:
+            raise blocked(lock.parent, error) from error
+        if time.monotonic() > deadline:
+            raise blocked(lock.parent, TimeoutError(f"{lock.name} stays in the way"))
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.wire.errors import OutputBlocked, OutputExists
+from server import take
 from server.take import SIDECAR, Identity, Naming, claim
 
 TAKE = Identity("anna", "d1", "model", (0.0, 0.0, 64.0), 64, "crop", True, "png")
@@ -104,3 +106,22 @@ def test_a_read_only_folder_is_one_sentence(naming: Naming) -> None:
         pytest.skip("this user may write everywhere")
     finally:
         naming.folder.chmod(0o755)
+
+
+def test_workers_that_claim_at_the_same_time_all_keep_their_frames(naming: Naming) -> None:
+    shares = [range(1 + 10 * n, 11 + 10 * n) for n in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda numbers: claim(naming, TAKE, numbers), shares))
+    make(naming, *range(1, 121))
+    claim(naming, TAKE, range(1, 121))
+    assert sorted(path.name for path in naming.folder.glob("*.lock")) == []
+
+
+def test_a_lock_left_behind_by_a_killed_worker_is_taken_over(
+    naming: Naming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take, "STUCK", 0.1)
+    naming.folder.mkdir(parents=True)
+    (naming.folder / f"{SIDECAR}.lock").touch()
+    claim(naming, TAKE, [1])
+    assert not (naming.folder / f"{SIDECAR}.lock").exists()

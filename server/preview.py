@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A film of frames that are on disk, with the sound: to look at a take that a farm has rendered.
+
+edtalk preview --frames-in take01 --fps 24 --sound voice.wav --out take01/preview.mp4
+edtalk preview --frames-in take01 --frames 101-150 --fps 24 --out part.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.wire import ranges, rules
+from core.wire.errors import InputError, OutputExists, UnreadableImage
+
+from .animate import fitting, small
+from .terminal import Bars, checked, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES = (".png", ".exr")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `edtalk preview`."""
+    parser.add_argument("--frames-in", required=True, metavar="FOLDER", help="where the frames are")
+    parser.add_argument(
+        "--name", default="take.", help="what their file names begin with (default: %(default)s)"
+    )
+    parser.add_argument("--suffix", choices=SUFFIXES, default=SUFFIXES[0], help="default: %(default)s")
+    parser.add_argument(
+        "--frames", type=checked(str, ranges.parse), metavar="1-100,120", help="default: all that are there"
+    )
+    parser.add_argument("--fps", type=checked(float, rules.number(1, 1000)), required=True)
+    parser.add_argument("--sound", default="", metavar="SOUND", help="a sound, or a clip with sound")
+    parser.add_argument(
+        "--from",
+        dest="since",
+        type=checked(float, rules.number(0, 1e6)),
+        default=0.0,
+        metavar="SECONDS",
+        help="where in the sound the first frame is (default: its beginning)",
+    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .mp4 to write")
+    parser.add_argument("--overwrite", action="store_true", help="a film that is there may go")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the frames one after the other and write the film."""
+    from core import video
+
+    out, folder = Path(whole(options.out)), Path(whole(options.frames_in))
+    if out.suffix.lower() != ".mp4":
+        raise InputError(f"{out.name} does not end in .mp4")
+    if out.exists() and not options.overwrite:
+        raise OutputExists(f"{out} is already there", hint="Choose another name, or add --overwrite")
+    files = found(folder, options.name, options.suffix, options.frames)
+    if options.suffix == ".exr":
+        os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV looks once, when it first reads one
+    with Bars(options.quiet) as report:
+
+        def pictures() -> Iterator[NDArray[Any]]:
+            for done, file in enumerate(files):
+                report.progress("Preview", done + 1, len(files))
+                yield small(file) if options.suffix == ".png" else fitting(from_exr(file))
+
+        sound = whole(options.sound) or None
+        video.write_preview(out, pictures(), options.fps, sound, options.since)
+    print(f"{out}: {len(files)} frames")
+    return 0
+
+
+def found(folder: Path, name: str, suffix: str, frames: tuple[int, ...] | None) -> list[Path]:
+    """The files of these frames, in order; all that are there for None. Raises InputError when one lacks."""
+    pattern = re.compile(re.escape(name) + r"(-?\d+)" + re.escape(suffix))
+    try:
+        matches = [match for entry in os.scandir(folder) if (match := pattern.fullmatch(entry.name))]
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
+    there = {int(match[1]): folder / match[0] for match in matches}
+    numbers = sorted(there) if frames is None else frames
+    missing = [number for number in numbers if number not in there]
+    if missing or not numbers:
+        what = f"frames {ranges.say(missing)}" if missing else f"no frames called {name}####{suffix}"
+        verb = "lacks" if missing else "has"
+        raise InputError(f"{folder} {verb} {what[:200]}", hint="Render them first")
+    return [there[number] for number in numbers]
+
+
+def from_exr(file: Path) -> NDArray[Any]:
+    """A scene-linear frame as 8-bit sRGB [H, W, 3], over black."""
+    import cv2
+    import numpy as np
+
+    stored = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise UnreadableImage(f"{file.name} is damaged or incomplete", hint="Render it again")
+    values = np.clip(stored[..., 2::-1].astype(np.float32), 0, 1)
+    curved = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(curved * 255), np.uint8)
