@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from core.training.loop import LoopSettings, Place, from_command_line, learning_rate, rng_of, train
@@ -69,6 +70,33 @@ def test_a_run_cut_off_and_resumed_ends_as_an_uninterrupted_one(tmp_path: Path) 
     train(resumed, loss_with(resumed), QUICK, tmp_path / "cut", ALONE)
     assert torch.equal(resumed.weight, whole.weight)
     assert log_of(tmp_path / "cut")[-1]["loss"] == log_of(tmp_path / "whole")[-1]["loss"]
+
+
+def test_a_run_stopped_by_the_clock_and_resumed_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = line_fit()
+    train(whole, loss_with(whole), QUICK, tmp_path / "whole", ALONE)
+    for place in range(3):  # each call has time for ten steps, the least there is
+        part = line_fit() if place == 0 else nn.Linear(4, 1)
+        train(part, loss_with(part), replace(QUICK, minutes=1e-9), tmp_path / "parts", ALONE)
+        assert log_of(tmp_path / "parts")[-1]["step"] == 10 * (place + 1)
+    assert torch.equal(part.weight, whole.weight)
+
+
+def test_tensorboard_shows_the_numbers_and_the_sheets(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model = line_fit()
+
+    def look(step: int, _average: nn.Module) -> dict[str, float]:
+        Image.new("RGB", (8, 4), "red").save(tmp_path / f"sheet_{step:06d}.png")
+        return {"seen": 1.0}
+
+    train(model, loss_with(model), QUICK, tmp_path, ALONE, look)
+    board = EventAccumulator(str(tmp_path))
+    board.Reload()
+    assert [event.step for event in board.Scalars("loss")] == [10, 20, 30]
+    assert [event.step for event in board.Images("sheet")] == [10, 20, 30]
 
 
 def test_the_learning_rate_warms_up_holds_and_falls() -> None:

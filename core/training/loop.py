@@ -13,6 +13,7 @@ have seen.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import dataclasses
 import json
@@ -26,6 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.distributed as dist
+from PIL import Image
 from torch import Tensor, nn
 
 LossOf = Callable[[int], tuple[Tensor, dict[str, float]]]
@@ -47,6 +49,7 @@ class LoopSettings:
     log_every: int = 20
     seed: int = 0
     bf16: bool = True
+    minutes: float = 0.0  # stop after so long, the state kept, to be resumed; 0: run to the end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +147,7 @@ def train(
     optimiser = torch.optim.Adam(
         [p for p in model.parameters() if p.requires_grad], settings.learning_rate, betas=(0.9, 0.99)
     )
-    average, first, state = Ema(model, settings.ema), 0, out / "state.pt"
+    average, first, state, log = Ema(model, settings.ema), 0, out / "state.pt", Log(out, place.leads)
     if state.exists():
         kept = torch.load(state, map_location=place.device, weights_only=True)
         model.load_state_dict(kept["model"])
@@ -171,12 +174,13 @@ def train(
         for name, value in {**numbers, "norm": norm}.items():
             sums[name] = sums.get(name, 0.0) + value
         done = step + 1
-        if place.leads and done % settings.log_every == 0:
+        if done % settings.log_every == 0:
             rate = (done - first) / (time.monotonic() - began)
             line = {"step": done, "steps_per_s": rate, "hours_left": (settings.steps - done) / rate / 3600}
-            _log(out, {**line, **{k: v / seen for k, v in sums.items()}})
+            log.write({**line, **{k: v / seen for k, v in sums.items()}})
             sums, seen = {}, 0
-        if place.leads and (done % settings.save_every == 0 or done == settings.steps):
+        last = done == settings.steps or _time_is_up(began, done, settings, place)
+        if place.leads and (done % settings.save_every == 0 or last):
             save_state(
                 state,
                 model=model.state_dict(),
@@ -185,15 +189,58 @@ def train(
                 step=done,
             )
             if every_save is not None:
-                _log(out, {"step": done, **every_save(done, average.model)})
+                log.write({"step": done, **every_save(done, average.model)})
+        if last:
+            break
+    log.close()
     return average.model
 
 
-def _log(out: Path, line: dict[str, float]) -> None:
-    text = json.dumps({k: round(v, 5) for k, v in line.items()})
-    with (out / "log.jsonl").open("a", encoding="utf-8") as f:
-        f.write(text + "\n")
-    print(text, flush=True)
+def _time_is_up(began: float, done: int, settings: LoopSettings, place: Place) -> bool:
+    """Whether ``minutes`` are over; all processes must stop at the same step, so the first one's clock
+    counts."""
+    if not settings.minutes or done % settings.log_every:
+        return False
+    over = torch.tensor(float(time.monotonic() - began > 60 * settings.minutes), device=place.device)
+    if place.world > 1:
+        dist.broadcast(over, 0)
+    return bool(over)
+
+
+class Log:
+    """What a run says: ``out/log.jsonl`` and the terminal, and TensorBoard where it is installed, with the
+    sample sheets (``*_000250.png``) that the recipe left at that step."""
+
+    def __init__(self, out: Path, leads: bool) -> None:
+        self.out, self.leads, self.board = out, leads, None
+        if leads:
+            with contextlib.suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
+
+                self.board = SummaryWriter(str(out))  # type: ignore[no-untyped-call]
+
+    def write(self, line: dict[str, float]) -> None:
+        """One line of numbers, "step" among them; nothing in the processes that do not lead."""
+        if not self.leads:
+            return
+        text = json.dumps({k: round(v, 5) for k, v in line.items()})
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as f:
+            f.write(text + "\n")
+        print(text, flush=True)
+        if self.board is None:
+            return
+        step = int(line["step"])
+        for name, value in line.items():
+            self.board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+        for file in self.out.glob(f"*_{step:06d}.png"):
+            picture = np.asarray(Image.open(file).convert("RGB"))
+            name = file.stem.rsplit("_", 1)[0]
+            self.board.add_image(name, picture, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Let go of TensorBoard's file."""
+        if self.board is not None:
+            self.board.close()  # type: ignore[no-untyped-call]
 
 
 def rng_of(seed: int, step: int, place: Place) -> np.random.Generator:
