@@ -92,12 +92,12 @@ def find_face(rgb: Levels, face: int | None = None, name: str = "the picture") -
     if face is not None:
         if not 0 <= face < len(faces):
             found = "one face was" if len(faces) == 1 else f"{len(faces)} faces were"
-            raise NoFace(f"There is no face {face} in {name}: {found} found, counted from 0", hint=by_hand)
+            raise NoFace(f"Only {found} found in {name}, so the one you chose is not there", hint=by_hand)
         return faces[face]
     if len(faces) > 1:
-        choice = f"Choose face 0 to {len(faces) - 1}, counted from the left"
-        raise SeveralFaces(
-            f"{len(faces)} faces were found in {name}", hint=f"{choice}. Or: {by_hand.lower()}"
+        raise SeveralFaces(  # no numbers: a panel counts them from 1, a command line from 0
+            f"{len(faces)} faces were found in {name}",
+            hint=f"Choose one, counted from the left. Or: {by_hand.lower()}",
         )
     return faces[0]
 

@@ -44,6 +44,7 @@ __all__ = [
     "crop",
     "filled",
     "from_model",
+    "is_turned",
     "linear",
     "load",
     "published_frame",
@@ -104,6 +105,14 @@ def load(path: Path | str) -> Picture:
         raise UnreadableImage(
             f"{path.name} has {image.mode} colours, which cannot be read", hint=READABLE
         ) from None
+
+
+def is_turned(path: Path | str) -> bool:
+    """Does a picture that `load` can read say that it must be turned or mirrored to be upright?"""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        return bool(opened.getexif().get(0x0112, 1) != 1)
 
 
 def write(path: Path | str, picture: Picture, form: Format = "png", is_colour: bool = True) -> None:

@@ -11,9 +11,29 @@ from __future__ import annotations
 
 def _classes() -> list[type]:
     """Every class that Blender has to know, in the order it has to learn them."""
-    from . import layers, live, operators, panels, preferences, properties, take_list
+    from . import (
+        crop_editor,
+        layers,
+        live,
+        operators,
+        panels,
+        preferences,
+        properties,
+        sighting,
+        take_list,
+    )
 
-    modules = (preferences, properties, take_list, operators, live, layers, panels)
+    modules = (
+        preferences,
+        properties,
+        sighting,
+        take_list,
+        operators,
+        crop_editor,
+        live,
+        layers,
+        panels,
+    )
     return [cls for module in modules for cls in module.CLASSES]
 
 
@@ -21,11 +41,11 @@ def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import cache_bar, command, properties, service, status, take_list
+    from . import cache_bar, command, properties, service, sighting, status, take_list
 
     for cls in _classes():
         bpy.utils.register_class(cls)
-    for module in (properties, take_list, service, status, cache_bar, command):
+    for module in (properties, sighting, take_list, service, status, cache_bar, command):
         module.register()
 
 
@@ -33,9 +53,32 @@ def unregister() -> None:
     """The reverse of `register`, in reverse order."""
     import bpy
 
-    from . import cache_bar, command, jobs, live, properties, python_search, service, status, take_list
+    from . import (
+        cache_bar,
+        command,
+        jobs,
+        live,
+        properties,
+        python_search,
+        service,
+        sighting,
+        status,
+        take_list,
+    )
 
-    for module in (command, cache_bar, live, status, jobs, python_search, service, take_list, properties):
+    parts = (
+        command,
+        cache_bar,
+        live,
+        status,
+        jobs,
+        python_search,
+        service,
+        take_list,
+        sighting,
+        properties,
+    )
+    for module in parts:
         module.unregister()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)

@@ -30,7 +30,7 @@ Steps = Generator[None, None, Any]
 TICK = 0.03
 
 # Which regions of which editors to draw again.
-PANELS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR"}), "UI"
+PANELS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR", "IMAGE_EDITOR"}), "UI"
 KEY_EDITORS = frozenset({"DOPESHEET_EDITOR", "GRAPH_EDITOR"}), "WINDOW"
 PICTURES = frozenset({"VIEW_3D", "IMAGE_EDITOR"}), "WINDOW"
 

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 
 from ..core.wire.messages import PASSES
-from . import image_sequence, rig, takes, timing
+from . import image_sequence, rig, sighting, takes, timing
 from .preferences import checkpoint_for_new_faces
 from .properties import absolute
 
@@ -91,7 +91,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         idle=settings.idle,
         seed=settings.seed,
         face=settings.face - 1 if settings.face else None,
-        crop=tuple(settings.crop) if settings.use_crop else None,
+        crop=sighting.chosen_crop(settings),
         size=settings.size,
         composite=settings.composite,
         detail=settings.detail,

@@ -14,6 +14,7 @@ import bpy
 
 from ..core.wire.channels import BANKS
 from . import (
+    crop_editor,
     destinations,
     exchange,
     jobs,
@@ -93,10 +94,7 @@ def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     body.prop(settings, "portrait")
     body.prop(settings, "audio")
     body.prop(settings, "driving")
-    body.prop(settings, "face")
-    body.prop(settings, "use_crop")
-    if settings.use_crop:
-        body.prop(settings, "crop")
+    crop_editor.draw(body, bpy.context)
 
 
 def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

@@ -56,6 +56,13 @@ def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
         take.last = take.first
 
 
+def _begin_crop(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
+    """A crop by hand begins with the one that was found."""
+    from . import sighting  # which needs this module
+
+    sighting.start_by_hand(settings)
+
+
 def _show_other(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
     """Bring what shows the face's take up to date."""
     if settings.id_data.id_type == "OBJECT":
@@ -125,7 +132,9 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         max=1000,
     )
     use_crop: bpy.props.BoolProperty(
-        name="Crop by Hand", description="Set the square around the face by hand instead of finding it"
+        name="Crop by Hand",
+        description="Set the square around the face by hand instead of finding it",
+        update=_begin_crop,
     )
     crop: bpy.props.FloatVectorProperty(
         name="Crop",

@@ -19,8 +19,8 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages
-from ..core.wire.errors import Died, EDTalkError, InputError, NoFace, SeveralFaces
-from . import landing, passes, rendered, takes
+from ..core.wire.errors import Died, EDTalkError, InputError
+from . import landing, passes, rendered, sighting, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
@@ -52,6 +52,8 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
         server = yield from ready_server(job)
         described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
+        if order.crop is None:
+            sighting.one_face(seen, order.portrait, order.face)
         analyzed = yield from ask(
             job,
             server,
@@ -78,6 +80,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
             "The scene this take was made for is gone, by undo or because another file was opened",
             hint=f"Its motion is kept in {order.folder}",
         )
+    sighting.keep(face, order.portrait, seen)
     order = replace(order, rig=face.session_uid)
     pictures = landing.sample(face, find_scene(order.scene), order.fps)
     warnings = list(analyzed.warnings) + landing.hidden(pictures, motion, rate, order)
@@ -98,8 +101,8 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     seen = None
     if _face_or_error(order).edtalk.take.portrait != takes.file_digest(order.portrait):
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
-        if order.crop is None and seen.crop is None:
-            raise _no_crop(seen, order)
+        if order.crop is None:
+            seen = replace(seen, crop=_new_crop(seen, order))
     face = _face_or_error(order)
     landing.land_changes(order, face, described, seen)
     pictures = landing.sample(face, find_scene(order.scene), order.fps, order.frames)
@@ -112,11 +115,13 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     return Outcome("INFO", f"{order.take}: {made} of {len(pictures.numbers)} frames rendered again")
 
 
-def _no_crop(seen: messages.Inspected, order: Order) -> InputError:
-    name, hint = Path(order.portrait).name, "Set the crop by hand"
-    if seen.faces:
-        return SeveralFaces(f"{name} was changed and shows {len(seen.faces)} faces now", hint)
-    return NoFace(f"{name} was changed and no face is found in it now", hint)
+def _new_crop(seen: messages.Inspected, order: Order) -> tuple[float, float, float]:
+    """The crop in a portrait that was changed since its take was made."""
+    try:
+        return sighting.one_face(seen, order.portrait, order.face)
+    except InputError as error:
+        error.message = f"The portrait was changed. {error.message}"
+        raise
 
 
 def _outcome(text: str, warnings: Sequence[str]) -> Outcome:

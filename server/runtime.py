@@ -98,13 +98,19 @@ class Runtime:
         from core import face, image
 
         picture = image.load(message.portrait)
+        turned = image.is_turned(message.portrait)
+        if turned and message.upright:
+            image.write(message.upright, picture)
         faces = face.find_faces(picture.rgb)
-        crop = face.crop_from_face(faces[0], picture.rgb.shape) if len(faces) == 1 else None
+        found = [face.crop_from_face(one, picture.rgb.shape) for one in faces]
+        crops = tuple((float(crop.x), float(crop.y), float(crop.side)) for crop in found)
         return messages.Inspected(
             width=picture.width,
             height=picture.height,
             faces=tuple((float(f.x), float(f.y), float(f.width), float(f.height)) for f in faces),
-            crop=(crop.x, crop.y, crop.side) if crop else None,
+            crop=crops[0] if len(crops) == 1 else None,
+            crops=crops,
+            turned=turned,
         )
 
     def _analyze(self, message: messages.Analyze, report: Report) -> messages.Analyzed:

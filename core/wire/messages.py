@@ -127,19 +127,24 @@ class Inspect(Message):
     """Where is the face in this portrait?"""
 
     portrait: str = ruled(rules.path)
+    upright: str = ruled(rules.path_or_empty, "")  # a PNG to write, should the file itself lie on its side
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspected(Message):
     """Size of the portrait, faces as x, y, width, height, and the crop `analyze` would choose; in pixels.
 
-    The crop is None when there is no face, or when there are several to choose from.
+    The crop is None when there is no face, or when there are several to choose from; `crops` has one for each
+    face. A portrait that is `turned` lies on its side or its head, for programs that do not heed the camera's
+    mark in the file; all places are those in the upright picture.
     """
 
     width: int = ruled(_COUNT)
     height: int = ruled(_COUNT)
     faces: tuple[tuple[float, ...], ...] = ruled(rules.several(rules.several(rules.number(-1e6, 1e6), 4, 4)))
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
+    crops: tuple[tuple[float, float, float], ...] = ruled(rules.several(rules.crop), ())
+    turned: bool = ruled(rules.flag, False)
 
 
 @dataclass(frozen=True, kw_only=True)
