@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import animation, image_sequence, layers, rig, sliders, take_rows, takes, timing, worn
+from . import animation, image_sequence, layers, rig, sliders, take_rows, takes, timing, workspace, worn
 from .jobs import push_undo
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
 from .properties import copy_settings
@@ -225,10 +225,12 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     if not take.shown:
         if order.make_plane and image_sequence.plane_of(face) is None:
             image_sequence.make_plane(face, scene)
+            workspace.look_at(face)
         strips = find_scene(order.strips)
         if order.make_strips and strips is not None:
             add_strips(face, strips)
         image_sequence.follow(take.before, take.image)
+        workspace.show_take(face)
         take.shown = changed = True
     plane = image_sequence.plane_of(face)
     if plane is not None and image_sequence.texture_of(plane).image != image_sequence.shown_image(face):

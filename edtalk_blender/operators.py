@@ -10,6 +10,7 @@ from . import (
     drop,
     exchange,
     expressions,
+    first_steps,
     job_operator,
     jobs,
     orders,
@@ -18,6 +19,7 @@ from . import (
     slider_operators,
     take_operators,
     work,
+    workspace,
 )
 from .job_operator import JobOperator
 from .reasons import why_not_generate, why_not_render
@@ -63,4 +65,6 @@ CLASSES = (
     *exchange.CLASSES,
     *expressions.CLASSES,
     *drop.CLASSES,
+    *first_steps.CLASSES,
+    *workspace.CLASSES,
 )

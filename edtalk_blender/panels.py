@@ -17,6 +17,7 @@ from . import (
     crop_editor,
     destinations,
     exchange,
+    first_steps,
     jobs,
     live,
     rig,
@@ -26,6 +27,7 @@ from . import (
     take_list,
     take_rows,
     timing,
+    workspace,
 )
 from .preferences import preferences
 from .properties import settings_of
@@ -50,10 +52,14 @@ class EDTalkPanel:
         layout.use_property_decorate = False
         settings, face = settings_of(context), rig.active_face(context)
         _draw_lamp(layout, face, _letters(context))
+        beginning = first_steps.wanted(context)
+        if beginning:
+            first_steps.draw(layout, context, _letters(context))
         _draw_source(layout, settings)
         _draw_take(layout, settings)
         _draw_output(layout, settings)
-        _draw_buttons(layout)
+        if not beginning or jobs.current() is not None:
+            _draw_buttons(layout)
         if face is not None:
             _draw_sight(layout, _letters(context))
             layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
@@ -106,7 +112,9 @@ def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     body.prop(settings, "emotion")
     body.prop(settings, "idle")
     body.prop(settings, "seed")
-    body.prop(settings, "checkpoint")
+    row = body.row(align=True)
+    row.prop(settings, "checkpoint")
+    row.menu("EDTALK_MT_checkpoints", text="", icon="DOWNARROW_HLT")
     exchange.draw(body)
 
 
@@ -163,6 +171,7 @@ def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
     row.operator("edtalk.live_preview", icon="HIDE_OFF", depress=live.is_on())
     if chosen is not None:
         row.prop(chosen, "cache_bar", toggle=True)
+    workspace.draw(layout)
     if live.trouble():
         column = layout.column(align=True)
         for number, line in enumerate(_wrapped(live.trouble(), letters)):

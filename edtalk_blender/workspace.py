@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workspace `Talking Head`: viewport, Image Editor, Graph Editor, Sequencer and Timeline, arranged for a
+take and set to it.
+
+Its layout is a template in the extension (`tools/make_workspace.py` builds it). What is shown depends on the
+scene, so it is set when the workspace is added, and again when the first take has come. A workspace the
+artist has rearranged is only shown, never set up again.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import bpy
+from mathutils import Quaternion
+
+from . import image_sequence, rig
+
+NAME = "Talking Head"
+TEMPLATE = Path(__file__).with_name("assets") / "workspace.blend"
+MARK = "edtalk_workspace"
+"""Custom property of a workspace that was added by the button, whatever it is called by now."""
+
+FRONT = Quaternion((1.0, 0.0, 0.0), math.pi / 2)
+ROOM = 3.4
+"""How far the view stands from a plane, in heights of the plane; a little air around it."""
+
+
+def find() -> bpy.types.WorkSpace | None:
+    """The workspace that was added to this file, None when there is none."""
+    return next((one for one in bpy.data.workspaces if MARK in one), None)
+
+
+def show_take(face: bpy.types.Object) -> None:
+    """Let the workspace show a face's first pictures; editors that show something else are left alone."""
+    workspace = find()
+    if workspace is None:
+        return
+    take = face.edtalk.take
+    for space in _spaces(workspace, "IMAGE_EDITOR"):
+        if space.image is None or space.image == take.before:
+            space.image = take.image
+        if space.image == take.image and take.image is not None:
+            image_sequence.set_timing(space.image_user, *image_sequence.timing_of(face))
+
+
+def look_at(face: bpy.types.Object) -> None:
+    """Turn the workspace's viewports to the face's picture plane, from the front."""
+    workspace, plane = find(), image_sequence.plane_of(face)
+    if workspace is None or plane is None:
+        return
+    bpy.context.view_layer.update()
+    for space in _spaces(workspace, "VIEW_3D"):
+        view = space.region_3d
+        if view is not None and view.view_perspective != "CAMERA":
+            view.view_perspective = "PERSP"
+            view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
+            view.view_location = plane.matrix_world.translation
+            view.view_distance = ROOM * max(plane.dimensions)
+
+
+def _spaces(workspace: bpy.types.WorkSpace, kind: str) -> list[bpy.types.Space]:
+    return [area.spaces.active for screen in workspace.screens for area in screen.areas if area.type == kind]
+
+
+def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
+    """Append the template, set it to the scene's face if there is one, and show it."""
+    before = set(bpy.data.workspaces)
+    bpy.ops.workspace.append_activate(idname=NAME, filepath=str(TEMPLATE))
+    (workspace,) = set(bpy.data.workspaces) - before
+    workspace[MARK] = True
+    if hasattr(workspace, "sequencer_scene"):
+        workspace.sequencer_scene = context.scene
+    for screen in workspace.screens:
+        for area in screen.areas:
+            _open_tab(area)
+    face = rig.active_face(context)
+    if face is not None:
+        show_take(face)
+        look_at(face)
+    return workspace
+
+
+def _open_tab(area: bpy.types.Area) -> None:
+    """Let the sidebar of the viewport begin with EDTalk."""
+    for region in area.regions if area.type == "VIEW_3D" else ():
+        if region.type == "UI":
+            try:
+                region.active_panel_category = "EDTalk"
+            except (AttributeError, TypeError):
+                pass  # not before the sidebar was drawn once, or not in this version: one click of the user's
+
+
+class EDTALK_OT_add_workspace(bpy.types.Operator):
+    """Add a workspace arranged for talking heads: viewport, picture, curves, strips and timeline; or go there"""
+
+    bl_idname = "edtalk.add_workspace"
+    bl_label = "Talking Head Workspace"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """It needs a window."""
+        if context.window is None:
+            cls.poll_message_set("There is no window to add a workspace to")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Once a file; then it is shown."""
+        there = find()
+        if there is not None:
+            context.window.workspace = there
+            self.report({"INFO"}, f"Workspace {there.name}")
+            return {"FINISHED"}
+        made = add(context)
+        self.report({"INFO"}, f"Added workspace {made.name}: a right click on its tab removes it")
+        return {"FINISHED"}
+
+
+def draw(layout: bpy.types.UILayout) -> None:
+    """The button, until the workspace is there."""
+    if find() is None:
+        layout.operator("edtalk.add_workspace", text="Add Talking Head Workspace", icon="WORKSPACE")
+
+
+CLASSES = (EDTALK_OT_add_workspace,)
