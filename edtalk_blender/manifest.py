@@ -104,9 +104,10 @@ def load(path: Path, command: str, options: Mapping[str, Option]) -> list[Shot]:
             own.append("name is missing")
         elif (other := seen.setdefault(str(raw["name"]), number)) != number:
             own.append(f"name: shot {other} is called so, too")
-        if command in ("render", "export", "preview") and not (values.get("save") or values.get("open")):
+        said = {text.partition(":")[0] for text in own}
+        if command != "generate" and not (values.get("save") or values.get("open") or "save" in said):
             own.append("save is missing: the .blend to open")
-        own += [f"{name} is missing" for name in NEEDED[command] if not values.get(name)]
+        own += [f"{name} is missing" for name in NEEDED[command] if not values.get(name) and name not in said]
         complaints += [f"{path.name}: {title}: {text}" for text in own]
         shots.append(values)
     complaints += _clashes(path, shots, command)
