@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def features(seen: Reading) -> Array:
     columns = list(COLUMNS)
     motion = seen.weights[:, columns].numpy() / spread()[columns]
     places = seen.landmarks.flatten(1).numpy() / (LANDMARK_UNIT * np.sqrt(136))
-    return np.concatenate([motion, places], axis=1).astype(np.float64)
+    return np.asarray(np.concatenate([motion, places], axis=1), np.float64)
 
 
 class Stage:
@@ -116,7 +117,7 @@ class Stage:
         return features(self.reader.read(pictures_of(self.engine, source, source.weights + offsets)))
 
 
-def pictures_of(engine: Engine, source: Source, weights: NDArray[np.floating]) -> Tensor:
+def pictures_of(engine: Engine, source: Source, weights: NDArray[Any]) -> Tensor:
     """The model's pictures [N, 3, S, S] in [-1, 1] for rows of weights [N, C]."""
     frames = [frame.image.cpu() for frame in engine.decode(source, weights.astype(np.float32))]
     return torch.stack(frames).clamp(-1, 1)

@@ -102,7 +102,7 @@ def _people(renderer: HeadRenderer, count: int) -> Iterator[tuple[np.random.Gene
 
 def _random_weights(rng: np.random.Generator) -> Rows:
     motion = random_factors(rng)
-    return to_weights(motion.pose[None], motion.mouth[None], motion.expression[None])[0]
+    return np.asarray(to_weights(motion.pose[None], motion.mouth[None], motion.expression[None])[0])
 
 
 def _moves(rng: np.random.Generator) -> tuple[Rows, list[Rows]]:

@@ -62,7 +62,8 @@ def lip_gap(landmarks: Tensor) -> Tensor:
     """Opening between the lips [N], as a share of the distance between the eyes."""
     gap = (landmarks[:, 65:68] - landmarks[:, 61:64].flip(1)).norm(dim=2).mean(1)
     eyes = (landmarks[:, RIGHT_EYE].mean(1) - landmarks[:, LEFT_EYE].mean(1)).norm(dim=1)
-    return gap / eyes.clamp(min=0.05)
+    share: Tensor = gap / eyes.clamp(min=0.05)
+    return share
 
 
 def correlation(one: Tensor, other: Tensor) -> float:

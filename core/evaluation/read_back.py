@@ -60,7 +60,7 @@ def _moved(weights: NDArray[np.float32], block: slice) -> NDArray[np.float32]:
     rows = []
     for pose, mouth, expression in zip(*from_weights(alone), strict=True):
         rows.append(_landmarks(Factors(pose, mouth, expression)).reshape(-1))
-    return np.stack(rows).astype(np.float32)
+    return np.asarray(np.stack(rows), np.float32)
 
 
 @lru_cache(maxsize=1)

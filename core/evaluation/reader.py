@@ -73,6 +73,10 @@ def _conv(wide: int, out: int, stride: int = 1, size: int = 3) -> nn.Sequential:
     )
 
 
+def _dense(wide: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(wide, out, bias=False), nn.BatchNorm1d(out), nn.ReLU(inplace=True))
+
+
 class _Residual(nn.Module):
     def __init__(self, wide: int) -> None:
         super().__init__()
@@ -89,16 +93,16 @@ class _Glimpse(nn.Module):
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
         self.size = (height, width)
-        self.body = nn.Sequential(_conv(3, 16), _conv(16, 32, 2), _conv(32, 48, 2), nn.AvgPool2d(3))
-        self.out = nn.Linear(48 * (height // 12) * (width // 12), 64)
+        self.body = nn.Sequential(_conv(3, 16), _conv(16, 32, 2), _conv(32, 48, 2), _conv(48, 12, size=1))
+        self.out = _dense(12 * (height // 4) * (width // 4), 64)
 
     def forward(self, part: Tensor) -> Tensor:
-        seen: Tensor = F.relu(self.out(self.body(part).flatten(1)))
+        seen: Tensor = self.out(self.body(part).flatten(1))
         return seen
 
 
 class LandmarkReader(nn.Module):
-    """[B,3,128,128] in [-1,1] -> `Reading`; 0.5 million parameters."""
+    """[B,3,128,128] in [-1,1] -> `Reading`; 0.7 million parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,11 +113,12 @@ class LandmarkReader(nn.Module):
         self.up16 = nn.Sequential(_conv(96 + 48, 48, size=1), _conv(48, 48))
         self.up32 = nn.Sequential(_conv(48 + 32, 32, size=1), _conv(32, 32))
         self.heat = nn.Conv2d(32, 68, 1)
-        self.whole = nn.Linear(96, 64)
-        self.shape = nn.Linear(136, 64)
+        self.whole = _dense(96, 64)
+        self.placed = nn.BatchNorm1d(136, affine=False)
+        self.shape = _dense(136, 96)
         self.mouth, self.eyes, self.face = _Glimpse(36, 48), _Glimpse(24, 72), _Glimpse(48, 48)
-        self.motion = nn.Sequential(nn.Linear(5 * 64, 128), nn.ReLU(inplace=True))
-        self.weights = nn.Linear(128, len(COLUMNS))
+        self.motion = _dense(4 * 64 + 96, 128)
+        self.weights = nn.Linear(128 + 136, len(COLUMNS))
         self.person = nn.Linear(64, PERSON)
 
     def forward(self, pictures: Tensor) -> Reading:
@@ -125,9 +130,9 @@ class LandmarkReader(nn.Module):
         with torch.autocast(pictures.device.type, enabled=False):
             looks = glimpses(pictures.float(), landmarks.detach(), [g.size for g in self._glimpses])
         mouth, eyes, face = (g(look) for g, look in zip(self._glimpses, looks, strict=True))
-        placed = landmarks.detach().flatten(1)
-        known = (F.relu(self.whole(at8.mean((2, 3)))), F.relu(self.shape(placed)), mouth, eyes, face)
-        read = self.weights(self.motion(torch.cat(known, 1))).float()
+        placed = self.placed(landmarks.detach().flatten(1))
+        known = (self.whole(at8.mean((2, 3))), self.shape(placed), mouth, eyes, face)
+        read = self.weights(torch.cat([self.motion(torch.cat(known, 1)), placed], 1)).float()
         weights = read.new_zeros(len(read), sum(p.stop - p.start for p in BANK_SLICES.values()))
         weights = weights.index_copy(1, torch.tensor(COLUMNS, device=read.device), read)
         return Reading(landmarks, weights, F.normalize(self.person(face).float(), dim=1))

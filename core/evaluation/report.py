@@ -180,11 +180,11 @@ def _redrawn(made: Redrawn) -> dict[str, Any]:
         if name == "truth":
             ways[name] = Way(0, 0, 0, 1, float("inf"), distance, left)
             continue
-        ratios = [
+        l1, mouth, eyes = (
             1.0 if name == "copy" else numbers[f"{part}_ratio" + ("_true" if name == "true" else "")]
             for part in ("l1", "mouth_l1", "eyes_l1")
-        ]
-        ways[name] = Way(*ratios, numbers[f"ssim_{name}"], numbers[f"psnr_{name}"], distance, left)
+        )
+        ways[name] = Way(l1, mouth, eyes, numbers[f"ssim_{name}"], numbers[f"psnr_{name}"], distance, left)
     person = seen["copy"].person
     others = 1 - (person @ torch.roll(person, len(person) // 2, 0).t()).diagonal()
     return {"ways": ways, "strangers": float(others.mean())}

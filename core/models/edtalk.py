@@ -46,7 +46,7 @@ class EDTalk(nn.Module):
         return decoded
 
 
-def load_overlapping(model: EDTalk, state: dict[str, Tensor]) -> list[str]:
+def load_overlapping(model: nn.Module, state: dict[str, Tensor]) -> list[str]:
     """Take over every parameter whose name and shape fit; returns the names that stayed fresh.
 
     Parameters are named by resolution, so this is how a 64 pixel model starts a 128 pixel one.

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from ..evaluation.reader import COLUMNS, MOUTH, SIDE, LandmarkReader, reader_file
 from ..files import written_whole
 from ..heads.factors import to_weights
+from ..models.edtalk import load_overlapping
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 
 
@@ -52,10 +53,11 @@ class Settings:
     heldout: Path
     out: Path
     reader: str = ""  # the file to write; empty: where the product looks for it
-    people: int = 20  # a step, two pictures of each
+    start: str = ""  # another run's state.pt, to go on from
+    people: int = 16  # a step, two pictures of each
     landmarks: float = 40.0  # weight of the distance of landmarks, in [-1, 1]
     heed: float = 2.0  # how much more brows, eyes and mouth count than jaw and nose
-    motion: float = 0.1
+    motion: float = 0.2
     person: float = 0.15
     threads: int = 1
     loop: Schedule = field(default_factory=Schedule)
@@ -126,7 +128,7 @@ def shaken(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     unit = ((pictures + 1) / 2).clamp(1e-4, 1) ** drawn(0.7, 1.4, 1, 1, 1)
     grey = unit.mean(1, keepdim=True)
     unit = (grey + (unit - grey) * drawn(0.3, 1.4, 1, 1, 1)) * drawn(0.75, 1.25, 3, 1, 1)
-    soft = F.avg_pool2d(unit, 5, 1, 2, count_include_pad=False)
+    soft = F.avg_pool2d(unit, 3, 1, 1, count_include_pad=False)
     unit = torch.lerp(unit, soft, drawn(-0.5, 1.3, 1, 1, 1).clamp(-0.3, 1.0))
     noise = torch.from_numpy(rng.standard_normal(unit.shape, dtype=np.float32)) * drawn(0.0, 0.03, 1, 1, 1)
     return ((unit + noise).clamp(0, 1) * 2 - 1).contiguous(memory_format=torch.channels_last)
@@ -167,6 +169,8 @@ def main(s: Settings) -> None:
     faces = Faces([Path(folder) for folder in s.data.split(",")])
     held = tuple(t.to(place.device) for t in Faces([s.heldout]).fixed(512))
     model = LandmarkReader().to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if s.start:
+        load_overlapping(model, torch.load(s.start, map_location="cpu", weights_only=True)["ema"])
     weight = importance(s.heed).to(place.device)
     columns = torch.tensor(COLUMNS)
     scale = (1 / faces.spread()[columns].clamp(min=1e-3)).to(place.device)
