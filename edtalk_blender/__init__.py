@@ -13,6 +13,7 @@ def _classes() -> list[type]:
     """Every class that Blender has to know, in the order it has to learn them."""
     from . import (
         crop_editor,
+        curve_menu,
         layers,
         live,
         operators,
@@ -28,6 +29,7 @@ def _classes() -> list[type]:
         properties,
         sighting,
         take_list,
+        curve_menu,
         operators,
         crop_editor,
         live,
@@ -41,11 +43,11 @@ def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import cache_bar, command, properties, service, sighting, status, take_list
+    from . import cache_bar, command, curve_menu, properties, service, sighting, status, take_list
 
     for cls in _classes():
         bpy.utils.register_class(cls)
-    for module in (properties, sighting, take_list, service, status, cache_bar, command):
+    for module in (properties, sighting, take_list, curve_menu, service, status, cache_bar, command):
         module.register()
 
 
@@ -56,6 +58,7 @@ def unregister() -> None:
     from . import (
         cache_bar,
         command,
+        curve_menu,
         jobs,
         live,
         properties,
@@ -74,6 +77,7 @@ def unregister() -> None:
         jobs,
         python_search,
         service,
+        curve_menu,
         take_list,
         sighting,
         properties,

@@ -15,6 +15,7 @@ import bpy
 from ..core.wire.channels import BANKS
 from . import (
     crop_editor,
+    curve_menu,
     destinations,
     exchange,
     first_steps,
@@ -64,6 +65,7 @@ class EDTalkPanel:
             _draw_sight(layout, _letters(context))
             layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
             take_list.draw(layout, face)
+            curve_menu.draw(layout, context, face)
             slider_operators.draw(layout, face)
             _draw_weights(layout, face)
         _draw_server(layout)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the curve tools are: in the panel, with what they act on, and in the Key menus of the Graph Editor
+and the Dope Sheet, where they act on what is selected there.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from . import curve_scope, curve_tools, rig
+from .curve_keys import top_place
+
+TOOLS = (
+    (curve_tools.EDTALK_OT_simplify_curves, "IPO_LINEAR"),
+    (curve_tools.EDTALK_OT_smooth_curves, "SMOOTHCURVE"),
+    (curve_tools.EDTALK_OT_gain_curves, "DRIVER_TRANSFORM"),
+    (curve_tools.EDTALK_OT_shift_curves, "FRAME_NEXT"),
+    (curve_tools.EDTALK_OT_close_mouth, "MUTE_IPO_ON"),
+)
+
+
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types.Object) -> None:
+    """What the tools act on, and the tools, for the panel."""
+    header, body = layout.panel("EDTALK_curves", default_closed=True)
+    header.label(text="Curve Tools")
+    if body is None:
+        return
+    scope = context.scene.edtalk_curves
+    if top_place(face) is not None:
+        body.prop(scope, "where")
+    body.row().prop(scope, "banks")
+    body.prop(scope, "range")
+    column = body.column(align=True)
+    for tool, icon in TOOLS:
+        button = column.operator(tool.bl_idname, icon=icon)
+        button.where, button.curves, button.range = scope.where, "BANKS", scope.range
+        if tool is not curve_tools.EDTALK_OT_close_mouth:
+            button.banks = scope.banks
+
+
+class EDTALK_MT_curves(bpy.types.Menu):
+    """The curve tools, for what is selected in this editor"""
+
+    bl_idname = "EDTALK_MT_curves"
+    bl_label = "EDTalk"
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """Each tool once."""
+        for tool, icon in TOOLS:
+            self.layout.operator(tool.bl_idname, icon=icon)
+
+
+def _in_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+    if rig.active_face(context) is not None:
+        menu.layout.separator()
+        menu.layout.menu(EDTALK_MT_curves.bl_idname)
+
+
+MENUS = ("GRAPH_MT_key", "DOPESHEET_MT_key")
+
+
+def register() -> None:
+    """The scope on scenes, the tools in the Key menus of Graph Editor and Dope Sheet."""
+    bpy.types.Scene.edtalk_curves = bpy.props.PointerProperty(type=curve_scope.EDTALK_CurveScope)
+    for name in MENUS:
+        getattr(bpy.types, name).append(_in_menu)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    for name in MENUS:
+        getattr(bpy.types, name).remove(_in_menu)
+    del bpy.types.Scene.edtalk_curves
+
+
+CLASSES = (curve_scope.EDTALK_CurveScope, *curve_tools.CLASSES, EDTALK_MT_curves)

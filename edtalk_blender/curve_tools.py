@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The curve tools: simplify, smooth, gain and offset, close the mouth in silence, shift in time.
+
+Keys keep their types. Where a tool would change hand keys without need, it leaves them alone until it is told
+otherwise.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..core.wire.channels import BANKS, CHANNELS
+from . import curve_math, jobs, measure, rig, sliders, timing, worn
+from .curve_keys import POINTS, Keys, Place, take_place
+from .curve_scope import CurveTool, HandKeys, values_at, why_not
+from .reasons import missing_file
+
+
+class EDTALK_OT_simplify_curves(HandKeys, CurveTool, bpy.types.Operator):
+    """Remove the keys that nobody would miss: no point of the face moves by more than the tolerance, in
+    pixels of the take's pictures. Hand keys stay"""
+
+    bl_idname = "edtalk.simplify_curves"
+    bl_label = "Simplify Curves"
+
+    tolerance: bpy.props.FloatProperty(
+        name="Tolerance",
+        description="How far any point of the face may move away from where it is now, in pixels of the "
+        "take's pictures",
+        default=0.5,
+        min=0.001,
+        soft_min=0.05,
+        soft_max=10.0,
+        subtype="PIXEL",
+        precision=2,
+    )
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """The face is measured with its portrait."""
+        face = rig.active_face(context)
+        reason = why_not(context)
+        if not reason and measure.shares_of(face) is None:
+            reason = missing_file(face.edtalk.portrait, "a portrait")
+        return reason
+
+    def needs(self, face: bpy.types.Object) -> jobs.Job | None:
+        """How far each weight moves this face."""
+        if measure.shares_of(face) is not None:
+            return None
+        return jobs.Job("Measure Face", measure.measure(face))
+
+    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
+        """Drop keys, all curves together."""
+        pixels = measure.pixels_of(face) or {}
+        found = [t for t in self.targets(context, place) if (t.bone, t.name) in pixels]
+        if not found:
+            return ""
+        lines = [
+            curve_math.Polyline(
+                t.keys.times,
+                t.keys.values,
+                t.within & self.free(t.keys) & t.keys.straight,
+                pixels[t.bone, t.name],
+            )
+            for t in found
+        ]
+        kept = curve_math.simplify(lines, self.tolerance)
+        before = sum(len(t.keys) for t in found)
+        for target, keep in zip(found, kept):
+            if not keep.all():
+                target.keys.take(keep).write(target.curve)
+        after = sum(int(keep.sum()) for keep in kept)
+        lost = curve_math.motion_lost(lines, kept)
+        return f"{before} keys became {after}; no point of the face moves by more than {lost:.2f} pixels"
+
+    def draw_own(self, layout: bpy.types.UILayout) -> None:
+        """How much may be lost."""
+        layout.prop(self, "tolerance")
+        layout.prop(self, "hand_keys")
+
+
+class EDTALK_OT_smooth_curves(HandKeys, CurveTool, bpy.types.Operator):
+    """Even out trembling curves. The lips still close where they closed, and hand keys stay"""
+
+    bl_idname = "edtalk.smooth_curves"
+    bl_label = "Smooth Curves"
+
+    sigma: bpy.props.FloatProperty(
+        name="Width",
+        description="Over how many seconds values are averaged (the sigma of a Gaussian)",
+        default=0.05,
+        min=0.0,
+        soft_max=0.5,
+        precision=3,
+        unit="TIME_ABSOLUTE",
+    )
+    keep_closures: bpy.props.BoolProperty(
+        name="Keep Lip Closures",
+        description="Leave the mouth alone where the lips close, so that p, b and m stay closed",
+        default=True,
+    )
+
+    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
+        """Smooth each curve by itself."""
+        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        width = self.sigma * fps / place.scale  # in frames of the action
+        count = 0
+        for target in self.targets(context, place):
+            keys, times = target.keys, target.keys.times
+            step = max(min(width / 3, fps / 25), (times[-1] - times[0]) / 100_000, 1e-3)
+            grid = np.arange(times[0], times[-1] + step, step)
+            smooth = np.interp(
+                times, grid, curve_math.gaussian(values_at(target.curve, keys, grid), width / step)
+            )
+            share = self.shares(target, 2 * width) * self.free(keys)
+            if self.keep_closures and target.bone == "mouth" and self.where == "TAKE":
+                open_now = openness(face, place, grid)
+                if open_now is not None:
+                    closing = curve_math.closures(open_now, step * place.scale / fps)
+                    share *= 1 - np.interp(times, grid, closing)
+            if share.any():
+                keys.move(values=keys.values + share * (smooth - keys.values))
+                keys.write(target.curve)
+                count += int(np.count_nonzero(share))
+        return f"{count} keys were smoothed" if count else ""
+
+    def draw_own(self, layout: bpy.types.UILayout) -> None:
+        """How much, and what stays."""
+        layout.prop(self, "sigma")
+        layout.prop(self, "keep_closures")
+        layout.prop(self, "hand_keys")
+
+
+class EDTALK_OT_gain_curves(CurveTool, bpy.types.Operator):
+    """Make the motion of a bank larger or smaller, or move it as a whole"""
+
+    bl_idname = "edtalk.gain_curves"
+    bl_label = "Gain and Offset"
+    adjustable = True
+
+    gain: bpy.props.FloatVectorProperty(
+        name="Gain",
+        description="Multiplies the motion: of mouth, pose and expression, and of selected curves",
+        size=4,
+        default=(1.0,) * 4,
+        soft_min=0.0,
+        soft_max=3.0,
+    )
+    offset: bpy.props.FloatVectorProperty(
+        name="Offset",
+        description="Is added to the values: of mouth, pose and expression, and of selected curves",
+        size=4,
+        soft_min=-3.0,
+        soft_max=3.0,
+    )
+    around: bpy.props.EnumProperty(
+        name="Around",
+        description="What a gain leaves where it is",
+        items=[
+            ("REST", "Portrait", "The portrait's own face"),
+            ("MEAN", "Average", "The average of the keys in range, for each curve"),
+            ("ZERO", "Zero", "The weight 0"),
+        ],
+    )
+    fade: bpy.props.FloatProperty(
+        name="Fade",
+        description="Seconds over which the change fades in and out, where the range ends inside the take",
+        default=0.2,
+        min=0.0,
+        soft_max=2.0,
+        unit="TIME_ABSOLUTE",
+    )
+
+    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
+        """Scale and move values, handles with them."""
+        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        rest = dict(zip(CHANNELS, worn.rest_of(face).tolist()))
+        is_top = place.action != worn.worn(face)
+        count = 0
+        for target in self.targets(context, place):
+            keys = target.keys
+            index = 3 if self.curves == "SELECTED" else list(BANKS).index(target.bone)
+            centre = 0.0
+            if self.around == "MEAN":
+                centre = float(keys.values[target.within].mean())
+            elif self.around == "REST" and not is_top:  # what is added on top counts from nothing
+                centre = rest.get(target.name, 0.0)
+            share = self.shares(target, self.fade * fps / place.scale)
+            for name in POINTS:
+                values = keys.data[name][:, 1]
+                wanted = centre + (values - centre) * self.gain[index] + self.offset[index]
+                values += (share * (wanted - values)).astype(np.float32)
+            keys.write(target.curve)
+            count += int(np.count_nonzero(share))
+        return f"{count} keys were changed" if count else ""
+
+    def draw_own(self, layout: bpy.types.UILayout) -> None:
+        """A row for each bank."""
+        banks = list(BANKS)
+        rows = [(index, banks[index].title()) for index in range(3) if banks[index] in self.banks]
+        if self.curves == "SELECTED":
+            rows = [(3, "Selected")]
+        for index, title in rows:
+            row = layout.row(align=True)
+            row.prop(self, "gain", index=index, text=f"{title} Gain")
+            row.prop(self, "offset", index=index, text="Offset")
+        layout.prop(self, "around")
+        layout.prop(self, "fade")
+
+
+class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
+    """Close the mouth where the sound is silent, softly. Hand keys stay"""
+
+    bl_idname = "edtalk.close_mouth"
+    bl_label = "Close Mouth in Silence"
+
+    below: bpy.props.FloatProperty(
+        name="Silence",
+        description="How many decibels below the loud parts count as silence",
+        default=35.0,
+        min=3.0,
+        soft_max=60.0,
+    )
+    shortest: bpy.props.FloatProperty(
+        name="At Least",
+        description="Seconds that a silence lasts at least",
+        default=0.3,
+        min=0.02,
+        soft_max=2.0,
+        unit="TIME_ABSOLUTE",
+    )
+    fade: bpy.props.FloatProperty(
+        name="Fade",
+        description="Seconds that the mouth takes to close, and to open again",
+        default=0.15,
+        min=0.0,
+        soft_max=1.0,
+        unit="TIME_ABSOLUTE",
+    )
+    to: bpy.props.EnumProperty(
+        name="To",
+        description="What the mouth closes to",
+        items=[
+            ("CLOSED", "Closed", "Lips together: all mouth weights 0"),
+            ("PORTRAIT", "Portrait", "The mouth of the portrait"),
+        ],
+    )
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only with a take and its sound."""
+        reason = why_not(context)
+        face = rig.active_face(context)
+        if not reason and take_place(face) is None:
+            reason = "The rig has no curves yet: generate a take first"
+        return reason or missing_file(measure.sound_of(face), "the sound of the take")
+
+    def needs(self, face: bpy.types.Object) -> jobs.Job | None:
+        """How loud the sound is."""
+        path = measure.sound_of(face)
+        return None if measure.levels_of(path) is not None else jobs.Job("Listen", measure.listen(path))
+
+    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
+        """Fade the mouth out where nobody speaks; keys are set where the fades begin and end."""
+        self.where, self.curves, self.banks = "TAKE", "BANKS", {"mouth"}
+        place = take_place(face)
+        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        levels, rate = measure.levels_of(measure.sound_of(face))
+        spans = curve_math.silences(levels, rate, self.below, self.shortest)
+        found = list(self.targets(context, place))
+        if not found:
+            return ""
+        start = measure.sound_start(face, place.to_scene(min(t.keys.times[0] for t in found)))
+        bends = place.to_action(curve_math.corners(spans, self.fade) * fps + start)
+        rest = dict(zip(CHANNELS, worn.rest_of(face).tolist()))
+        changed = 0
+        for target in found:
+            goal = rest.get(target.name, 0.0) if self.to == "PORTRAIT" else 0.0
+            keys = target.keys
+            if np.abs(keys.values - goal).max() < 1e-6:
+                continue
+            fresh = bends[(bends > target.low) & (bends < target.high)]
+            if self.range == "KEYS":
+                fresh = fresh[:0]
+            near = np.abs(fresh[:, None] - keys.times[None]).min(axis=1, initial=np.inf) < 0.1
+            keys = keys.with_generated(fresh[~near], values_at(target.curve, keys, fresh[~near]))
+            times = keys.times
+            seconds = (place.to_scene(times) - start) / fps
+            share = curve_math.closed_share(seconds, spans, self.fade) * self.free(keys)
+            if self.range == "KEYS":
+                share *= keys.selected
+            else:
+                share *= (times >= target.low - 1e-4) & (times <= target.high + 1e-4)
+            if share.any():
+                keys.move(values=keys.values + share * (goal - keys.values))
+                keys.write(target.curve)
+                changed += int(np.count_nonzero(share))
+        if not changed:
+            return f"{len(spans)} silences; nothing was left to close"
+        return f"The mouth closes in {len(spans)} silences; {changed} keys were changed"
+
+    def draw_own(self, layout: bpy.types.UILayout) -> None:
+        """What is silence, and how the mouth closes."""
+        for name in ("below", "shortest", "fade", "to", "hand_keys"):
+            layout.prop(self, name)
+
+    def draw_scope(self, layout: bpy.types.UILayout, face: bpy.types.Object | None) -> None:
+        """The mouth of the take, always."""
+        layout.prop(self, "range")
+
+
+class EDTALK_OT_shift_curves(CurveTool, bpy.types.Operator):
+    """Move keys in time, by whole frames or less: a mouth often looks best a frame before its sound"""
+
+    bl_idname = "edtalk.shift_curves"
+    bl_label = "Shift in Time"
+    adjustable = True
+
+    frames: bpy.props.FloatProperty(
+        name="Frames", description="How many frames later; less than 0: earlier", soft_min=-10, soft_max=10
+    )
+    seconds: bpy.props.FloatProperty(
+        name="Seconds",
+        description="How many seconds later, beside the frames",
+        soft_min=-1.0,
+        soft_max=1.0,
+        precision=3,
+        unit="TIME_ABSOLUTE",
+    )
+
+    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
+        """Move keys; generated ones they run over give way, hand keys stay."""
+        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        amount = (self.frames + self.seconds * fps) / place.scale
+        count = 0
+        for target in self.targets(context, place):
+            keys, moved = target.keys, target.within
+            times = keys.times + np.where(moved, amount, 0.0)
+            low, high = times[moved].min(), times[moved].max()
+            over = ~moved & keys.generated & (times > low - 1e-4) & (times < high + 1e-4)
+            keys.move(times=times)
+            keys = keys.take(np.flatnonzero(~over)[np.argsort(times[~over], kind="stable")])
+            keys.write(target.curve)
+            count += int(np.count_nonzero(moved))
+        return f"{count} keys were moved by {amount * place.scale:+.2f} frames" if count else ""
+
+    def draw_own(self, layout: bpy.types.UILayout) -> None:
+        """How far."""
+        layout.prop(self, "frames")
+        layout.prop(self, "seconds")
+
+
+def openness(face: bpy.types.Object, place: Place, frames: np.ndarray) -> np.ndarray | None:
+    """How far the jaw is open at frames of the action, in units of the checkpoint's handle or slider for it;
+    None for a checkpoint that has neither.
+    """
+    handle = next((one for one in sliders.directions_of(face) if one.name == "jaw_open"), None)
+    direction = {}
+    if handle is not None:
+        direction = {n: d for n, d in zip(CHANNELS, handle.direction) if n.startswith("mouth") and d}
+    else:
+        labels = rig.labels_of(face, "mouth")
+        direction = {name: 1.0 for name, label in labels if label.lower() == "jaw open"}
+    total = sum(value * value for value in direction.values())
+    if not total:
+        return None
+    result = np.zeros(len(frames))
+    for name, value in direction.items():
+        curve = place.curve(name)
+        if curve is not None and len(curve.keyframe_points):
+            result += values_at(curve, Keys.of(curve), frames) * (value / total)
+    return result
+
+
+CLASSES = (
+    EDTALK_OT_simplify_curves,
+    EDTALK_OT_smooth_curves,
+    EDTALK_OT_gain_curves,
+    EDTALK_OT_shift_curves,
+    EDTALK_OT_close_mouth,
+)
