@@ -13,7 +13,9 @@ Traps:
 - from 4.4 an action keeps its curves in a channelbag behind layer, strip and slot; from 5.0 only there;
 - evaluating the rig itself would write the last frame's values into it and wipe what was posed but not
   keyed, hence the copy;
-- frame-change handlers of other add-ons do run for the temporary scene.
+- frame-change handlers of other add-ons do run for the temporary scene;
+- `scenes.remove` looks at the window, and in `blender -b file.blend --command ...` there is none: Blender
+  crashes. `batch_remove` does not look.
 """
 
 from __future__ import annotations
@@ -154,8 +156,7 @@ def _alone(
         scene.view_layers[0].update()
         yield scene, double
     finally:
-        bpy.data.objects.remove(double)
-        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove([double, scene])
 
 
 def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
@@ -169,6 +170,13 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
 def read_generated(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
     """The rig's evaluated weights without emotions and handles, float32 [N, 36], at these scene frames."""
     return _read(rig, frames, like, WEIGHTS)
+
+
+def read_properties(rig: bpy.types.Object, frame: int, like: bpy.types.Scene) -> tuple[list[str], list[float]]:
+    """Names and evaluated values of all that moves the face at a scene frame: weights, emotions, handles."""
+    names = WEIGHTS + sliders.names_of(rig)
+    row = _read(rig, [frame], like, names)[0]
+    return [name for _, name in names], [float(value) for value in row]
 
 
 def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray:

@@ -22,6 +22,9 @@ from ..core.wire.channels import BANKS, CHANNELS, DEFAULT_CHANNELS, Channel, ban
 LABELS = "edtalk_labels"
 """Custom property of the rig: channel name -> label, for the channels its checkpoint uses."""
 
+NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
+"""Bank -> the names of its weights."""
+
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
 
 BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6}
@@ -37,7 +40,8 @@ def is_face(ob: bpy.types.Object | None) -> bool:
     """Is this object a face rig? Looks at what it has, so it also knows rigs made elsewhere or overridden."""
     if ob is None or ob.type != "ARMATURE" or ob.pose is None:
         return False
-    return all(bank in ob.pose.bones and f"{bank}_00" in ob.pose.bones[bank] for bank in BANKS)
+    bones = ob.pose.bones
+    return all(bank in bones and any(name in bones[bank] for name in NAMES[bank]) for bank in BANKS)
 
 
 def faces_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
@@ -98,7 +102,7 @@ def add_bones(rig: bpy.types.Object, names: Iterable[str]) -> None:
                 _new_bone(rig.data, name)
             bpy.ops.object.mode_set(mode=mode)
     finally:
-        bpy.data.scenes.remove(workshop)
+        bpy.data.batch_remove([workshop])  # `scenes.remove` crashes where there is no window
 
 
 def _new_bone(armature: bpy.types.Armature, name: str) -> None:
