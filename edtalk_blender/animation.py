@@ -122,13 +122,19 @@ def write_curves(curves, frames: np.ndarray, weights: np.ndarray) -> None:
             group.color_set = THEMES[bank]
 
 
+def new_curve(curves, name: str) -> bpy.types.FCurve:
+    """An empty curve for a weight, in the group and colour of its bank."""
+    bank = bank_of(name)
+    curve = curves.fcurves.new(path_of(name), index=0)
+    curve.group = curves.groups.get(bank) or curves.groups.new(bank)
+    curve.color_mode, curve.color = "CUSTOM", COLOURS[bank]
+    return curve
+
+
 def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
-    path, bank = path_of(name), bank_of(name)
-    curve = curves.fcurves.find(path, index=0)
+    curve = curves.fcurves.find(path_of(name), index=0)
     if curve is None:
-        curve = curves.fcurves.new(path, index=0)
-        curve.group = curves.groups.get(bank) or curves.groups.new(bank)
-        curve.color_mode, curve.color = "CUSTOM", COLOURS[bank]
+        curve = new_curve(curves, name)
     count, keys = len(frames), curve.keyframe_points
     keys.clear()
     keys.add(count)
@@ -167,12 +173,18 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
     return _total(rig, names, _read(rig, frames, like, WEIGHTS + names))
 
 
-def read_generated(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:
-    """The rig's evaluated weights without emotions and handles, float32 [N, 36], at these scene frames."""
-    return _read(rig, frames, like, WEIGHTS)
+def read_generated(
+    rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, own: bool = True
+) -> np.ndarray:
+    """The rig's evaluated weights without emotions and handles, float32 [N, 36], at these scene frames; and
+    without its own action, if `own` is false: what a layer on top of the take is added to.
+    """
+    return _read(rig, frames, like, WEIGHTS, own)
 
 
-def read_properties(rig: bpy.types.Object, frame: int, like: bpy.types.Scene) -> tuple[list[str], list[float]]:
+def read_properties(
+    rig: bpy.types.Object, frame: int, like: bpy.types.Scene
+) -> tuple[list[str], list[float]]:
     """Names and evaluated values of all that moves the face at a scene frame: weights, emotions, handles."""
     names = WEIGHTS + sliders.names_of(rig)
     row = _read(rig, [frame], like, names)[0]
@@ -194,11 +206,17 @@ def _total(rig: bpy.types.Object, names: Sequence[tuple[str, str]], rows: np.nda
 
 
 def _read(
-    rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, names: Sequence[tuple[str, str]]
+    rig: bpy.types.Object,
+    frames: Sequence[float],
+    like: bpy.types.Scene,
+    names: Sequence[tuple[str, str]],
+    own: bool = True,
 ) -> np.ndarray:
     """Evaluated properties of bones, float32 [N, len(names)], at scene frames."""
     result, bones = np.empty((len(frames), len(names)), np.float32), _by_bone(names)
     with _alone(rig, like) as (scene, double):
+        if not own and double.animation_data is not None:
+            double.animation_data.action = None
         graph = scene.view_layers[0].depsgraph
         for row, frame in enumerate(frames):
             whole = floor(frame)

@@ -25,6 +25,9 @@ LABELS = "edtalk_labels"
 NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
 """Bank -> the names of its weights."""
 
+NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
+"""Bank -> the names of its weights."""
+
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
 
 BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6}
