@@ -25,7 +25,10 @@ sys.path.insert(0, str(ROOT))  # when this file is one of two processes
 from core import checkpoint  # noqa: E402
 from core.training import encoder_generator, expression, mouth_pose, person  # noqa: E402
 from core.training.loop import LoopSettings, Place, learning_rate, train  # noqa: E402
-from tests import toy_faces  # noqa: E402
+from core.training.people import People  # noqa: E402
+from core.training.stage import model_from, with_expression  # noqa: E402
+from core.wire.errors import OutputExists  # noqa: E402
+from tests import small, toy_faces  # noqa: E402
 
 STAGES: dict[str, ModuleType] = {
     "encoder-generator": encoder_generator,
@@ -89,6 +92,95 @@ def whole(root: Path) -> dict[str, Path]:
     for stage, out in outs.items():
         STAGES[stage].main(settings_of(stage, root, out))
     return outs
+
+
+@pytest.fixture(scope="module")
+def taught(root: Path) -> Path:
+    """A run of the second stage, from a fresh network, on faces whose weights are known."""
+    out = root / "taught"
+    more = {"steps": 150, "learning_rate": 5e-3, "save_every": 150, "log_every": 50, "batch": 4}
+    mouth_pose.main(settings_of("mouth-pose", root, out, **more))
+    return out
+
+
+def eval_of(out: Path) -> dict[str, float]:
+    """The marks of the last look at a run."""
+    return json.loads((out / "log.jsonl").read_text().splitlines()[-1])
+
+
+def test_mouth_and_pose_are_learnt_by_heart(taught: Path) -> None:
+    marks = eval_of(taught)  # a fresh network copies the source: 1
+    assert marks["l1_ratio"] < 0.7 and marks["mouth_l1_ratio"] < 0.7
+    assert marks["r2_pose"] > 0.2 and marks["r2_mouth"] > 0.5
+    assert marks["l1_ratio_true"] < marks["l1_ratio"] + 0.15  # sliders do what readings do
+
+
+def test_mouth_and_pose_are_learnt_without_knowing_any_weights(root: Path, tmp_path: Path) -> None:
+    data = toy_faces.write_clips(tmp_path / "clips", range(2))
+    more = {"steps": 120, "learning_rate": 5e-3, "save_every": 120, "log_every": 40, "batch": 4}
+    settings = settings_of("mouth-pose", root, tmp_path / "run", **more)
+    mouth_pose.main(replace(settings, data=data, heldout=data))
+    assert eval_of(tmp_path / "run")["l1_ratio"] < 0.85
+    assert last_of(tmp_path / "run")["alike"] < 0.3  # unrelated directions: 1.26
+
+
+def test_expression_learns_what_is_missing_and_leaves_mouth_and_pose_alone(
+    root: Path, taught: Path, tmp_path: Path
+) -> None:
+    start = model_from(taught)
+    for parameter in start.navigator.heads["expression"].parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    toy_faces.write_run(tmp_path / "start", start)
+    more = {"steps": 100, "learning_rate": 5e-3, "save_every": 50, "log_every": 25, "batch": 4}
+    settings = settings_of("expression", root, tmp_path / "run", tmp_path / "start", **more)
+    expression.main(settings)
+    first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    last = last_of(tmp_path / "run")
+    assert last["codes"] < 0.7 * first["codes"] and last["recombined"] < 0.9 * first["recombined"]
+    after = model_from(tmp_path / "run")
+    torch.testing.assert_close(after.bank.bases[:, :26], start.bank.bases[:, :26], rtol=0, atol=1e-6)
+    assert not torch.allclose(after.bank.bases[:, 26:], start.bank.bases[:, 26:], atol=1e-3)
+    picture = torch.zeros(1, 3, 32, 32)
+    for net in (start, after):
+        net.eval()
+    read = [net.navigator(net.encoder(picture)[0])[:, :26] for net in (start, after)]
+    assert torch.equal(*read)
+
+
+def test_a_model_without_expressions_is_given_a_bank_that_changes_nothing_yet(tmp_path: Path) -> None:
+    plain, picture = toy_faces.model(expression=0).eval(), small.picture(32, 2)
+    grown = with_expression(plain).eval()
+    weights = torch.randn(2, 36)
+    weights[:, 26:] = 0
+    torch.testing.assert_close(grown(picture, weights).image, plain(picture, weights[:, :26]).image)
+    assert not grown.navigator(grown.encoder(picture)[0])[:, 26:].any()
+
+
+def test_a_person_is_learnt_from_frames_nobody_labelled(taught: Path, tmp_path: Path) -> None:
+    meta = checkpoint.Meta("toy", "CC0-1.0", note="From toy faces.")
+    checkpoint.save(tmp_path / "toy.safetensors", model_from(taught), meta)
+    before = (tmp_path / "toy.safetensors").read_bytes()
+    loop = replace(FEW, steps=80, save_every=80, log_every=40)
+    settings = person.Settings(
+        toy_faces.write_clips(tmp_path / "anna", range(40, 41), frames=24), tmp_path / "run",
+        checkpoint=str(tmp_path / "toy.safetensors"), batch=4, threads=1, loop=loop,
+    )  # fmt: skip
+    made = person.main(settings)
+    assert made == tmp_path / "run" / "anna.safetensors"
+    old, new = (checkpoint.load(path) for path in (tmp_path / "toy.safetensors", made))
+    kept_back = People(settings.data, 32, (0.8, 1.0))
+    there, here = person.measured(old.model, kept_back), person.measured(new.model, kept_back)
+    assert here["l1_ratio"] < 0.97 * there["l1_ratio"]
+    assert new.meta.licence.startswith("CC0-1.0; ") and "anna" in new.meta.licence
+    assert new.meta.note.startswith("From toy faces. ") and new.meta.id.startswith("anna-")
+    assert new.meta.channels == old.meta.channels
+    for part in ("encoder", "navigator", "bank"):  # only the decoder learnt
+        mine, theirs = (getattr(net.model, part).state_dict() for net in (new, old))
+        assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    assert (tmp_path / "toy.safetensors").read_bytes() == before
+    assert (tmp_path / "run" / "before_after.png").stat().st_size > 1000
+    with pytest.raises(OutputExists, match="there already"):
+        person.main(settings)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -103,6 +103,17 @@ def write_shard(folder: Path, people: range, frames: int = 8, size: int = 32, do
     return folder
 
 
+def write_clips(root: Path, people: range, frames: int = 12) -> Path:
+    """The same as `core.training.clips` writes them: nothing is known but where eyes and mouth are."""
+    from core.training.people import anchors_of
+
+    folder = write_shard(root / "shard_00000", people, frames)
+    np.save(folder / "anchors.npy", anchors_of(np.load(folder / "landmarks.npy")))
+    for name in ("pose", "mouth", "expression", "pair", "flow", "visible", "landmarks"):
+        (folder / f"{name}.npy").unlink()
+    return root
+
+
 def boxes_of(landmarks: np.ndarray) -> np.ndarray:
     """[N, 68, 2] -> [N, 3, 4] as the renderer gives them."""
     from core.heads.labels import boxes

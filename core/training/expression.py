@@ -29,7 +29,6 @@ from ..models.edtalk import EDTalk
 from ..wire.channels import BANK_SLICES
 from .clips import people_of
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
-from .losses import weight_regression
 from .mouth_pose import recombination
 from .people import Faces
 from .stage import (
@@ -39,6 +38,7 @@ from .stage import (
     in_other_media,
     looked_at,
     model_from,
+    told,
     train_only,
     with_expression,
     write_config,
@@ -100,7 +100,7 @@ def main(s: Settings) -> None:
         terms = compare(made, driving)
         if people.known and s.codes:
             true = driving.weights[:, EXPRESSION]
-            terms["codes"] = s.codes * weight_regression(read[:, EXPRESSION], true, spread[EXPRESSION])
+            terms["codes"] = s.codes * told(read[:, EXPRESSION], true, spread[EXPRESSION])
         if people.recombined and s.recombined:
             trio = people.recombinations(rng, max(1, s.batch // 2))
             terms["recombined"] = s.recombined * recombination(model, compare, *trio, place.device)

@@ -33,7 +33,6 @@ from ..wire.channels import BANK_SLICES
 from .clips import people_of
 from .composites import with_mouth_of
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
-from .losses import weight_regression
 from .people import Faces
 from .stage import (
     PictureLoss,
@@ -42,6 +41,7 @@ from .stage import (
     in_other_media,
     looked_at,
     model_from,
+    told,
     train_only,
     write_config,
 )
@@ -71,6 +71,7 @@ class Settings:
     rest: float = 0.5  # share of sources that are the person's first frame
     media: float = 0.0  # share of people in other media
     alike: float = 1.0  # weight of the composites' displacements being those of the picture itself
+    true: float = 0.5  # share of the straight redrawings by true mouth and pose, where they are known
     codes: float = 0.35  # weight of true weights, where they are known
     recombined: float = 1.0  # weight of rendered recombinations, where there are any
     picture: PictureSettings = field(default_factory=PictureSettings)
@@ -95,10 +96,11 @@ def main(s: Settings) -> None:
         rng = rng_of(s.loop.seed, step, place)
         source, driving = in_other_media(rng, s.media, *people.draw(rng, s.batch, s.rest))
         source, driving = source.to(place.device), driving.to(place.device)
-        terms, read, true = cross_reconstruction(model, compare, source, driving)
+        given = torch.from_numpy(rng.random((s.batch, 1)) < s.true * people.known).to(place.device)
+        terms, read, true = cross_reconstruction(model, compare, source, driving, given)
         terms["alike"] = s.alike * terms["alike"]
         if people.known and s.codes:
-            terms["codes"] = s.codes * weight_regression(read, true, spread[: POSE.stop])
+            terms["codes"] = s.codes * told(read, true, spread[: POSE.stop])
         if people.recombined and s.recombined:
             trio = people.recombinations(rng, max(1, s.batch // 2))
             terms["recombined"] = s.recombined * recombination(model, compare, *trio, place.device)
@@ -112,11 +114,12 @@ def main(s: Settings) -> None:
 
 
 def cross_reconstruction(
-    model: EDTalk, compare: PictureLoss, source: Faces, driving: Faces
+    model: EDTalk, compare: PictureLoss, source: Faces, driving: Faces, given: Tensor
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """The terms of one step, and mouth and pose weights [4B, 26] as read and as they truly are.
 
-    Person b is the next in the batch, so each of the B people is once a and once b.
+    Person b is the next in the batch, so each of the B people is once a and once b. Where ``given`` [B, 1]
+    says so, a is redrawn from its true weights rather than its own picture's.
     """
     count, other = len(source.picture), driving.rolled()
     wearing = with_mouth_of(driving, other)  # a's pose, b's mouth
@@ -126,7 +129,8 @@ def cross_reconstruction(
     _, own, of_wearing, of_worn = read.chunk(4)
     known = not bool(torch.isnan(driving.weights).any())
     drawn = (driving.weights if known else own.detach())[:, : read.shape[1]]
-    straight = torch.cat([own[:, : POSE.stop], drawn[:, POSE.stop :]], 1)
+    straight = torch.where(given, drawn[:, : POSE.stop], own[:, : POSE.stop])
+    straight = torch.cat([straight, drawn[:, POSE.stop :]], 1)
     crossed = torch.cat([of_worn[:, MOUTH], of_wearing[:, POSE], drawn[:, POSE.stop :]], 1)
     made = model.decode(
         latent[:count].repeat(2, 1),

@@ -25,7 +25,7 @@ from ..models.edtalk import EDTalk, load_overlapping
 from ..wire.channels import BANK_SLICES
 from ..wire.errors import MissingCheckpoint
 from .domain import other_media
-from .losses import masked_l1, pyramid_l1
+from .losses import masked_l1, pyramid_l1, weight_regression
 from .people import Faces, People
 from .perceptual import PatchDiscriminator, fooling, judging, open_eye, perceptual
 
@@ -72,6 +72,13 @@ class PictureLoss:
             terms["fooling"] = self.s.judge * fooling(self.judge, made, heed)
             terms["judging"] = judging(self.judge, truth, made, heed)
         return terms
+
+
+def told(read: Tensor, true: Tensor, spread: Tensor) -> Tensor:
+    """How far read weights [B, n] are from true ones; channels that never move (spread 0) are to be silent,
+    or the decoder would come to depend on what no slider shows."""
+    silent = read[:, spread == 0].square().sum(1).mean()
+    return weight_regression(read, true, spread) + silent
 
 
 def model_from(path: Path | str) -> EDTalk:
@@ -186,9 +193,10 @@ def looked_at(model: EDTalk, people: People, out: Path, step: int, count: int = 
     if people.known:
         by_true = redrawn(model, source, driving.weights[:, : weights.shape[1]])
         numbers |= marks(by_true, source, driving, "_true")
+        true = driving.weights[:, : weights.shape[1]]
+        moving = true.std(0) > 0  # what never moves explains nothing
         for bank, part in BANK_SLICES.items():
-            if part.stop <= weights.shape[1]:
-                numbers[f"r2_{bank}"] = r2(weights[:, part], driving.weights[:, part])
+            numbers[f"r2_{bank}"] = r2(weights[:, part][:, moving[part]], true[:, part][:, moving[part]])
     columns = min(12, len(weights))
     other, own = source.rolled(), read(model, source.rolled().picture)
     rows = [source.picture, driving.picture, made]
