@@ -43,11 +43,34 @@ def register() -> None:
     """Register classes, then what hangs on them."""
     import bpy
 
-    from . import cache_bar, command, curve_menu, properties, service, sighting, status, take_list
+    from . import (
+        cache_bar,
+        command,
+        curve_menu,
+        file_moves,
+        properties,
+        service,
+        sighting,
+        status,
+        take_list,
+        workspace,
+    )
 
     for cls in _classes():
         bpy.utils.register_class(cls)
-    for module in (properties, sighting, take_list, curve_menu, service, status, cache_bar, command):
+    parts = (
+        properties,
+        sighting,
+        take_list,
+        curve_menu,
+        service,
+        status,
+        cache_bar,
+        command,
+        file_moves,
+        workspace,
+    )
+    for module in parts:
         module.register()
 
 
@@ -59,6 +82,7 @@ def unregister() -> None:
         cache_bar,
         command,
         curve_menu,
+        file_moves,
         jobs,
         live,
         properties,
@@ -67,9 +91,12 @@ def unregister() -> None:
         sighting,
         status,
         take_list,
+        workspace,
     )
 
     parts = (
+        workspace,
+        file_moves,
         command,
         cache_bar,
         live,

@@ -14,9 +14,22 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import animation, image_sequence, layers, rig, sliders, take_rows, takes, timing, workspace, worn
+from . import (
+    animation,
+    file_moves,
+    image_sequence,
+    layers,
+    placing,
+    rig,
+    sliders,
+    take_rows,
+    takes,
+    timing,
+    workspace,
+    worn,
+)
 from .jobs import push_undo
-from .orders import Order, base_folder, find_object, find_scene, temporary_folder
+from .orders import Order, base_folder, files_of, find_object, find_scene, temporary_folder
 from .properties import copy_settings
 
 
@@ -54,6 +67,7 @@ def land_motion(
     face = find_object(order.rig) if order.rig else None
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem)
+        face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
         face.edtalk.checkpoint = image_sequence.short_path(order.checkpoint) if order.checkpoint else ""
         _make_active(face)
@@ -64,10 +78,20 @@ def land_motion(
     take = face.edtalk.take
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size
-    take.portrait = takes.file_digest(order.portrait)
+    take.portrait, take.checkpoint = files_of(order)
+    file_moves.make_portable(face.edtalk)
     face[worn.REST] = list(analyzed.source_weights)
     take_rows.note(face, order)
     return face
+
+
+def stands_beside(order: Order) -> str:
+    """The end of a sentence that says where a new face went when something stood at the cursor, else ""."""
+    face, scene = find_object(order.rig), find_scene(order.scene)
+    if face is None or scene is None or face.location == scene.cursor.location:
+        return ""
+    _, in_the_way = placing.free_place(scene, scene.cursor.location)
+    return f"; the face stands beside {in_the_way}, which is at the 3D cursor" if in_the_way else ""
 
 
 def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> None:
@@ -106,6 +130,8 @@ def land_changes(
         take.crop, changed = order.crop or seen.crop, True
     elif order.crop is not None and tuple(take.crop) != order.crop:
         take.crop, changed = order.crop, True
+    if take.checkpoint != files_of(order)[1]:
+        take.checkpoint, changed = files_of(order)[1], True
     if take.model != described.id:
         take.model, changed = described.id, True
         sliders.suit(face, described)
@@ -132,17 +158,27 @@ def _make_active(face: bpy.types.Object) -> None:
         face.select_set(True, view_layer=layer)
 
 
+def numbers_of(face: bpy.types.Object, frames: frozenset[int] | None = None) -> np.ndarray:
+    """The scene frames of the face's take, or those of them that are asked for, int64 [N]."""
+    take = face.edtalk.take
+    numbers = np.arange(take.first, max(take.first, take.last) + 1)
+    return numbers if frames is None else numbers[np.isin(numbers, sorted(frames))]
+
+
 def sample(
     face: bpy.types.Object, scene: bpy.types.Scene, fps: float, frames: frozenset[int] | None = None
 ) -> Pictures:
     """The rig's evaluated weights at the scene frames of its take, or at those of them that are asked for."""
+    numbers = numbers_of(face, frames)
+    return pictures_of(face, fps, numbers, animation.read_weights(face, numbers, scene))
+
+
+def pictures_of(face: bpy.types.Object, fps: float, numbers: np.ndarray, weights: np.ndarray) -> Pictures:
+    """The pictures of the face's take at these scene frames."""
     take = face.edtalk.take
-    numbers = np.arange(take.first, max(take.first, take.last) + 1)
-    if frames is not None:
-        numbers = numbers[np.isin(numbers, sorted(frames))]
     return Pictures(
         numbers=numbers,
-        weights=animation.read_weights(face, numbers, scene),
+        weights=weights,
         shift=take.shift,
         crop=tuple(take.crop),
         model=take.model,

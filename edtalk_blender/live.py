@@ -22,7 +22,7 @@ from bpy.app.handlers import persistent
 
 from ..core.wire import messages
 from ..core.wire.errors import Died, EDTalkError, Stale
-from . import animation, jobs, live_picture, rig, service, takes
+from . import animation, jobs, live_picture, rig, sampling, service, takes
 from .client import Pending
 from .properties import absolute
 from .reasons import missing_file
@@ -177,7 +177,8 @@ def request(face: bpy.types.Object) -> messages.Preview:
         crop = tuple(settings.crop)
     elif take.name and take.portrait == takes.file_digest(portrait):
         crop = tuple(take.crop)
-    weights = animation.weights_now(face, bpy.context.evaluated_depsgraph_get())
+    weights, scene = animation.weights_now(face, bpy.context.evaluated_depsgraph_get()), bpy.context.scene
+    sampling.check(face, scene, np.array([scene.frame_current]), weights[None])
     return messages.Preview(
         portrait=portrait,
         weights=tuple(weights.tolist()),

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 
 from ..core.wire.messages import PASSES
-from . import image_sequence, rig, sighting, takes, timing
+from . import checkpoints, image_sequence, rig, sighting, takes, timing
 from .preferences import checkpoint_for_new_faces
 from .properties import absolute
 
@@ -51,6 +51,7 @@ class Order:
     temporary: bool  # the .blend is unsaved, so the folder is a temporary one
     draw: bool = True  # False: a new take is keyed and its pictures are left to Render Changed, or to a farm
     frames: frozenset[int] | None = None  # scene frames to look at, of those of the take; None: all
+    known: tuple[str, str] = ("", "")  # portrait and checkpoint as the take was made, see `files_of`
     worker: str = ""  # one of several that fill the folder: its name, see `rendered`
 
 
@@ -121,15 +122,34 @@ def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Ord
     if shared or take.image is None:
         return order
     return replace(
-        order, take=take.name, folder=image_sequence.folder_of(take.image), start=take.first, temporary=False
+        order,
+        take=take.name,
+        folder=image_sequence.folder_of(take.image),
+        start=take.first,
+        temporary=False,
+        known=(take.portrait, take.checkpoint),
     )
 
 
+def files_of(order: Order) -> tuple[str, str]:
+    """What portrait and checkpoint are known by: a digest, and the id a checkpoint gives itself, "" for the
+    one that comes with EDTalk. A file that is gone is known by what it was as the take was made.
+    """
+    checkpoint = ""
+    if order.checkpoint:
+        checkpoint = checkpoints.look(Path(order.checkpoint)).id or takes.file_digest(order.checkpoint)
+        checkpoint = checkpoint or order.known[1]
+    return takes.file_digest(order.portrait) or order.known[0], checkpoint
+
+
 def look_of(order: Order, crop: tuple[float, float, float], model: str) -> bytes:
-    """Digest of all that the pictures depend on besides the weights."""
+    """Digest of all that the pictures depend on besides the weights. A file that is gone counts as unchanged:
+    pictures are not out of date because their portrait was moved.
+    """
+    portrait, checkpoint = files_of(order)
     return takes.Look(
-        portrait=takes.file_digest(order.portrait),
-        checkpoint=takes.file_digest(order.checkpoint) if order.checkpoint else model,
+        portrait=portrait,
+        checkpoint=checkpoint or model,
         crop=tuple(float(np.float32(value)) for value in crop),
         size=order.size,
         composite=order.composite,

@@ -88,10 +88,18 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letter
     elif stale is None:
         text, icon = "", GREY
     elif stale:
-        text, icon = f": {stale} frames out of date", YELLOW
+        text, icon = _stale_words(stale, status.missing_frames(face))
     else:
         text, icon = ": frames match the curves", GREEN
     layout.label(text=f"{take.name}{text}", icon=icon)
+
+
+def _stale_words(stale: int, missing: int) -> tuple[str, str]:
+    """What the lamp says of frames that are not as they should be; missing ones are not wrong."""
+    if stale == missing:
+        return f": {missing} frames not rendered yet", GREY
+    also = f", {missing} missing" if missing else ""
+    return f": {stale - missing} frames out of date{also}", YELLOW
 
 
 def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

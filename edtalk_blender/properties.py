@@ -96,6 +96,9 @@ class EDTALK_Take(bpy.types.PropertyGroup):
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")
     model: bpy.props.StringProperty(name="Model", description="Checkpoint the weights belong to")
     portrait: bpy.props.StringProperty(description="Digest of the portrait the crop was found in")
+    checkpoint: bpy.props.StringProperty(
+        description="What its checkpoint was known by, empty for the one that comes with EDTalk"
+    )
     width: bpy.props.IntProperty(default=1)
     height: bpy.props.IntProperty(default=1)
 

@@ -7,15 +7,23 @@ from pathlib import Path
 
 import bpy
 
-from . import jobs, rig, take_rows
+from . import checkpoints, jobs, rig, sampling, take_rows
+from .file_moves import found_again
+from .preferences import checkpoint_folder
 from .properties import absolute, settings_of
+
+LINKED = "This face is linked: make a library override of it first"
 
 
 def missing_file(path: str, what: str) -> str:
     """Why this path will not do, "" when there is a file."""
     if not path.strip():
         return f"Pick {what} first"
-    return "" if Path(absolute(path)).is_file() else f"There is no file {absolute(path)}"
+    if Path(absolute(path)).is_file():
+        return ""
+    beside = found_again(path)
+    instead = f"it may be {beside}" if beside else f"pick {what} again"
+    return f"There is no file {absolute(path)}: {instead}"
 
 
 def busy() -> str:
@@ -31,26 +39,50 @@ def why_not_generate(context: bpy.types.Context) -> str:
     if not reason and not settings.audio.strip() and not settings.driving.strip():
         reason = "Pick an audio file or a driving clip first"
     for path, what in (
-        (settings.audio, "audio"),
-        (settings.driving, "clip"),
-        (settings.checkpoint, "checkpoint"),
+        (settings.audio, "a sound"),
+        (settings.driving, "a driving clip"),
+        (settings.checkpoint, "a checkpoint"),
     ):
         if not reason and path.strip():
             reason = missing_file(path, what)
     face = rig.active_face(context)
     if not reason and face is not None and face.library is not None:
-        reason = "This face is linked: make a library override of it first"
-    return reason
+        reason = LINKED
+    return reason or (lost(context) if face is None else "")
 
 
 def why_not_render(context: bpy.types.Context) -> str:
     """Why nothing can be rendered again, "" when it can."""
     face = rig.active_face(context)
     if face is None:
-        return busy() or "Select a face rig first, or generate a take"
+        return busy() or lost(context) or "Select a face rig first, or generate a take"
+    if face.library is not None:
+        return busy() or LINKED
     take = face.edtalk.take
     if not take.name or take.image is None:
         return busy() or "Generate a take first"
     if take_rows.is_muted(face):
         return busy() or f"The take {take.name} is muted: open its eye in the list of takes first"
-    return busy() or missing_file(face.edtalk.portrait, "a portrait")
+    return busy() or missing_file(face.edtalk.portrait, "a portrait") or missing_checkpoint(face)
+
+
+def missing_checkpoint(face: bpy.types.Object) -> str:
+    """Why the face's checkpoint will not do: which one its take wants, and where it may be."""
+    settings = face.edtalk
+    if not settings.checkpoint.strip() or Path(absolute(settings.checkpoint)).is_file():
+        return ""
+    take = settings.take
+    found = checkpoints.with_id(take.model, checkpoint_folder())
+    where = f"choose {found.path}" if found is not None else "choose it again under Take"
+    gone = absolute(settings.checkpoint)
+    return f"{take.name} wants checkpoint {take.model}, which is not at {gone}: {where}"
+
+
+def lost(context: bpy.types.Context) -> str:
+    """Why the active object is a face no more, "" for one that never was."""
+    ob = context.view_layer.objects.active
+    bones = sampling.lost_bones(ob)
+    if not bones:
+        return ""
+    what = f"the bone {bones[0]}" if len(bones) == 1 else f"the bones {', '.join(bones)}"
+    return f"{ob.name} has lost {what} and is no face rig any more: undo that, or select another face"

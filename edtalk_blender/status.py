@@ -10,19 +10,23 @@ of speech). In background mode nothing is watched: whoever wants to know asks `c
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from . import animation, jobs, landing, orders, rendered, rig, take_rows
+from . import animation, jobs, landing, orders, rendered, rig, sampling, take_rows
 from .image_sequence import folder_of
 from .passes import lacking
 
 QUIET = 0.5
+TURN = 0.01
+"""Seconds left to the interface between two turns of counting a long take."""
 
 _states: dict[int, tuple[int, np.ndarray]] = {}  # session uid -> first frame, state of each frame
 _last_edit = 0.0
+_turns: Generator[int, None, None] | None = None
 
 
 def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
@@ -38,41 +42,70 @@ def stale_frames(face: bpy.types.Object) -> int | None:
     return None if known is None else int(np.count_nonzero(known[1] != rendered.CURRENT))
 
 
+def missing_frames(face: bpy.types.Object) -> int:
+    """Frames that were never made, or whose pictures are gone, as far as is known."""
+    known = states(face)
+    return 0 if known is None else int(np.count_nonzero(known[1] == rendered.MISSING))
+
+
 def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
     """Count now which frames of the face's take Render Changed would make."""
+    for _ in _counting(face.session_uid, context):
+        pass
+    return stale_frames(face) or 0
+
+
+def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None]:
+    """Counts in turns, see `sampling`; a face that goes meanwhile is not counted."""
+    face = orders.find_object(uid)
+    if face is None or face.edtalk.take.image is None or take_rows.is_muted(face):
+        _states.pop(uid, None)
+        return
+    numbers = landing.numbers_of(face)
+    weights = yield from sampling.in_turns(uid, context.scene.session_uid, numbers)
+    face = orders.find_object(uid)
+    if weights is None or face is None or face.edtalk.take.image is None:
+        return
     take = face.edtalk.take
-    if take.image is None or take_rows.is_muted(face):
-        _states.pop(face.session_uid, None)
-        return 0
     order = orders.order_for_changes(context, face)
-    pictures = landing.sample(face, context.scene, order.fps)
+    pictures = landing.pictures_of(face, order.fps, numbers, weights)
     look = orders.look_of(order, tuple(take.crop), take.model)
     record = rendered.Rendered(folder_of(take.image))
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == rendered.CURRENT)] = rendered.STALE
-    _states[face.session_uid] = int(pictures.numbers[0]), now
-    return stale_frames(face) or 0
+    _states[uid] = int(pictures.numbers[0]), now
 
 
 def forget() -> None:
     """Something happened that may have changed every count."""
-    global _last_edit
-    _last_edit = time.monotonic()
+    global _last_edit, _turns
+    _last_edit, _turns = time.monotonic(), None
     if not bpy.app.background and not bpy.app.timers.is_registered(_count_when_quiet):
         bpy.app.timers.register(_count_when_quiet, first_interval=QUIET, persistent=True)
 
 
+def _counting_all() -> Generator[int, None, None]:
+    uids = [face.session_uid for face in rig.faces_in(bpy.context.scene)]
+    for uid in set(_states) - set(uids):
+        del _states[uid]
+    for uid in uids:
+        yield from _counting(uid, bpy.context)
+
+
 def _count_when_quiet() -> float | None:
+    global _turns
     if time.monotonic() - _last_edit < QUIET:
         return QUIET
     screen = bpy.context.screen
     playing = screen is not None and screen.is_animation_playing
     if playing or jobs.current() is not None or bpy.app.is_job_running("RENDER"):
         return 1.0
-    _states.clear()
-    for face in rig.faces_in(bpy.context.scene):
-        count(face, bpy.context)
+    if _turns is None:
+        _turns = _counting_all()
+    if next(_turns, None) is not None:
+        return TURN
+    _turns = None
     jobs.redraw()
     jobs.redraw(*jobs.KEY_EDITORS)
     return None

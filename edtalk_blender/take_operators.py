@@ -18,27 +18,34 @@ class TakeOperator:
         """Only with a take."""
         face = rig.active_face(context)
         if face is None or face.edtalk.take.image is None:
-            cls.poll_message_set("Generate a take first")
+            faces = rig.faces_in(context.scene) if face is None else ()
+            cls.poll_message_set("Select a face rig first" if faces else "Generate a take first")
             return False
         return True
 
 
 class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
-    """Add a plane that shows the take, in front of the rig"""
+    """Add a plane that shows the take, in front of the rig; one that is there is brought up to date"""
 
     bl_idname = "edtalk.add_plane"
     bl_label = "Add Picture Plane"
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make a plane even when there is one already: it may stand elsewhere."""
+        """One plane a face: a second one would lie in the first and flicker."""
         face = rig.active_face(context)
-        landing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
+        plane = image_sequence.plane_of(face)
+        if plane is None:
+            landing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
+            return {"FINISHED"}
+        landing.show_on_plane(face, plane)
+        hidden = "" if plane.visible_get() else "; it is hidden"
+        self.report({"INFO"}, f"{plane.name} shows the take already{hidden}")
         return {"FINISHED"}
 
 
 class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
-    """Add the take's pictures and sound to the sequencer, on free channels"""
+    """Add the take's pictures and sound to the sequencer, on free channels, unless they are there"""
 
     bl_idname = "edtalk.add_strips"
     bl_label = "Add Strips"
@@ -47,7 +54,13 @@ class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Into the scene the sequencer shows, which from 5.0 need not be the active one."""
         scene = getattr(context, "sequencer_scene", None) or context.scene
-        made = landing.add_strips(rig.active_face(context), scene)
+        face = rig.active_face(context)
+        there = image_sequence.find_strips(scene, face.edtalk.take.name) if scene.sequence_editor else ()
+        if any(strip.type == "IMAGE" for strip in there):
+            channels = " and ".join(sorted({str(strip.channel) for strip in there}))
+            self.report({"INFO"}, f"The strips are there already, on channel {channels}")
+            return {"FINISHED"}
+        made = landing.add_strips(face, scene)
         if all(strip.type != "SOUND" for strip in made):
             self.report({"WARNING"}, "Only pictures: there is no sound that Blender can read")
         return {"FINISHED"}

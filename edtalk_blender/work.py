@@ -19,12 +19,13 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages
-from ..core.wire.errors import Died, EDTalkError, InputError
-from . import landing, passes, rendered, sighting, takes
+from ..core.wire.errors import Cancelled, Died, EDTalkError, InputError, MissingCheckpoint, OutputBlocked
+from . import checkpoints, landing, passes, rendered, sampling, sighting, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
 from .orders import Order, find_object, find_scene, look_of
+from .preferences import checkpoint_folder
 from .service import ask, ready_server
 
 SAVE_EVERY = 1.0
@@ -81,38 +82,84 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
             hint=f"Its motion is kept in {order.folder}",
         )
     sighting.keep(face, order.portrait, seen)
+    new = face.session_uid != order.rig
     order = replace(order, rig=face.session_uid)
-    pictures = landing.sample(face, find_scene(order.scene), order.fps)
-    warnings = list(analyzed.warnings) + landing.hidden(pictures, motion, rate, order)
     push_undo("EDTalk: Load Take")
+    pictures, wrong = yield from _read_curves(job, order)
+    warnings = list(analyzed.warnings) + wrong + landing.hidden(pictures, motion, rate, order)
     if not order.draw:
         landing.show_take(order, pictures, len(pictures.numbers))
         return _outcome(f"{order.take}: {len(pictures.numbers)} frames to render", warnings)
     made = yield from _make_pictures(job, server, order, pictures, fresh=True)
     if order.temporary:
         warnings.append(f"This file is not saved yet, so the take is in {order.folder}")
-    return _outcome(f"{order.take}: {made} frames", warnings)
+    beside = landing.stands_beside(order) if new else ""
+    return _outcome(f"{order.take}: {made} frames{beside}", warnings)
 
 
 def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     takes.make_folder(order.folder)
     server = yield from ready_server(job)
-    described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
+    order, described = yield from _same_checkpoint(job, server, order)
     seen = None
     if _face_or_error(order).edtalk.take.portrait != takes.file_digest(order.portrait):
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
         if order.crop is None:
             seen = replace(seen, crop=_new_crop(seen, order))
     face = _face_or_error(order)
+    warnings = sampling.restore(face, described)
     landing.land_changes(order, face, described, seen)
-    pictures = landing.sample(face, find_scene(order.scene), order.fps, order.frames)
+    pictures, wrong = yield from _read_curves(job, order)
+    warnings += wrong
     if not len(pictures.numbers):
         take = face.edtalk.take
-        return Outcome("INFO", f"{order.take}: none of these frames; it has {take.first} to {take.last}")
+        return _outcome(f"{order.take}: none of these frames; it has {take.first} to {take.last}", warnings)
     made = yield from _make_pictures(job, server, order, pictures, fresh=False)
     if not made:
-        return Outcome("INFO", f"{order.take}: all {len(pictures.numbers)} frames are up to date")
-    return Outcome("INFO", f"{order.take}: {made} of {len(pictures.numbers)} frames rendered again")
+        return _outcome(f"{order.take}: all {len(pictures.numbers)} frames are up to date", warnings)
+    return _outcome(f"{order.take}: {made} of {len(pictures.numbers)} frames rendered again", warnings)
+
+
+def _same_checkpoint(
+    job: Job, server: Server, order: Order
+) -> Generator[None, None, tuple[Order, messages.Described]]:
+    """What the take's checkpoint says of itself. A take made with the one that came with an earlier EDTalk
+    goes on with that one where it is found. Raises MissingCheckpoint where it is not.
+    """
+    described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
+    take = _face_or_error(order).edtalk.take
+    if order.checkpoint or take.checkpoint or take.model in ("", described.id):
+        return order, described
+    found = checkpoints.with_id(take.model, checkpoint_folder())
+    if found is None:
+        raise MissingCheckpoint(
+            f"{take.name} was made with checkpoint {take.model}, and this EDTalk comes with {described.id}",
+            hint="All its frames are kept. Put that checkpoint into the Checkpoint Folder of the preferences "
+            "or choose another one under Take, and all frames will be made anew",
+        )
+    order = replace(order, checkpoint=found.path)
+    return order, (yield from ask(job, server, messages.Describe(checkpoint=found.path)))
+
+
+def _read_curves(job: Job, order: Order) -> Generator[None, None, tuple[Pictures, list[str]]]:
+    """What the take's pictures shall be made from, and warnings about it. Raises InputError for curves that
+    nothing can be drawn from.
+    """
+    numbers = landing.numbers_of(_face_or_error(order), order.frames)
+    turns = sampling.in_turns(order.rig, order.scene, numbers)
+    while True:
+        try:
+            done = next(turns)
+        except StopIteration as end:
+            weights = end.value
+            break
+        if job.cancelled:
+            raise Cancelled(f"{job.title}: cancelled")
+        job.show("Reading the curves", done, len(numbers))
+        yield
+    face = _face_or_error(order)
+    warnings = sampling.check(face, find_scene(order.scene), numbers, weights)
+    return landing.pictures_of(face, order.fps, numbers, weights), warnings
 
 
 def _new_crop(seen: messages.Inspected, order: Order) -> tuple[float, float, float]:
@@ -186,7 +233,8 @@ def _make_pictures(
         elif number == rest:
             record.note(rest, at_rest, rest_look)
         if (began := time.monotonic()) > next_saving:
-            record.save()
+            with suppress(OutputBlocked):  # a full disk stops the pictures, too, which says it better
+                record.save()
             ended = time.monotonic()
             next_saving = ended + max(SAVE_EVERY, SAVE_SHARE * (ended - began))
 
@@ -211,31 +259,33 @@ def _make_pictures(
         ),
         heard,
     )
+    failed = False
     try:
-        shown = 0
+        shown = lead = 0
         for _ in waiting:
             if len(arrived) > shown:
                 shown = len(arrived)
-                there = _run_length(pictures.numbers, arrived) if fresh else total
-                if there:
+                while lead < total and int(pictures.numbers[lead]) in arrived:
+                    lead += 1  # they are written by several threads, and must be shown without a gap
+                if there := lead if fresh else total:
                     landing.show_take(order, pictures, there)
             yield
         if hold and (order.folder / rest_file).exists():
             record.note(rest, at_rest, rest_look)
     except EDTalkError as error:
+        failed = True
         left = len(rows) - len(arrived)
         error.message += f"; {len(arrived)} frames were made, {left} are left"
         if isinstance(error, Died):
             error.hint = "Render Changed starts a new server and makes the rest"
         raise
     finally:
-        record.close()
-        asked.unlink(missing_ok=True)
+        asked.unlink(missing_ok=True)  # first, since it makes room on a full disk
+        try:
+            record.close()
+        except OutputBlocked:
+            if not failed:
+                raise
         landing.refresh_take(order)
     landing.show_take(order, pictures, total)
     return len(arrived)
-
-
-def _run_length(numbers: np.ndarray, arrived: set[int]) -> int:
-    """How many frames from the first on are there without a gap; they are written by several threads."""
-    return next((i for i, number in enumerate(numbers) if int(number) not in arrived), len(numbers))

@@ -10,6 +10,7 @@ artist has rearranged is only shown, never set up again.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -86,14 +87,13 @@ def _open_tab(area: bpy.types.Area) -> None:
     """Let the sidebar of the viewport begin with EDTalk."""
     for region in area.regions if area.type == "VIEW_3D" else ():
         if region.type == "UI":
-            try:
+            # Not before the sidebar was drawn once, nor in every version: then it takes a click.
+            with suppress(AttributeError, TypeError):
                 region.active_panel_category = "EDTalk"
-            except (AttributeError, TypeError):
-                pass  # not before the sidebar was drawn once, or not in this version: one click of the user's
 
 
 class EDTALK_OT_add_workspace(bpy.types.Operator):
-    """Add a workspace arranged for talking heads: viewport, picture, curves, strips and timeline; or go there"""
+    """Add a workspace for talking heads: viewport, picture, curves, strips and timeline; or go there"""
 
     bl_idname = "edtalk.add_workspace"
     bl_label = "Talking Head Workspace"
@@ -122,6 +122,21 @@ def draw(layout: bpy.types.UILayout) -> None:
     """The button, until the workspace is there."""
     if find() is None:
         layout.operator("edtalk.add_workspace", text="Add Talking Head Workspace", icon="WORKSPACE")
+
+
+def _draw_menu_entry(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    menu.layout.separator()
+    menu.layout.operator("edtalk.add_workspace", icon="WORKSPACE")
+
+
+def register() -> None:
+    """An entry in Blender's Window menu, too."""
+    bpy.types.TOPBAR_MT_window.append(_draw_menu_entry)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    bpy.types.TOPBAR_MT_window.remove(_draw_menu_entry)
 
 
 CLASSES = (EDTALK_OT_add_workspace,)

@@ -11,6 +11,8 @@ table), preview.mp4 with the sound, and sheet.png, a contact sheet.
 from __future__ import annotations
 
 import argparse
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
+from .errors import blocked
 from .redraw import draw, numbered
 from .report import Report
 from .terminal import Bars, add_output, add_source, whole
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 RESULTS = ("motion.npz", "weights.csv", "preview.mp4", "sheet.png")
 """What it leaves beside the frames."""
+
+FRAME = re.compile(r"-?\d+\.(png|exr)")
+"""What follows a frame's name."""
 
 PREVIEW_SIDE = 1280
 """Pixels of the preview's longer side, at most; the frames keep theirs."""
@@ -64,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
     there = [out / name for name in RESULTS if (out / name).exists()]
     if there and not options.overwrite:
         raise OutputExists(f"{there[0]} is already there", hint="Choose another folder, or add --overwrite")
+    _check_folder(out, options.name, options.overwrite)
     with Bars(options.quiet) as report:
         analyzed = runtime.answer(
             Analyze(
@@ -92,6 +99,24 @@ def run(options: argparse.Namespace) -> int:
         print(f"Note: {warning}")
     print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")
     return 0
+
+
+def _check_folder(out: Path, name: str, overwrite: bool) -> None:
+    """What is wrong with the folder is said now, not after minutes of listening. Raises OutputBlocked for one
+    that cannot be written to, OutputExists for frames of another take.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=next(place for place in (out, *out.parents) if place.exists())):
+            pass
+        frames = sorted(path.name for path in out.glob("*") if FRAME.fullmatch(path.name.removeprefix(name)))
+    except OSError as error:
+        raise blocked(out, error) from error
+    if frames and not overwrite:
+        more = f" and {len(frames) - 1} more frames" if len(frames) > 1 else ""
+        verb = "are" if more else "is"
+        raise OutputExists(
+            f"{frames[0]}{more} {verb} already in {out}", hint="Choose another folder, or add --overwrite"
+        )
 
 
 def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Report) -> None:

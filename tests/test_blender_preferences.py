@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preferences: the server's Python, device and checkpoints as the user sets them, and what the buttons say."""
+"""Preferences: the server's Python, device and checkpoints as the user sets them, and what buttons say."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the workspace template `Talking Head` that the extension appends, `edtalk_blender/assets/workspace.blend`.
+"""Builds the workspace template that the extension appends, `edtalk_blender/assets/workspace.blend`.
 
     python tools/make_workspace.py     # with Blender 4.2 as a module, so that every later version can read it
 
