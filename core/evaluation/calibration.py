@@ -43,9 +43,9 @@ Array = NDArray[np.float64]
 FIRST_SEED = 500_000
 """People of calibration: neither trained on, as a rule, nor evaluated on."""
 
-LANDMARK_UNIT = 0.012
+LANDMARK_UNIT = 0.03
 """A landmark that moves by this much (of half the picture's width) counts as much as one standard deviation
-of a motion channel; with 136 coordinates, small movements of many add up."""
+of a motion channel: a full smile moves the mouth corners so far."""
 
 FAINT = 0.15
 """A handle whose picture shows less than this share of what was wanted is not written."""
@@ -57,8 +57,8 @@ class Settings:
 
     heads: int = 16
     probe: float = 0.7  # how far a channel is moved to see what it does, as a share of its soft range
-    ridge: float = 0.02  # of the strongest channel's effect
-    least: float = 0.03  # weights below this share of their channel's range are left out
+    ridge: float = 0.03  # of the strongest effect among the channels that may be used
+    least: float = 0.08  # weights below this share of their channel's range are left out
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def features(seen: Reading) -> Array:
     """A reading as rows [N, F]: motion in standard deviations, landmarks in `LANDMARK_UNIT`."""
     columns = list(COLUMNS)
     motion = seen.weights[:, columns].numpy() / spread()[columns]
-    places = seen.landmarks.flatten(1).numpy() / (LANDMARK_UNIT * np.sqrt(136))
+    places = seen.landmarks.flatten(1).numpy() / LANDMARK_UNIT
     return np.asarray(np.concatenate([motion, places], axis=1), np.float64)
 
 
@@ -198,7 +198,7 @@ def _allowed(action: Action, channels: Sequence[Channel], limits: Array) -> Arra
 
 def _solve(able: Array, wanted: Array, bounds: Array, s: Settings) -> Array:
     """Weights [C] within bounds that do what is wanted [F] as `able` [F, C] can; small ones are left out."""
-    strongest = np.square(able).sum(0).max()
+    strongest = np.square(able[:, bounds[:, 1] > bounds[:, 0]]).sum(0).max(initial=1e-9)
     found = bounded_ridge(able, wanted, bounds, s.ridge * strongest)
     width = np.maximum(np.abs(bounds).max(1), 1e-9)
     kept = np.where((np.abs(found) / width >= s.least)[:, None], bounds, 0.0)

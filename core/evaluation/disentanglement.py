@@ -29,7 +29,7 @@ from ..heads.labels import boxes
 from ..heads.motion import random_factors, resting_factors
 from ..heads.render import HeadRenderer, Person
 from ..wire.channels import BANK_SLICES, Handle
-from .calibration import pictures_of, spread
+from .calibration import LANDMARK_UNIT, pictures_of, spread
 from .reader import LandmarkReader, load_reader
 
 Rows = NDArray[np.float32]
@@ -231,7 +231,7 @@ def _kept(handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any])
         degrees = np.rad2deg(factor.scale)
         measured, rendered = (float(rows[:, factor.column].mean() * degrees) for rows in (drawn, true))
     else:  # along what the rig does, in the whole reading
-        scale = np.concatenate([_in_deviations(), np.full(136, 1 / 0.14)])
+        scale = np.concatenate([_in_deviations(), np.full(136, 1 / LANDMARK_UNIT)])
         wanted = true.mean(0) * scale
         measured = asked * float((drawn.mean(0) * scale) @ wanted / (wanted @ wanted))
         rendered = asked
