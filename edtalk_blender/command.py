@@ -66,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--part", type=_typed(ranges.parse_part), metavar="N/OF", help="3/8: the third eighth"
     )
+    render.add_argument(
+        "--gather",
+        action="store_true",
+        help="render what the workers left out and take their records together; when all of them are done",
+    )
     render.add_argument("--all", action="store_true", help="render frames that are up to date, too")
 
     export = commands.add_parser("export", help="write the weights at scene frames")
@@ -231,7 +236,7 @@ def _act(options: argparse.Namespace, shot: Shot) -> shots.Result:
     if options.dry_run:
         return shots.plan(options.command, shot, getattr(options, "part", None))
     if options.command == "render":
-        return shots.render(shot, _tell(), options.part, options.all)
+        return shots.render(shot, _tell(), options.part, options.all, options.gather)
     return {"generate": shots.generate, "export": shots.export, "preview": shots.preview}[options.command](
         shot, _tell()
     )

@@ -141,16 +141,23 @@ def _order(shot: Shot, face: bpy.types.Object | None) -> orders.Order:
 # ------------------------------------------------------------------------------------------------ render
 
 
-def render(shot: Shot, tell: Tell, part: tuple[int, int] | None = None, all_frames: bool = False) -> Result:
+def render(
+    shot: Shot,
+    tell: Tell,
+    part: tuple[int, int] | None = None,
+    all_frames: bool = False,
+    gather: bool = False,
+) -> Result:
     """Render what is out of date, of every face with a take or of the one named; with frames or a part, as
-    one of several workers.
+    one of several workers, unless it gathers what they made.
     """
     result, said, hints = Result(shot.name, blend=bpy.data.filepath), [], []
     for face in _faces_with_takes(shot.rig):
         order = orders.order_for_changes(bpy.context, face)
         frames = frames_for(face, shot.frames, part)
         if frames is not None:
-            order = replace(order, frames=frozenset(frames), worker=rendered.worker_name())
+            name = "" if gather else rendered.worker_name()
+            order = replace(order, frames=frozenset(frames), worker=name)
         if all_frames:
             _forget(order, face)
         outcome = run(jobs.Job(f"Render {face.name}", work.render_changed(order)), tell)

@@ -138,6 +138,30 @@ def test_an_edit_between_two_farm_jobs_is_rendered_and_nothing_else(
     assert part("status").count(face, bpy.context) == 0
 
 
+def test_who_gathers_makes_what_is_left_and_takes_the_records_together(shot: Path, command, capsys) -> None:
+    opened(shot)
+    folder = shot.parent / "edtalk" / "anna_001"
+    assert command(["render", "--frames", "101-110"]) == 0
+    assert command(["render", "--frames", "115-120"]) == 0
+    capsys.readouterr()
+    assert command(["render", "--frames", "101-120", "--gather"]) == 0
+    assert "4 of 20 frames rendered again" in capsys.readouterr().out
+    assert [path.name for path in folder.glob("rendered*")] == ["rendered.npz"]
+    assert len(pictures(folder)) == 21
+
+
+def test_a_worker_needs_no_window(shot: Path, part) -> None:
+    """In `blender -b file.blend --command ...` the context has none, and Blender forgives little without."""
+    import bpy
+
+    opened(shot)
+    (face,) = part("rig").faces_in(bpy.context.scene)
+    with bpy.context.temp_override(window=None):
+        part("landing").sample(face, bpy.context.scene, 24.0)
+        part("rig").make_rig(bpy.context.scene, "Bert")
+    assert len(bpy.data.scenes) == 1
+
+
 def test_frames_outside_the_take_are_no_error(shot: Path, command, capsys) -> None:
     opened(shot)
     assert command(["render", "--frames", "500-600"]) == 0
