@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,7 +142,7 @@ def _frames(file: Path, s: Settings) -> Iterator[_Cropped]:
         where = face.crop_from_face(found, picture.rgb.shape)
         yield _Cropped(crop(picture, where, s.size).to_depth(8).rgb, _in_crop(found, where))
         return
-    where = None
+    where: Crop | None = None
     last = np.zeros(3, np.float32)
     looked, count = -1.0, 0
     for frame in video.read(file, 0.9 / s.rate):
@@ -200,7 +201,7 @@ def _write(folder: Path, number: int, frames: list[_Cropped]) -> None:
     unfinished = folder.with_name(f".{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "image": pictures,
         "identity": np.full(len(frames), number, np.int32),
         "anchors": anchors.astype(np.float32),

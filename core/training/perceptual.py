@@ -17,6 +17,7 @@ Letters: B batch, S picture side. Pictures are [B, 3, S, S] in [-1, 1].
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,9 @@ def _vgg_weights() -> Any:
             hint="They are never downloaded here; `edtalk train features` makes a network of our own",
         )
     try:
-        from torchvision.models import vgg19
+        models = import_module("torchvision.models")
     except ModuleNotFoundError as error:
         raise MissingCheckpoint("torchvision is not installed, which VGG19 needs") from error
-    net = vgg19(weights=None)
+    net = models.vgg19(weights=None)
     net.load_state_dict(torch.load(found[0], map_location="cpu", weights_only=True))
     return net.features

@@ -68,7 +68,7 @@ class Settings:
     batch: int = 8
     threads: int = 0
     rest: float = 0.5  # share of sources that are the first frame
-    fit: float = 0.3  # share of the run in which the frames' weights alone are fitted
+    fit: float = 0.2  # share of the run in which the frames' weights alone are fitted
     near: float = 0.02  # how strongly fitted weights are held to what was read
     keep: float = 2.0  # weight of the old motion under random weights
     media: float = 0.0  # share of pictures in other media
@@ -88,7 +88,7 @@ class Tuned(nn.Module):
         """Weights [B, 36] of frames: the true ones where they are known, else read and fitted."""
         if not bool(torch.isnan(faces.weights).any()):
             return faces.weights[:, : self.model.config.banked]
-        seen = self.model.navigator(self.model.encoder(faces.picture)[0]).float()
+        seen: Tensor = self.model.navigator(self.model.encoder(faces.picture)[0]).float()
         return seen + QUICK_SCALE * self.added[faces.number]
 
 
@@ -153,7 +153,8 @@ def kept_motion(model: EDTalk, before: EDTalk, picture: Tensor, weights: Tensor)
     with torch.no_grad():
         latent, features = before.encoder(picture)
         old = before.decode(latent, features, weights, picture)
-    new = model.decode(*model.encoder(picture), weights, picture)
+    latent, features = model.encoder(picture)
+    new = model.decode(latent, features, weights, picture)
     gaps = [4 * (a - b).abs().mean() for a, b in zip(new.flows, old.flows, strict=True)]
     return torch.stack([*gaps, (new.mask - old.mask).abs().mean()]).sum()
 

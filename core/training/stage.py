@@ -142,7 +142,7 @@ def hold_bases(bank: Bank, columns: slice) -> None:
         gradient[:, columns] = 0
         return gradient
 
-    bank.directions.register_hook(without)
+    bank.directions.register_hook(without)  # type: ignore[no-untyped-call]
 
 
 def in_other_media(rng: np.random.Generator, chance: float, *faces: Faces) -> tuple[Faces, ...]:
@@ -169,7 +169,8 @@ def redrawn(model: EDTalk, source: Faces, weights: Tensor, chunk: int = 16) -> T
 @torch.no_grad()
 def read(model: EDTalk, pictures: Tensor, chunk: int = 16) -> Tensor:
     """Weights [B, K] that the encoder and the navigators read off pictures."""
-    return torch.cat([model.navigator(model.encoder(part)[0]) for part in pictures.split(chunk)]).float()
+    parts = torch.split(pictures, chunk)
+    return torch.cat([model.navigator(model.encoder(part)[0]) for part in parts]).float()
 
 
 def marks(made: Tensor, source: Faces, driving: Faces, suffix: str = "") -> dict[str, float]:
