@@ -139,8 +139,8 @@ def _frames(file: Path, s: Settings) -> Iterator[_Cropped]:
     if file.suffix.lower() in PICTURES:
         picture = image.load(file)
         found = face.find_face(picture.rgb, name=file.name)
-        where = face.crop_from_face(found, picture.rgb.shape)
-        yield _Cropped(crop(picture, where, s.size).to_depth(8).rgb, _in_crop(found, where))
+        around = face.crop_from_face(found, picture.rgb.shape)
+        yield _Cropped(crop(picture, around, s.size).to_depth(8).rgb, _in_crop(found, around))
         return
     where: Crop | None = None
     last = np.zeros(3, np.float32)
