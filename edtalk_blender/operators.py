@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    capture,
     destinations,
     drop,
     exchange,
@@ -61,6 +62,7 @@ CLASSES = (
     *server_operators.CLASSES,
     *slider_operators.CLASSES,
     *take_operators.CLASSES,
+    *capture.CLASSES,
     *destinations.CLASSES,
     *exchange.CLASSES,
     *expressions.CLASSES,

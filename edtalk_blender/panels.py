@@ -14,6 +14,7 @@ import bpy
 
 from ..core.wire.channels import BANKS
 from . import (
+    capture,
     crop_editor,
     curve_menu,
     destinations,
@@ -65,6 +66,7 @@ class EDTalkPanel:
             _draw_sight(layout, _letters(context))
             layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
             take_list.draw(layout, face)
+            capture.draw(layout)
             curve_menu.draw(layout, context, face)
             slider_operators.draw(layout, face)
             _draw_weights(layout, face)

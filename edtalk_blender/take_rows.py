@@ -22,7 +22,8 @@ from ..core.wire.channels import CHANNELS
 from ..core.wire.errors import BadMotion
 from ..core.wire.messages import PASSES
 from . import animation, image_sequence, rig, takes, worn
-from .properties import EDTALK_Settings, EDTALK_Take
+from .file_moves import found_again
+from .properties import EDTALK_Settings, EDTALK_Take, absolute
 
 NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
 """Settings that belong to the desk and not to a take."""
@@ -173,8 +174,9 @@ def _made_of(face: bpy.types.Object, order=None) -> str:
             continue
         value = getattr(settings, name)
         if order is not None and name in PATHS:  # the panel may say something else by now
-            path = getattr(order, name)
-            value = image_sequence.short_path(path) if path else ""
+            value = getattr(order, name)
+        if name in PATHS:
+            value = [image_sequence.short_path(value), absolute(value)] if value else ""
         if isinstance(value, set):
             value = sorted(value)
         elif not isinstance(value, (str, int, float, bool)):
@@ -189,7 +191,22 @@ def settings_in(row: EDTALK_TakeRow) -> dict[str, object]:
         found = json.loads(row.made_of or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    for name in PATHS:
+        if isinstance(found.get(name), list):
+            found[name] = _path_now(found[name])
+    return found
+
+
+def _path_now(known: list[str]) -> str:
+    """A file that was known by these paths, where it is by now: the project may have been moved, or saved
+    elsewhere.
+    """
+    for path in known:
+        if Path(absolute(path)).is_file():
+            return image_sequence.short_path(absolute(path))
+    return found_again(known[0]) or known[0] if known else ""
 
 
 def recall(face: bpy.types.Object, row: EDTALK_TakeRow) -> None:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -344,4 +342,4 @@ def test_the_mouth_closes_where_the_sound_is_silent(
     np.testing.assert_array_equal(after[:, 20:], before[:, 20:])
     assert after[39, 3] == pytest.approx(0.77)
     row = part("take_rows").worn_row(face)
-    assert json.loads(row.made_of)["audio"].endswith("pause.wav")
+    assert part("take_rows").settings_in(row)["audio"].endswith("pause.wav")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of takes: wearing, flipping, comparing, muting, renaming and deleting, with everything that shows a
-take following, and all of it surviving undo, saving, appending and older files.
+"""The list of takes: wearing, flipping, comparing, muting, renaming and deleting, with everything that shows
+a take following, and all of it surviving undo, saving, appending and older files.
 """
 
 from __future__ import annotations
@@ -223,6 +223,23 @@ def test_everything_can_be_undone(desk) -> None:
         assert desk.face.edtalk_takes.rows[1].action.name == "anna_002"
 
 
+def test_a_take_finds_its_files_when_the_project_was_saved_elsewhere(desk, tmp_path) -> None:
+    import bpy
+
+    absolute, voice = desk.part("properties").absolute, desk.folder / "other.wav"
+    voice.write_bytes(desk.voice.read_bytes())
+    desk.face.edtalk.audio = str(voice)
+    desk.generate()
+    (tmp_path / "deeper" / "still").mkdir(parents=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "deeper" / "still" / "scene.blend"))
+    press("switch_take", take="anna_001")
+    assert Path(absolute(desk.face.edtalk.audio)).samefile(desk.voice)
+    press("switch_take", take="anna_003")
+    assert Path(absolute(desk.face.edtalk.audio)).samefile(voice)
+    desk.render_changed()
+    assert desk.jobs.last().text == "anna_003: all 50 frames are up to date"
+
+
 def test_the_list_is_saved_and_comes_with_an_appended_face(desk, tmp_path) -> None:
     import bpy
 
@@ -320,4 +337,6 @@ def test_a_take_that_was_imported_is_listed_before_it_has_pictures(desk) -> None
     press("switch_take", take="anna_003")
     assert shown(desk)[0] == "anna_001"  # there is nothing to show yet
     desk.render_changed()
-    assert shown(desk)[0] == "anna_003" and desk.jobs.last().text == "anna_003: 50 of 50 frames rendered again"
+    assert (
+        shown(desk)[0] == "anna_003" and desk.jobs.last().text == "anna_003: 50 of 50 frames rendered again"
+    )
