@@ -20,6 +20,7 @@ from . import (
     image_sequence,
     layers,
     placing,
+    retime,
     rig,
     sliders,
     take_rows,
@@ -107,6 +108,7 @@ def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> N
     take.name, take.shown = order.take, False
     take.shift = timing.file_shift(first)
     take_rows.set_range(take, first, last)
+    retime.note(face, first, order.fps)
     take.image = image_sequence.make_image(
         order.take, order.folder / takes.file_name(first + take.shift, order.format)
     )

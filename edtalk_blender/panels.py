@@ -22,6 +22,7 @@ from . import (
     first_steps,
     jobs,
     live,
+    retime,
     rig,
     service,
     slider_operators,
@@ -55,6 +56,8 @@ class EDTalkPanel:
         settings, face = settings_of(context), rig.active_face(context)
         _draw_lamp(layout, face, _letters(context))
         beginning = first_steps.wanted(context)
+        if face is not None:
+            retime.draw(layout, context, face)
         if beginning:
             first_steps.draw(layout, context, _letters(context))
         _draw_source(layout, settings)

@@ -95,6 +95,7 @@ class EDTALK_Take(bpy.types.PropertyGroup):
     shift: bpy.props.IntProperty(description="Added to a scene frame to get its file number")
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")
     model: bpy.props.StringProperty(name="Model", description="Checkpoint the weights belong to")
+    rate: bpy.props.FloatProperty(description="Frames a second it was made for; 0: not known")
     portrait: bpy.props.StringProperty(description="Digest of the portrait the crop was found in")
     checkpoint: bpy.props.StringProperty(
         description="What its checkpoint was known by, empty for the one that comes with EDTalk"

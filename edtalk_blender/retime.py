@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit Take to Frame Rate: the scene runs at another rate than when the take was made, and the take shall last
+as long as it did.
+
+Keys lie on frames, sound lies on seconds. When an animator changes the scene's rate, Blender leaves the keys
+at their frames and the sound in real time, so lips and voice part. Here all keys of the face move so that
+each comes back to its moment: those of the take, those of the layers above it, NLA strips and the frame
+ranges of F-modifiers with them. What stays is the frame at which the sound begins. Pictures are then asked
+for at other moments, so Render Changed makes them again; none is touched before.
+
+Each action remembers the rate it is laid out for, so that fitting one take, then another one under the same
+hand edits, moves those edits once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from math import ceil
+
+import bpy
+import numpy as np
+
+from ..core.wire.channels import CHANNELS, STEPS_PER_SECOND
+from . import animation, image_sequence, rig, take_rows, takes, timing, worn
+from .reasons import busy
+
+RATE = "edtalk_rate"
+"""Custom property of an action: frames a second its keys are laid out for."""
+SAME = 1e-3
+_SLACK = 1e-4  # of a frame: key positions are 32-bit floats
+COORDINATES = ("co", "handle_left", "handle_right")
+
+
+def rate_of(face: bpy.types.Object) -> float:
+    """The rate that the face's take was made at, frames a second; 0 when nobody knows."""
+    take = face.edtalk.take
+    if take.rate:
+        return take.rate
+    action = worn.take_of(face)
+    if action is None:
+        return 0.0
+    curves = animation.curves_in(action, worn.slot_of(action, face)).fcurves
+    curve = curves.find(rig.path_of(CHANNELS[0]), index=0)
+    if curve is None or len(curve.keyframe_points) < 3:
+        return 0.0
+    places = np.empty(2 * len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get("co", places)
+    return float(np.median(np.diff(places[::2]))) * STEPS_PER_SECOND  # older takes: one key a step
+
+
+def rate_in(scene: bpy.types.Scene) -> float:
+    """Frames a second of a scene."""
+    return timing.scene_rate(scene.render.fps, scene.render.fps_base)
+
+
+def odd_rate(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
+    """A rate other than the scene's that the take, or else something above it, is laid out for; 0 when there
+    is none.
+    """
+    data, take, now = face.animation_data, face.edtalk.take, rate_in(scene)
+    rates = [rate_of(face)] if take.name else []
+    rates += [holder.action.get(RATE, 0.0) for holder in _holders(data)] if data is not None else []
+    return next((rate for rate in rates if rate and abs(rate - now) > SAME), 0.0)
+
+
+def note(face: bpy.types.Object, start: float, rate: float) -> None:
+    """A take was just made for `rate`, from scene frame `start` on: it and all above it remember what they
+    are laid out for. What a new take took over from the one before, such as keyed emotions, comes along in
+    time.
+    """
+    before = face.edtalk.take.rate or rate
+    action = worn.take_of(face)
+    for holder in _holders(face.animation_data):
+        if holder.action != action:
+            holder.action[RATE] = holder.action.get(RATE, before)
+        elif abs((factor := rate / holder.action.get(RATE, rate)) - 1) > SAME:
+            slot = holder.action_slot if animation.LAYERED else None
+            _stretch_action(action, slot, start, factor, {rig.path_of(name) for name in CHANNELS})
+    if action is not None:
+        action[RATE] = rate
+    face.edtalk.take.rate = rate
+
+
+def pivot_of(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
+    """The frame that stays: where the take's sound begins, else the take's first key."""
+    name = face.edtalk.take.name
+    if scene.sequence_editor is not None:
+        sounds = [strip for strip in image_sequence.find_strips(scene, name) if strip.type == "SOUND"]
+        if sounds:
+            return float(sounds[0].frame_start)
+    action = worn.take_of(face)
+    return float(action.frame_range[0]) if action is not None else float(face.edtalk.take.first)
+
+
+def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene, made_at: float) -> None:
+    """Move everything of the face to the scene's rate, the take from `made_at`, or from what it remembers."""
+    new, pivot = rate_in(scene), pivot_of(face, strips)
+    rate = made_at or rate_of(face) or new
+    if made_at and worn.take_of(face) is not None:
+        worn.take_of(face)[RATE] = made_at
+    is_whole = face.edtalk.take.last == _end_of(face, rate)
+    seen: dict[tuple[str, int], float] = {}
+    data = face.animation_data
+    data.use_tweak_mode = False
+    for holder in list(_holders(data)):
+        action = _own_action(face, holder)
+        slot = holder.action_slot if animation.LAYERED else None
+        key = (action.name, slot.handle if slot is not None else 0)
+        if key not in seen:
+            seen[key] = new / action.get(RATE, rate)
+            _stretch_action(action, slot, pivot, seen[key])
+        if isinstance(holder, bpy.types.NlaStrip):
+            _stretch_strip(holder, pivot, seen[key])
+    for action in {holder.action for holder in _holders(data)}:
+        action[RATE] = new
+    take, factor = face.edtalk.take, new / rate
+    first = max(ceil(pivot + (take.first - pivot) * factor - _SLACK), 1 - take.shift)
+    last = ceil(pivot + (take.last + 1 - pivot) * factor - _SLACK) - 1
+    _move_pictures(face, strips, first, max(first, _end_of(face, new) if is_whole else last))
+    face.edtalk.take.rate = new
+
+
+def _end_of(face: bpy.types.Object, rate: float) -> int:
+    """The last frame of a take as long as its motion: the last that begins within its last step."""
+    action = worn.take_of(face)
+    end = action.frame_range[1] if action is not None else 0.0
+    return ceil(end + rate / STEPS_PER_SECOND - _SLACK) - 1
+
+
+def _holders(data: bpy.types.AnimData) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:
+    """What plays an action on the face: its own, and the strips of its NLA tracks."""
+    if data.action is not None:
+        yield data
+    for track in data.nla_tracks:
+        yield from (strip for strip in track.strips if strip.action is not None)
+
+
+def _own_action(face: bpy.types.Object, holder) -> bpy.types.Action:
+    """The holder's action; a copy when another object plays it too, which must not be moved."""
+    action = holder.action
+    others = (ob.animation_data for ob in bpy.data.objects if ob != face and ob.animation_data is not None)
+    if not any(other.action == action for data in others for other in _holders(data)):
+        return action
+    slot = holder.action_slot.identifier if animation.LAYERED and holder.action_slot is not None else ""
+    copy = action.copy()
+    for row in take_rows.rows_of(face):
+        if row.action == action:
+            row.action = copy
+    for other in list(_holders(face.animation_data)):
+        if other.action == action:
+            other.action = copy
+            if slot:
+                other.action_slot = copy.slots[slot]
+    return copy
+
+
+def _stretch_action(
+    action: bpy.types.Action, slot, pivot: float, factor: float, without: Collection[str] = ()
+) -> None:
+    """Move the keys of an action's curves, but for those of some paths."""
+    if abs(factor - 1) < 1e-9:
+        return
+    for curve in animation.curves_in(action, slot).fcurves:
+        if curve.data_path in without:
+            continue
+        keys = curve.keyframe_points
+        points = np.empty(2 * len(keys), np.float32)
+        for name in COORDINATES:
+            keys.foreach_get(name, points)
+            points[::2] = pivot + (points[::2] - pivot) * factor
+            keys.foreach_set(name, points)
+        for modifier in curve.modifiers:
+            _stretch_modifier(modifier, pivot, factor)
+        curve.update()
+    if action.use_frame_range:
+        first, last = action.frame_start, action.frame_end
+        action.frame_start = pivot + (first - pivot) * factor
+        action.frame_end = pivot + (last - pivot) * factor
+
+
+def _stretch_modifier(modifier: bpy.types.FModifier, pivot: float, factor: float) -> None:
+    """An F-modifier's own times: its range, and what its kind has besides."""
+    first, last = modifier.frame_start, modifier.frame_end
+    modifier.frame_start, modifier.frame_end = (pivot + (at - pivot) * factor for at in (first, last))
+    modifier.blend_in *= factor
+    modifier.blend_out *= factor
+    if modifier.type == "NOISE":
+        modifier.scale *= factor
+        modifier.offset = pivot + (modifier.offset - pivot) * factor
+    elif modifier.type == "STEPPED":
+        modifier.frame_step *= factor
+        modifier.frame_offset = pivot + (modifier.frame_offset - pivot) * factor
+
+
+def _stretch_strip(strip: bpy.types.NlaStrip, pivot: float, factor: float) -> None:
+    """A strip and the part of its action that it plays; how fast it plays stays as it is."""
+    ends = [strip.frame_start, strip.frame_end]
+    part = [strip.action_frame_start, strip.action_frame_end]
+    blend = strip.blend_in, strip.blend_out
+    ends, part = ([pivot + (at - pivot) * factor for at in pair] for pair in (ends, part))
+    if factor > 1:  # an end must never come to lie before its beginning, meanwhile neither
+        strip.action_frame_end, strip.action_frame_start = part[1], part[0]
+        strip.frame_end_raw, strip.frame_start_raw = ends[1], ends[0]
+    else:
+        strip.action_frame_start, strip.action_frame_end = part
+        strip.frame_start_raw, strip.frame_end_raw = ends
+    strip.blend_in, strip.blend_out = (length * factor for length in blend)
+
+
+def _move_pictures(face: bpy.types.Object, strips: bpy.types.Scene, first: int, last: int) -> None:
+    """Give the take its range at the new rate, and tell all that shows it."""
+    take = face.edtalk.take
+    old_first = take.first
+    take_rows.set_range(take, first, last)
+    if take.image is None:
+        return
+    numbers = range(first + take.shift, last + take.shift + 1)
+    names = [takes.file_name(number, face.edtalk.format) for number in numbers]
+    image_sequence.move_image(take.image, image_sequence.folder_of(take.image) / names[0])
+    plane = image_sequence.plane_of(face)
+    if plane is not None:
+        from . import landing  # which notes the rate of new takes here
+
+        landing.show_on_plane(face, plane)
+    image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
+    if strips.sequence_editor is not None:
+        for strip in image_sequence.find_strips(strips, take.name):
+            if strip.type == "IMAGE":
+                _refill(strip, names)
+                strip.frame_start += first - old_first
+
+
+def _refill(strip, names: list[str]) -> None:
+    """Let an image strip play these files, as long as there are any."""
+    while len(strip.elements) > len(names):
+        strip.elements.pop(len(strip.elements) - 1)
+    for element, name in zip(strip.elements, names):
+        element.filename = name
+    for name in names[len(strip.elements) :]:
+        strip.elements.append(name)
+
+
+# -------------------------------------------------------------------------------------------------- buttons
+
+
+def why_not_fit(context: bpy.types.Context) -> str:
+    """Why nothing can be fitted, "" when it can."""
+    face = rig.active_face(context)
+    if face is None or not face.edtalk.take.name:
+        return "Generate a take first"
+    if face.library is not None:
+        return "This face is linked: make a library override of it first"
+    data = face.animation_data
+    if data is None or worn.take_of(face) is None:
+        return "The take has no curves"
+    if any(holder.action.library is not None for holder in _holders(data)):
+        return "Curves of this face are linked from another file: make them local first"
+    if worn.is_at_rest(face):
+        return "The take is muted: open its eye in the list of takes first"
+    return busy()
+
+
+class EDTALK_OT_fit_take(bpy.types.Operator):
+    """Move all keys of the face so that the take lasts as long as it did at the frame rate it was made for,
+    in step with its sound. Render Changed then makes the pictures"""
+
+    bl_idname = "edtalk.fit_take"
+    bl_label = "Fit Take to Frame Rate"
+    bl_options = {"REGISTER", "UNDO"}
+
+    made_at: bpy.props.FloatProperty(
+        name="Made At",
+        description="Frames a second the take was made for; 0: what the take remembers",
+        min=0.0,
+        max=1000.0,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a take of one's own."""
+        reason = why_not_fit(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From the rate the take was made at to the scene's."""
+        face, scene = rig.active_face(context), context.scene
+        strips = getattr(context, "sequencer_scene", None) or scene
+        now = rate_in(scene)
+        rate = self.made_at or odd_rate(face, scene)
+        if not rate and not rate_of(face):
+            self.report({"ERROR"}, "Nobody knows the rate this take was made at: type it into Made At")
+            return {"CANCELLED"}
+        if not rate or abs(rate - now) <= SAME:
+            self.report({"INFO"}, f"The take is made for {now:.6g} frames a second already")
+            return {"CANCELLED"}
+        fit(face, scene, strips, self.made_at)
+        take = face.edtalk.take
+        if face.edtalk.extend_scene:
+            scene.frame_end = max(scene.frame_end, take.last)
+        said = f"{take.name}: {rate:.6g} -> {now:.6g} frames a second"
+        self.report({"INFO"}, f"{said}, frames {take.first} to {take.last}; press Render Changed")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_keep_frames(bpy.types.Operator):
+    """Leave the keys at their frames: the take plays faster or slower than its sound, as it does now"""
+
+    bl_idname = "edtalk.keep_frames"
+    bl_label = "Keep Frames"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a take of one's own."""
+        reason = why_not_fit(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The take counts as made for the scene's rate from now on."""
+        face, rate = rig.active_face(context), rate_in(context.scene)
+        for holder in _holders(face.animation_data):
+            holder.action[RATE] = rate
+        face.edtalk.take.rate = rate
+        return {"FINISHED"}
+
+
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types.Object) -> None:
+    """A question, while the scene runs at another rate than the take was made for."""
+    odd = odd_rate(face, context.scene)
+    if not odd:
+        return
+    column = layout.column(align=True)
+    rates = f"{odd:.5g} fps, the scene runs at {rate_in(context.scene):.5g}"
+    column.label(text=f"Made for {rates}", icon="TIME")
+    row = column.row(align=True)
+    row.operator("edtalk.fit_take", text="Fit to Frame Rate")
+    row.operator("edtalk.keep_frames")
+
+
+CLASSES = (EDTALK_OT_fit_take, EDTALK_OT_keep_frames)
