@@ -68,7 +68,7 @@ def test_a_judge_is_saved_with_the_model_and_left_out_when_it_is_opened(tmp_path
 
     net = toy_faces.model()
     plain = toy_faces.model().state_dict()
-    PictureLoss(PictureSettings(judge=0.1), net, torch.device("cpu"))
+    PictureLoss(PictureSettings(judge=0.1), net)
     assert any(key.startswith("judge.") for key in net.state_dict())
     opened = model_from(toy_faces.write_run(tmp_path, net)).state_dict()
     assert opened.keys() == plain.keys()

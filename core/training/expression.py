@@ -89,7 +89,7 @@ def main(s: Settings) -> None:
     people = people_of(s.data, s.out / "crops", model.config.size)
     heldout = people_of(s.heldout, s.out / "heldout_crops", model.config.size)
     spread = people.spread().to(place.device)
-    compare = PictureLoss(s.picture, model, place.device)
+    compare = PictureLoss(s.picture, model)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = rng_of(s.loop.seed, step, place)

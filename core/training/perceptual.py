@@ -4,12 +4,12 @@
     eye = open_eye("RUN/features.safetensors")   # or "vgg", when torchvision's weights are on this machine
     loss = loss + 1.0 * perceptual(eye, made, wanted)
 
-    judge = PatchDiscriminator()
-    model.add_module("judge", judge)             # so that it is trained, saved and resumed with the model
-    loss = loss + 0.1 * fooling(judge, made) + judging(judge, wanted, made)
+    onlooker = Onlooker(model, "RUN/features.safetensors", judge=0.1)   # both, as a recipe needs them
+    terms |= onlooker(made, wanted, heed)
 
-One optimiser serves both players: `fooling` holds the judge still and `judging` the pictures, so each term
-reaches its own weights only. Nothing is ever downloaded.
+The judge becomes a part of the model, so that it is trained, saved and resumed with it. One optimiser serves
+both players: `fooling` holds the judge still and `judging` the pictures, so each term reaches its own weights
+only. Nothing is ever downloaded.
 
 Letters: B batch, S picture side. Pictures are [B, 3, S, S] in [-1, 1].
 """
@@ -30,12 +30,50 @@ from ..models.layers import ROOT2, EqualConv2d, leaky
 from ..wire.errors import MissingCheckpoint
 from .features import open_features
 
+JUDGE = "judge"
+"""Name under which a patch discriminator lives in the model while it is trained."""
+
 Eye = Callable[[Tensor], list[Tensor]]
 """Pictures -> feature maps [B, C, h, w]."""
 
 VGG_FILE = "vgg19-*.pth"
 _VGG_LAYERS = (1, 6, 11, 20, 29)  # relu1_1 .. relu5_1 of torchvision's vgg19().features
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Onlooker:
+    """The terms of a recipe that looks with networks; without either it adds none.
+
+    Args:
+        model: what is trained; a judge becomes a part of it.
+        features: what to look with, see `open_eye`.
+        perceptual, judge: weights of the two; a judge of weight 0 is not made.
+    """
+
+    def __init__(
+        self, model: nn.Module, features: str = "", perceptual: float = 1.0, judge: float = 0.0
+    ) -> None:
+        device = next(model.parameters()).device
+        self.eye, self.amount = open_eye(features, device), perceptual
+        self.judge, self.share = None, judge
+        if judge:
+            self.judge = PatchDiscriminator().to(device)
+            model.add_module(JUDGE, self.judge)
+
+    def __call__(self, made: Tensor, wanted: Tensor, heed: Tensor | None = None) -> dict[str, Tensor]:
+        """Terms by name; ``heed`` [B, 1, S, S] says where the judge should look."""
+        terms: dict[str, Tensor] = {}
+        if self.eye is not None:
+            terms["perceptual"] = self.amount * perceptual(self.eye, made, wanted)
+        if self.judge is not None:
+            terms["fooling"] = self.share * fooling(self.judge, made, heed)
+            terms["judging"] = judging(self.judge, wanted, made, heed)
+        return terms
+
+
+def without_judge(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A run's weights, the face network's alone."""
+    return {key: value for key, value in state.items() if not key.startswith(f"{JUDGE}.")}
 
 
 def open_eye(which: str, device: torch.device | str = "cpu") -> Eye | None:

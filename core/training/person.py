@@ -103,14 +103,13 @@ def main(s: Settings) -> Path:
     torch.manual_seed(s.loop.seed)
     start = checkpoint.load(s.checkpoint or default_checkpoint())
     size = start.model.config.size
-    people = people_of(s.data, s.out / "crops", size, (0.0, s.learn_from))
-    kept_back = people_of(s.data, s.out / "crops", size, (s.learn_from, 1.0))
+    people, kept_back = divided(s, size)
     before = copy.deepcopy(start.model).to(place.device).eval().requires_grad_(False)
     tuned = Tuned(start.model, people.before[-1]).to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = tuned.model
     train_only(tuned, tuned.added, *([model] if s.everything else [model.decoder]))
     learning = [p for p in model.parameters() if p.requires_grad]
-    compare = PictureLoss(s.picture, tuned, place.device)
+    compare = PictureLoss(s.picture, tuned)
     reach = slider_reach(start.meta, model.config.banked).to(place.device)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -145,6 +144,18 @@ def main(s: Settings) -> Path:
         meta = checkpoint.save(made, after, renamed(start.meta, name, s), start.audio_to_mouth)
         print(report(numbers, time.monotonic() - began), f"{meta.id}: {made}", sep="\n", flush=True)
     return made
+
+
+def divided(s: Settings, size: int) -> tuple[People, People]:
+    """Frames to learn from, and frames to measure on: the end of every clip. Where that leaves fewer than
+    two, as with a handful of pictures, all frames serve for both."""
+    everything = people_of(s.data, s.out / "crops", size)
+    fewest = min(len(group) for group in everything.groups)
+    if fewest - round(s.learn_from * fewest) < 2:
+        print("Too few frames to keep any back: before and after are measured on those it learns from")
+        return everything, everything
+    first, last = (0.0, s.learn_from), (s.learn_from, 1.0)
+    return people_of(s.data, s.out / "crops", size, first), people_of(s.data, s.out / "crops", size, last)
 
 
 def kept_motion(model: EDTalk, before: EDTalk, picture: Tensor, weights: Tensor) -> Tensor:

@@ -27,10 +27,7 @@ from ..wire.errors import MissingCheckpoint
 from .domain import other_media
 from .losses import masked_l1, pyramid_l1, weight_regression
 from .people import Faces, People
-from .perceptual import PatchDiscriminator, fooling, judging, open_eye, perceptual
-
-JUDGE = "judge"
-"""Name under which a patch discriminator lives in the model while it is trained."""
+from .perceptual import Onlooker, without_judge
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,9 @@ class PictureSettings:
 class PictureLoss:
     """Terms that compare made pictures with wanted ones. A judge becomes a part of ``model``."""
 
-    def __init__(self, s: PictureSettings, model: nn.Module, device: torch.device) -> None:
+    def __init__(self, s: PictureSettings, model: nn.Module) -> None:
         self.s = s
-        self.eye = open_eye(s.features, device)
-        self.judge: PatchDiscriminator | None = None
-        if s.judge:
-            self.judge = PatchDiscriminator().to(device)
-            model.add_module(JUDGE, self.judge)
+        self.onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
 
     def __call__(self, made: Tensor, wanted: Faces) -> dict[str, Tensor]:
         """``made`` [n*B, 3, S, S]: n attempts, one after the other, at the B pictures wanted."""
@@ -65,13 +58,7 @@ class PictureLoss:
             "mouth": self.s.mouth * masked_l1(made, truth, mouth),
             "eyes": self.s.eyes * masked_l1(made, truth, eyes),
         }
-        if self.eye is not None:
-            terms["perceptual"] = self.s.perceptual * perceptual(self.eye, made, truth)
-        if self.judge is not None:
-            heed = 0.1 + mouth + eyes
-            terms["fooling"] = self.s.judge * fooling(self.judge, made, heed)
-            terms["judging"] = judging(self.judge, truth, made, heed)
-        return terms
+        return terms | self.onlooker(made, truth, 0.1 + mouth + eyes)
 
 
 def told(read: Tensor, true: Tensor, spread: Tensor) -> Tensor:
@@ -95,13 +82,8 @@ def model_from(path: Path | str) -> EDTalk:
     if not path.is_file():
         raise MissingCheckpoint(f"There is no {path}: the run has not saved anything yet")
     model = EDTalk(EDTalkConfig.from_dict(json.loads(config.read_text(encoding="utf-8"))))
-    model.load_state_dict(face_state(torch.load(path, map_location="cpu", weights_only=True)["ema"]))
+    model.load_state_dict(without_judge(torch.load(path, map_location="cpu", weights_only=True)["ema"]))
     return model
-
-
-def face_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A run's weights without those of the judge."""
-    return {key: value for key, value in state.items() if not key.startswith(f"{JUDGE}.")}
 
 
 def write_config(out: Path, config: EDTalkConfig) -> None:
