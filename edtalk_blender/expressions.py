@@ -8,6 +8,8 @@ Pose Asset saves one's own, with the custom properties that have a key at the fr
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -59,8 +61,24 @@ def show(context: bpy.types.Context, face: bpy.types.Object) -> bool:
     if face.mode != "POSE":
         bpy.ops.object.mode_set(mode="POSE")
     bpy.ops.pose.select_all(action="SELECT")
-    space.show_region_asset_shelf = True
+    bpy.app.timers.register(partial(_open_shelf, context.area.as_pointer(), list(range(20))))
     return True
+
+
+def _open_shelf(area: int, tries: list[int]) -> float | None:
+    """Open the asset shelf of an area as soon as it has one: Blender makes it some redraws after Pose Mode
+    begins, and may not let it be opened before.
+    """
+    for window in bpy.context.window_manager.windows:
+        for found in window.screen.areas:
+            if found.as_pointer() == area and found.type == "VIEW_3D":
+                space = found.spaces.active
+                with suppress(AttributeError):  # which means that it has none yet
+                    space.show_region_asset_shelf = True
+                if not space.show_region_asset_shelf and tries:
+                    tries.pop()
+                    return 0.1
+    return None
 
 
 class EDTALK_OT_expression_library(bpy.types.Operator):

@@ -40,6 +40,7 @@ def test_it_has_every_emotion_and_more_than_a_dozen_expressions(expressions) -> 
 
 def test_each_is_a_pose_asset_with_words_a_picture_and_a_free_licence(part, expressions) -> None:
     catalogs = (part("expressions").FOLDER / "blender_assets.cats.txt").read_text("utf-8")
+    assert re.search(r"^[0-9a-f-]{36}:EDTalk:", catalogs, re.M)  # else Blender calls the catalogs unsaved
     known = set(re.findall(r"^([0-9a-f-]{36}):EDTalk/", catalogs, re.M))
     assert len(known) == 3
     for action in expressions.values():

@@ -36,9 +36,10 @@ TURNING = ("yaw", "pitch", "roll", "gaze_x", "gaze_y")
 """Handles of the head and the eyes; all others are of the face."""
 
 CATALOGS = {
-    name: uuid.uuid5(uuid.NAMESPACE_DNS, f"edtalk-{name.lower()}") for name in ("Emotions", "Face", "Looks")
+    name: uuid.uuid5(uuid.NAMESPACE_DNS, f"edtalk-{name}".lower())
+    for name in ("", "Emotions", "Face", "Looks")
 }
-"""Catalog -> its lasting number."""
+"""Catalog -> its lasting number; "" is the one around them, without which Blender calls them unsaved."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def write(out: Path, handles: tuple[str, ...], previews: dict[str, Any]) -> None
         "# Catalogs of the expression library. The number is what files refer to, the rest may be renamed."
     ]
     lines += ["VERSION 1", ""]
-    lines += [f"{number}:EDTalk/{name}:EDTalk-{name}" for name, number in CATALOGS.items()]
+    for name, number in CATALOGS.items():
+        lines.append(f"{number}:EDTalk/{name}:EDTalk-{name}" if name else f"{number}:EDTalk:EDTalk")
     (out.parent / "blender_assets.cats.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
