@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checkpoints: one file that says what it is, loaded strictly and without running anything.
 
-Ours is safetensors.  The tensors are `edtalk.*` and, if it listens, `audio_to_mouth.*`; matrices are
+Ours is safetensors.  The tensors are `edtalk.*` and, if it listens, `audio_to_mouth.*`, if it moves
+its head to speech, `audio_to_pose.*`, if it understands feelings, `speech_to_expression.*`; matrices are
 float16, the bank float32 (its QR decides signs).  One metadata entry, `edtalk`, is JSON: format, id,
-name, licence, config, audio config, the 36 channels, emotions, handles, digest.  The digest is checked
-on loading, so a damaged file is noticed.  The id ends in a digest of the face network alone, so that a
-motion file can say whose weights it holds; a converted checkpoint keeps its id.
+name, licence, config, configs of the others, the 36 channels, emotions, handles, digest.  The digest is
+checked on loading, so a damaged file is noticed.  The id ends in a digest of the face network alone, so
+that a motion file can say whose weights it holds; a converted checkpoint keeps its id.
 
     meta = save(path, model, Meta(name="heads", licence="CC0-1.0", channels=..., emotions=...))
     loaded = load(path)                      # or a published EDTalk.pt, see core.published
@@ -18,6 +19,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,14 @@ from core import published, published_keys
 from core.files import written_whole
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import PUBLISHED, AudioToMouth, AudioToMouthConfig, build
+from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig
+from core.models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig
 from core.wire.channels import BANKS, DEFAULT_CHANNELS, Channel, Handle, bank_of
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
 
 FORMAT = 1
 _MODEL, _AUDIO = "edtalk.", "audio_to_mouth."
+_POSE, _FEELING = "audio_to_pose.", "speech_to_expression."
 _EXACT = "bank.directions"
 
 
@@ -59,6 +64,8 @@ class Header:
     config: EDTalkConfig
     audio: AudioToMouthConfig | None
     digest: str  # of all tensors as they are stored
+    pose: AudioToPoseConfig | None = None
+    feeling: SpeechToExpressionConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,9 @@ class Loaded:
     model: EDTalk
     audio_to_mouth: AudioToMouth | None
     meta: Meta
+    audio_to_pose: AudioToPose | None = None
+    speech_to_expression: SpeechToExpression | None = None
+    warnings: tuple[str, ...] = ()  # sentences: what it holds and this machine cannot use
 
 
 def default_checkpoint() -> Path:
@@ -81,6 +91,8 @@ def save(
     meta: Meta,
     audio_to_mouth: AudioToMouth | None = None,
     half: bool = True,
+    audio_to_pose: AudioToPose | None = None,
+    speech_to_expression: SpeechToExpression | None = None,
 ) -> Meta:
     """Write a checkpoint whole or not at all; returns `meta` with its id.
 
@@ -94,11 +106,19 @@ def save(
     face = {k: _stored(k, v, half) for k, v in model.state_dict().items()}
     meta = replace(meta, id=f"{meta.name}-{_digest(face)}")
     tensors = {_MODEL + k: v for k, v in face.items()}
-    audio = None
-    if audio_to_mouth is not None:
-        audio = audio_to_mouth.config
-        tensors |= {_AUDIO + k: _stored(k, v, half) for k, v in audio_to_mouth.state_dict().items()}
-    _write(path, tensors, Header(meta, model.config, audio, _digest(tensors)))
+    others = ((_AUDIO, audio_to_mouth), (_POSE, audio_to_pose), (_FEELING, speech_to_expression))
+    for prefix, net in others:
+        if net is not None:
+            tensors |= {prefix + k: _stored(k, v, half) for k, v in net.state_dict().items()}
+    header = Header(
+        meta,
+        model.config,
+        None if audio_to_mouth is None else audio_to_mouth.config,
+        _digest(tensors),
+        None if audio_to_pose is None else audio_to_pose.config,
+        None if speech_to_expression is None else speech_to_expression.config,
+    )
+    _write(path, tensors, header)
     return meta
 
 
@@ -125,10 +145,21 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
         net = build(header.audio)
         _fit(net, tensors, _AUDIO, path.name)
         net.to(device)
-    known = (_MODEL,) if net is None else (_MODEL, _AUDIO)
+    pose, warnings = None, ()
+    if header.pose is not None and find_spec("zuko") is None:
+        warnings = (_NO_ZUKO,)
+    elif header.pose is not None:
+        pose = AudioToPose(header.pose).eval()
+        _fit(pose, tensors, _POSE, path.name)
+    feeling = None
+    if header.feeling is not None:
+        feeling = SpeechToExpression(header.feeling).eval()
+        _fit(feeling, tensors, _FEELING, path.name)
+    parts = {_MODEL: True, _AUDIO: header.audio, _POSE: header.pose, _FEELING: header.feeling}
+    known = tuple(prefix for prefix, there in parts.items() if there)
     if stray := [key for key in tensors if not key.startswith(known)]:
         raise BadCheckpoint(f"{path.name} has an unexpected key {min(stray)}", _AGAIN)
-    return Loaded(model.to(device).eval(), net, header.meta)
+    return Loaded(model.to(device).eval(), net, header.meta, pose, feeling, warnings)
 
 
 def load_published(
@@ -217,6 +248,9 @@ def _write(path: Path | str, tensors: dict[str, Tensor], header: Header) -> None
         temporary.write_bytes(serialised(tensors, about))
 
 
+_NO_ZUKO = (
+    "The head moves by a simple rule, because the package zuko is not installed beside the server"
+)
 _AGAIN = "Get the file again, or choose another checkpoint"
 
 
@@ -230,6 +264,8 @@ def _to_json(header: Header) -> dict[str, Any]:
         "note": meta.note,
         "config": header.config.to_dict(),
         "audio": None if header.audio is None else header.audio.to_dict(),
+        "pose": None if header.pose is None else header.pose.to_dict(),
+        "feeling": None if header.feeling is None else header.feeling.to_dict(),
         "channels": [channel.to_dict() for channel in meta.channels],
         "emotions": {name: list(values) for name, values in meta.emotions.items()},
         "handles": [handle.to_dict() for handle in meta.handles],
@@ -252,7 +288,15 @@ def _from_json(values: dict[str, Any]) -> Header:
     texts = {key: str(values[key]) for key in ("id", "name", "licence", "note")}
     audio = None if values["audio"] is None else AudioToMouthConfig.from_dict(values["audio"])
     meta = Meta(channels=channels, emotions=emotions, handles=handles, **texts)
-    return Header(meta, EDTalkConfig.from_dict(values["config"]), audio, str(values["digest"]))
+    pose, feeling = values.get("pose"), values.get("feeling")  # older files have neither
+    return Header(
+        meta,
+        EDTalkConfig.from_dict(values["config"]),
+        audio,
+        str(values["digest"]),
+        None if pose is None else AudioToPoseConfig.from_dict(pose),
+        None if feeling is None else SpeechToExpressionConfig.from_dict(feeling),
+    )
 
 
 def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:

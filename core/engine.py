@@ -39,8 +39,10 @@ from core import checkpoint
 from core.fast import FastDecoder, has_bfloat16
 from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
+from core.models.audio_to_pose import AudioToPose
 from core.models.decoder import Decoded, SourceLevel
 from core.models.layers import bake
+from core.models.speech_to_expression import SpeechToExpression
 from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel, Handle
 from core.wire.errors import BadMotion
 
@@ -92,6 +94,9 @@ class Engine:
         audio_to_mouth: AudioToMouth | None = None,
         precision: Precision = "fast",
         handles: Sequence[Handle] = (),
+        audio_to_pose: AudioToPose | None = None,
+        speech_to_expression: SpeechToExpression | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
         self.device = choose_device(str(device))
         self.precision = precision
@@ -102,6 +107,9 @@ class Engine:
         self.emotions = {name: list(values) for name, values in (emotions or {}).items()}
         self.handles = tuple(handles)
         self.audio_to_mouth = audio_to_mouth
+        self.audio_to_pose = audio_to_pose
+        self.speech_to_expression = speech_to_expression
+        self.warnings = tuple(warnings)
 
         model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
         model.bank.freeze()  # on the CPU, whose QR has the signs every checkpoint expects
@@ -150,6 +158,9 @@ class Engine:
             loaded.audio_to_mouth,
             precision,
             meta.handles,
+            loaded.audio_to_pose,
+            loaded.speech_to_expression,
+            loaded.warnings,
         )
 
     def prepare(self, portrait: Pictures) -> Source:

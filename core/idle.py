@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a face does of itself: the head drifts and sways a little, the eyes blink; and emotions over time.
 
-Idle motion is a sum of slow sines of random phase, more of it while the voice is loud, and blinks at
-random intervals. The same seed gives the same motion, and the beginning does not depend on how long the
-take is. It starts at nothing, so the first frame is the portrait. Which channel turns the head or closes
-the lids is the checkpoint's to say, by its labels.
+Idle motion is either drawn by the checkpoint's own flow, which hears the voice (`spoken_motion`; see
+`core.models.audio_to_pose`), or, without one, a sum of slow sines of random phase, more of it while the
+voice is loud, and blinks at random intervals. The same seed gives the same motion, and the beginning does
+not depend on how long the take is. It starts at nothing, so the first frame is the portrait. Which channel
+turns the head or closes the lids is the checkpoint's to say, by its labels.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ DRIFT: dict[str, float] = {
 UNLABELLED_DRIFT = 0.04  # for a pose channel whose meaning is not known
 SLOWEST, FASTEST, SINES = 0.08, 0.7, 9  # cycles a second, and how many in between
 ONSET = 1.5  # seconds until the drift has its full size
+FEELING_ONSET = 0.8  # seconds until a face shows what it feels
 QUIET, LOUD = 0.7, 1.3  # size of the drift in silence and at full voice
 NOD = 0.6  # how far a stressed syllable lowers the head, in deviations of pitch
 
@@ -77,6 +79,39 @@ def natural_motion(
     return added
 
 
+def spoken_motion(
+    channels: Sequence[Channel],
+    pose: NDArray[np.float32],
+    blinks: Sequence[float],
+    amplitude: float,
+    seed: int = 0,
+    own: NDArray[np.float32] | None = None,
+) -> Weights:
+    """The same for a head that was drawn to speech: float32 [count, 36], zero in the first row.
+
+    pose       [count, 6] in deviations of `DRIFT`, in its order
+    blinks     the seconds at which a blink begins
+    amplitude  0 (nothing) to 1; at one half, the head moves as much as those it was learned from
+    """
+    added = np.zeros((len(pose), len(CHANNELS)), np.float32)
+    if amplitude <= 0:
+        return added
+    time = np.arange(len(pose)) / STEPS_PER_SECOND
+    size = 2 * amplitude * soft(time / ONSET)
+    columns = dict(zip(DRIFT, pose.T))
+    for column, channel in enumerate(channels):
+        label = channel.label.lower()
+        if channel.used and bank_of(channel.name) == "pose" and label in columns:
+            added[:, column] = channel.soft_max * DRIFT[label] * size * columns[label]
+        elif channel.used and label == "blink":
+            closed = channel.soft_max - (0.0 if own is None else float(own[column]))
+            random = np.random.default_rng([seed & 0xFFFFFFFF, column])
+            starts = [start for start in blinks if start > 0]
+            lids = _lids(time, starts, [random.uniform(*BLINK_LASTS) for _ in starts])
+            added[:, column] = max(closed, 0.0) * lids
+    return added
+
+
 def loudness(samples: NDArray[np.float32], count: int, rate: int = 16000) -> NDArray[np.float32]:
     """[count] loudness of each step, 0 to 1, smoothed over some 0.2 s; 1 is the recording's own loud
     voice."""
@@ -117,6 +152,31 @@ def emotion_track(
     table = np.stack([weights for _, weights in keys])
     track: Weights = (table[before] * (1 - share) + table[after] * share).astype(np.float32)
     return track
+
+
+def felt_track(
+    shares: NDArray[np.float32],
+    names: Sequence[str],
+    emotions: Mapping[str, Sequence[float]],
+    own: NDArray[np.float32],
+) -> Weights:
+    """Expression weights of feelings in any mix at every step: float32 [count, 10].
+
+    shares    [count, len(names)] how much of each feeling, within 0..1 and together at most 1
+    names     the feelings; one without a preset in `emotions` leaves the face as it is
+    emotions  as in `emotion_track`, whose rule for mixing this follows; it begins at the portrait's own
+    """
+    base = np.asarray(own, np.float32)
+    table = np.array(list(emotions.values()), np.float32)
+    neutral = np.asarray(emotions.get("neutral", np.zeros(len(base))), np.float32)
+    known = [number for number, name in enumerate(names) if name in emotions]
+    presets = np.array([emotions[names[number]] for number in known], np.float32).reshape(-1, len(base))
+    begun = soft(np.arange(len(shares)) / STEPS_PER_SECOND / FEELING_ONSET)
+    parts = np.asarray(shares[:, known] * begun[:, None], np.float32)
+    total = np.minimum(parts.sum(axis=1, keepdims=True), 1)
+    track = base * (1 - total) + neutral * total + parts @ (presets - neutral)
+    moved = np.ptp(table, axis=0) > 0 if len(table) else np.zeros(len(base), bool)
+    return np.where(moved, track, base).astype(np.float32)
 
 
 def parse_track(text: str, known: Sequence[str]) -> list[tuple[float, dict[str, float]]]:
@@ -193,15 +253,25 @@ def _drift(time: NDArray[np.float64], random: np.random.Generator) -> NDArray[np
 
 def _blinks(time: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
     """0 open, 1 shut."""
-    lids = np.zeros(len(time))
+    starts, lengths = [], []
     start = random.uniform(1.0, BLINK_EVERY[1] - BLINK_EVERY[0])
     while len(time) and start < time[-1]:
-        lasts = random.uniform(*BLINK_LASTS)
+        starts.append(start)
+        lengths.append(random.uniform(*BLINK_LASTS))
+        start += random.uniform(*BLINK_EVERY)
+    return _lids(time, starts, lengths)
+
+
+def _lids(
+    time: NDArray[np.float64], starts: Sequence[float], lengths: Sequence[float]
+) -> NDArray[np.float64]:
+    """Lids under blinks that start and last so many seconds: 0 open, 1 shut."""
+    lids = np.zeros(len(time))
+    for start, lasts in zip(starts, lengths):
         place = (time - start) / lasts
         closing, opening = place / BLINK_CLOSING, (1 - place) / (1 - BLINK_CLOSING)
         shut = np.clip(np.minimum(closing, opening), 0, 1)
         # a step is as long as the lids take to close: make sure that one of them sees the eyes shut
         shut[int(np.argmin(np.abs(place - BLINK_CLOSING)))] = 1.0
         lids = np.maximum(lids, np.sin(shut * np.pi / 2))
-        start += random.uniform(*BLINK_EVERY)
     return lids

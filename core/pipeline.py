@@ -9,8 +9,10 @@
 What goes into a step of motion, at 25 steps a second:
 
     mouth        from the voice; without one, from the driving clip; in place of the portrait's own
-    pose         the portrait's own, plus the clip's change since its first frame, or plus idle motion
-    expression   the portrait's own or the emotion asked for, plus the clip's change, or plus blinks
+    pose         the portrait's own, plus the clip's change since its first frame, or plus idle motion, which
+                 goes with the voice where the checkpoint can hear how it is said
+    expression   the portrait's own, the emotion asked for, or what voice and transcript mean; plus the clip's
+                 change, or plus blinks
 
 A track that ends before the take does is held for a moment and then returns softly to the portrait.
 """
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core import idle
+from core import idle, transcript
 from core.driving import Progress, watch
 from core.finish import PICTURE, Finish
 from core.motion import Motion, Weights, soft
@@ -53,6 +55,8 @@ __all__ = [
 
 HOLD, RETURN = 0.3, 1.0  # seconds that a finished track is held, and takes to return to the portrait
 SILENT = 1e-3  # peak amplitude
+AUTO = "auto"  # the emotion that is found in voice and words
+STILLNESS = 0.3
 
 
 @dataclass(frozen=True)
@@ -72,28 +76,39 @@ def analyze(
     seed: int = 0,
     emotion: str = "",
     progress: Progress | None = None,
+    stillness: float = STILLNESS,
+    text: str = "",
 ) -> Analysis:
     """Motion from a voice, a driving clip or picture, or both.
 
     idle_amplitude  0..1, natural head motion and blinks, where no clip gives them
-    emotion         see `core.idle.emotion_track`
+    emotion         see `core.idle.emotion_track`; "auto" finds it in the voice and in the transcript
+    stillness       0..1, how calm a head that moves to the voice is between its accents
+    text            the transcript, as words or as subtitles, or the name of a file that holds it; given
+                    without an emotion, it means "auto"
 
     The take lasts as long as the longer of voice and clip. Raises InputError without either,
     UnreadableAudio, UnreadableVideo, UnreadableImage, NoFace (in the clip), CheckpointError when the
-    checkpoint cannot listen.
+    checkpoint cannot listen or feel.
     """
     if not audio and not driving:
         raise InputError("There is nothing to animate from", hint="Choose a voice, a driving clip, or both")
     tell = progress or (lambda stage, done, total: None)
     warnings: list[str] = []
-    heard, energy = _listen(engine, Path(audio), tell, warnings) if audio else (None, None)
+    if not emotion and text:
+        emotion = AUTO
+    words = transcript.words_of(transcript.read(text)) if emotion == AUTO else []
+    heard, samples = _listen(engine, Path(audio), tell, warnings) if audio else (None, None)
     seen = watch(engine, Path(driving), portrait.weights, tell) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
     weights = np.repeat(portrait.weights[None], count, axis=0)
     own = portrait.weights
     mouth, expression = BANK_SLICES["mouth"], BANK_SLICES["expression"]
-    weights[:, expression] = idle.emotion_track(emotion, engine.emotions, own[expression], count)
+    if emotion == AUTO:
+        weights[:, expression] = _felt(engine, samples, words, own[expression], count)
+    else:
+        weights[:, expression] = idle.emotion_track(emotion, engine.emotions, own[expression], count)
     if heard is not None:
         weights[:, mouth] += _returning(heard - own[mouth], count)
     if seen is not None:
@@ -101,7 +116,8 @@ def analyze(
         added[:, mouth] *= heard is None
         weights += added
     else:
-        weights += idle.natural_motion(engine.channels, count, idle_amplitude, seed, energy, own)
+        weights += _idle(engine, samples, own, count, idle_amplitude, seed, stillness)
+        warnings += engine.warnings if idle_amplitude > 0 else ()
     return Analysis(Motion(weights, STEPS_PER_SECOND, engine.checkpoint_id), tuple(warnings))
 
 
@@ -174,7 +190,7 @@ def layered(
 def _listen(
     engine: Engine, path: Path, tell: Progress, warnings: list[str]
 ) -> tuple[Weights, NDArray[np.float32]]:
-    """Mouth weights [T, 20] and loudness [T] of a voice."""
+    """Mouth weights [T, 20] and samples [N] of a voice."""
     from core.audio import load_audio, mouth_from_audio
 
     if engine.audio_to_mouth is None:
@@ -186,7 +202,52 @@ def _listen(
     if max(float(samples.max()), -float(samples.min())) < SILENT:
         warnings.append(f"{path.name} is silent, so the mouth will hardly move")
     mouth = mouth_from_audio(engine.audio_to_mouth, samples, tell=partial(tell, "listen"))
-    return mouth, idle.loudness(samples, len(mouth))
+    return mouth, samples
+
+
+def _idle(
+    engine: Engine,
+    samples: NDArray[np.float32] | None,
+    own: Weights,
+    count: int,
+    amplitude: float,
+    seed: int,
+    stillness: float,
+) -> Weights:
+    """Head motion and blinks to add: drawn to the voice where the checkpoint can, by the simple rule
+    otherwise."""
+    if engine.audio_to_pose is None or samples is None or amplitude <= 0:
+        energy = None if samples is None else idle.loudness(samples, count)
+        return idle.natural_motion(engine.channels, count, amplitude, seed, energy, own)
+    from core.models.audio_to_pose import head_motion
+
+    drawn = head_motion(engine.audio_to_pose, samples, count, seed, stillness)
+    return idle.spoken_motion(engine.channels, drawn.pose, drawn.blinks, amplitude, seed, own)
+
+
+def _felt(
+    engine: Engine,
+    samples: NDArray[np.float32] | None,
+    words: list[transcript.Word],
+    own: Weights,
+    count: int,
+) -> Weights:
+    """Expression weights [count, 10] of what voice and words mean."""
+    from core.feelings import FELT
+    from core.models.speech_to_expression import feeling_track
+
+    if engine.speech_to_expression is None or not engine.emotions:
+        raise CheckpointError(
+            f"The checkpoint {engine.checkpoint_id} cannot tell feelings from speech or text",
+            hint="Choose an emotion by name, or another checkpoint",
+        )
+    if samples is None and not words:
+        raise InputError(
+            "There is neither a voice nor a transcript to find the emotion in",
+            hint="Give one of them, or choose an emotion by name",
+        )
+    shares = feeling_track(engine.speech_to_expression, samples, words, count)
+    return idle.felt_track(shares, FELT, engine.emotions, own)
 
 
 def _returning(added: Weights, count: int) -> Weights:

@@ -49,9 +49,7 @@ def prosody(samples: NDArray[Any], steps: int, chunk: int = 1500) -> NDArray[Any
         steps: T; row t belongs to the time from t / 25 s to (t + 1) / 25 s.
         chunk: steps measured at a time, which bounds the memory and not the result.
     """
-    parts = [
-        _measured(samples, first, min(first + chunk, steps)) for first in range(0, max(steps, 1), chunk)
-    ]
+    parts = [_measured(samples, first, min(first + chunk, steps)) for first in range(0, max(steps, 1), chunk)]
     decibels, clarity, hertz, bright = (np.concatenate(column) for column in zip(*parts))
     level = max(float(np.percentile(decibels, 95)) if steps else QUIETEST, QUIETEST)
     relative = np.clip(decibels - level, -60, 10)
@@ -147,3 +145,25 @@ def _settled(values: NDArray[Any], width: int) -> NDArray[Any]:
     """A short moving average with held ends."""
     padded = np.pad(values, width // 2, mode="edge") if len(values) else values
     return np.convolve(padded, np.full(width, 1 / width), "valid") if len(values) else values
+
+
+def emphasis(heard: NDArray[Any]) -> NDArray[np.float32]:
+    """How far each step stands out of the speech around it, in loudness and in pitch: [T, P] -> [T, 2].
+
+    Both are in deviations of some three seconds of speech; 0 in pauses.
+    """
+    speech = heard[:, FEATURES.index("speech")].astype(np.float64)
+    columns = []
+    for name in ("loudness", "pitch"):
+        values = heard[:, FEATURES.index(name)].astype(np.float64)
+        weight = speech * (heard[:, FEATURES.index("voiced")] if name == "pitch" else 1.0) + 1e-6
+        mean = _around(values * weight) / _around(weight)
+        spread = np.sqrt(_around((values - mean) ** 2 * weight) / _around(weight))
+        columns.append((values - mean) / (spread + 0.04) * np.minimum(speech, weight + 0.5))
+    return np.clip(np.stack(columns, axis=1), -3, 4).astype(np.float32)
+
+
+def _around(values: NDArray[Any]) -> NDArray[Any]:
+    """A Gaussian of 1.3 s deviation."""
+    kernel = np.exp(-0.5 * (np.arange(-80, 81) / 32) ** 2)
+    return np.convolve(np.pad(values, 80, mode="edge"), kernel / kernel.sum(), "valid")

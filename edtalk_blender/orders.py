@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 
 from ..core.wire.messages import PASSES
-from . import checkpoints, image_sequence, rig, sighting, takes, timing
+from . import checkpoints, image_sequence, rig, sighting, takes, timing, transcript
 from .preferences import checkpoint_for_new_faces
 from .properties import absolute
 
@@ -33,6 +33,8 @@ class Order:
     fps: float
     start: int
     emotion: str
+    text: str  # the transcript, or the path of a file with it
+    stillness: float
     idle: float
     seed: int
     face: int | None
@@ -89,6 +91,8 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         fps=timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base),
         start=settings.start,
         emotion="" if settings.emotion == "NONE" else settings.emotion,
+        text=transcript.text_of(settings),
+        stillness=settings.stillness,
         idle=settings.idle,
         seed=settings.seed,
         face=settings.face - 1 if settings.face else None,

@@ -30,6 +30,7 @@ from . import (
     take_list,
     take_rows,
     timing,
+    transcript,
     workspace,
 )
 from .preferences import preferences
@@ -125,7 +126,9 @@ def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
         return
     body.prop(settings, "start")
     body.prop(settings, "emotion")
+    transcript.draw(body, settings)
     body.prop(settings, "idle")
+    body.prop(settings, "stillness")
     body.prop(settings, "seed")
     row = body.row(align=True)
     row.prop(settings, "checkpoint")

@@ -22,6 +22,9 @@ BLEND_RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0
 EMOTION_ITEMS = [("NONE", "None", "Leave the expression to the driving clip or to the animator")] + [
     (name, name.title(), f"The whole take is {name}") for name in EMOTIONS
 ]
+EMOTION_ITEMS.append(
+    ("auto", "Auto (from speech and text)", "Follows what the voice sounds like and what the transcript says")
+)
 COMPOSITE_ITEMS = [
     ("crop", "Face", "The square around the face alone"),
     ("paste", "Whole Portrait", "The face is put back into the whole picture"),
@@ -120,10 +123,26 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     emotion: bpy.props.EnumProperty(
         name="Emotion", description="Expression of the whole take", items=EMOTION_ITEMS
     )
+    transcript: bpy.props.StringProperty(
+        name="Transcript",
+        description="What is said, or a .txt, .srt or .vtt file with it (English); empty: the voice alone counts",
+    )
+    transcript_text: bpy.props.StringProperty(
+        name="Transcript Text",
+        description="Name of a text block of this file that holds what is said, in place of the transcript",
+    )
     idle: bpy.props.FloatProperty(
         name="Idle Motion",
         description="Natural head motion and blinks: 0 none, 1 lively",
         default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    stillness: bpy.props.FloatProperty(
+        name="Stillness",
+        description="How calm the head is while it goes with the voice: 0 lively, 1 hardly moving",
+        default=0.3,
         min=0.0,
         max=1.0,
         subtype="FACTOR",

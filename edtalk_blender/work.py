@@ -68,6 +68,8 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
                 seed=order.seed,
                 idle=order.idle,
                 emotion=order.emotion,
+                text=order.text,
+                stillness=order.stillness,
                 face=order.face,
             ),
         )

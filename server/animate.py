@@ -46,13 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--emotion",
         default="",
-        help='such as happy, a mix "happy:0.8+surprised:0.2", or by seconds "0:neutral,2:happy,5:sad:0.5"',
+        help='such as happy, a mix "happy:0.8+surprised:0.2", by seconds "0:neutral,2:happy,5:sad:0.5", '
+        "or auto: what voice and transcript mean",
+    )
+    parser.add_argument(
+        "--text",
+        default="",
+        metavar="TEXT",
+        help="what is said, or a .txt, .srt or .vtt file with it; without --emotion it means --emotion auto",
     )
     parser.add_argument(
         "--idle",
         type=float,
         default=0.5,
         help="natural head motion and blinks, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stillness",
+        type=float,
+        default=0.3,
+        help="how calm the head is while it goes with the voice, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="another number, other idle motion")
     add_output(parser, ("png", "png16"))
@@ -61,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Analyse, decode, and leave everything in the folder."""
     from core.motion import Motion
+    from core.transcript import read
 
     from .runtime import Runtime
 
@@ -83,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
                 seed=options.seed,
                 idle=options.idle,
                 emotion=options.emotion,
+                text=read(options.text) if options.text else "",
+                stillness=options.stillness,
                 face=options.face,
                 overwrite=options.overwrite,
             ),

@@ -138,6 +138,8 @@ class Runtime:
             seed=message.seed,
             emotion=message.emotion,
             progress=tell,
+            stillness=message.stillness,
+            text=message.text,
         )
         analysis.motion.save(out)
         return messages.Analyzed(

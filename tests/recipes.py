@@ -68,7 +68,12 @@ def run(recipe: str, *arguments: object, processes: int = 1) -> str:
         command = [sys.executable, "-m", *map(str, several), f"core.training.{recipe}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment
+        [*command, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

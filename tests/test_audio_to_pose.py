@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Audio-to-pose: the flow learns, draws what it learned, repeats itself by seed; its recipe can be trusted."""
+"""Audio-to-pose: the flow learns, draws what it learned, repeats by seed; its recipe can be trusted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from core.models.audio_to_pose import (
+    HEARD,
     POSES,
     AudioToPose,
     AudioToPoseConfig,
@@ -47,7 +48,7 @@ def sound(seconds: float = 4.0) -> np.ndarray:
 def test_what_is_drawn_is_as_likely_as_its_noise() -> None:
     """Drawing inverts what the likelihood measures: noise -> piece -> the same noise."""
     net = small()
-    heard, past = torch.randn(5, 24, len(FEATURES)), torch.randn(5, 10, len(POSES))
+    heard, past = torch.randn(5, 24, HEARD), torch.randn(5, 10, len(POSES))
     still, noise = torch.rand(5, 1), torch.randn(5, 24)
     pieces = net.draw(noise, heard, past, still)
     change = ((pieces - past[:, -1:]) / net.spread).flatten(1)
@@ -135,13 +136,15 @@ def test_a_small_flow_learns_one_talk_by_heart() -> None:
 
 def test_pieces_carry_on_from_the_past_they_are_given() -> None:
     net, talk = small(), stressed_talk(8.0)
-    pieces, heard, past, still, since, begin = recipe.heads([talk], net, 0.0, np.random.default_rng(0))
+    pieces, heard, past, still, since, begin, nods = recipe.heads([talk], net, 0.0, np.random.default_rng(0))
     assert pieces.shape == (25, 4, 6)
-    assert heard.shape == (25, 24, len(FEATURES))
+    assert heard.shape == (25, 24, HEARD)
     assert past.shape == (25, 10, 6)
     assert still.shape == (25, 1)
+    assert nods.shape == (25, 5)
+    torch.testing.assert_close(nods[1:, 0], nods[:-1, -1])
     assert since.shape == begin.shape == (25, 4)
-    torch.testing.assert_close(past[1:, -1], pieces[:-1, -1])
+    torch.testing.assert_close(past[1:, -1], pieces[:-1, -1], atol=0.06, rtol=0)
     assert set(begin.unique().tolist()) <= {0.0, 1.0}
     assert (since >= 0).all()
 

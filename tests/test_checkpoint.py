@@ -22,6 +22,8 @@ from core import checkpoint, published
 from core.checkpoint import Meta
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import CLEAN, build
+from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig
+from core.models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig
 from core.published_keys import EMOTIONS as PUBLISHED_EMOTIONS
 from core.wire.channels import DEFAULT_CHANNELS, EMOTIONS, Channel, Handle
 from core.wire.errors import BadCheckpoint, CheckpointError, MissingCheckpoint, OutputBlocked
@@ -477,3 +479,64 @@ def test_a_checkpoint_may_lie_under_any_name(generator: Path, tmp_path: Path) ->
     folder.mkdir()
     shutil.copy(generator, folder / "mein modell.pt")
     assert checkpoint.load(folder / "mein modell.pt").model.config.size == 32
+
+
+# --- what else may travel in a checkpoint ----------------------------------------------------------
+
+
+def companions() -> tuple[AudioToPose, SpeechToExpression]:
+    torch.manual_seed(5)
+    pose = AudioToPose(AudioToPoseConfig(width=16, context=8, couplings=2, hidden=8))
+    return pose, SpeechToExpression(SpeechToExpressionConfig(width=8, letters=4))
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    pose, feeling = companions()
+    path = tmp_path / "whole.safetensors"
+    checkpoint.save(path, small.model(), META, audio_to_pose=pose, speech_to_expression=feeling)
+    return path
+
+
+def test_head_motion_and_feelings_travel_along_and_come_back(whole: Path, saved: Path) -> None:
+    pose, feeling = companions()
+    loaded, header = checkpoint.load(whole), checkpoint.read_header(whole)
+    assert header.pose == pose.config and header.feeling == feeling.config
+    assert loaded.audio_to_pose is not None and loaded.speech_to_expression is not None
+    assert not loaded.audio_to_pose.training and not loaded.speech_to_expression.training
+    same(loaded.audio_to_pose, pose, atol=2e-3)
+    same(loaded.speech_to_expression, feeling, atol=2e-3)
+    assert loaded.warnings == ()
+    assert loaded.meta.id == checkpoint.read_header(saved).meta.id  # the id names the face alone
+
+
+def test_a_checkpoint_without_them_or_from_before_them_has_none(saved: Path) -> None:
+    def older(tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        about.pop("pose"), about.pop("feeling")
+
+    for path in (saved, rewritten(saved, older)):
+        loaded = checkpoint.load(path)
+        assert loaded.audio_to_pose is None and loaded.speech_to_expression is None
+
+
+@pytest.mark.parametrize("prefix", ["audio_to_pose.", "speech_to_expression."])
+def test_a_part_that_is_missing_or_not_announced_is_refused(whole: Path, prefix: str) -> None:
+    def lose_one(tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        tensors.pop(next(key for key in tensors if key.startswith(prefix)))
+        about["digest"] = checkpoint._digest(tensors)
+
+    def keep_quiet(tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        about["pose" if prefix == "audio_to_pose." else "feeling"] = None
+
+    with pytest.raises(BadCheckpoint, match=f"lacks the key {prefix}"):
+        checkpoint.load(rewritten(whole, lose_one))
+    with pytest.raises(BadCheckpoint, match=f"unexpected key {prefix}"):
+        checkpoint.load(rewritten(whole, keep_quiet))
+
+
+def test_what_a_checkpoint_says_can_change_while_all_its_parts_stay(whole: Path) -> None:
+    before = checkpoint.read_header(whole)
+    checkpoint.rewrite(whole, replace(before.meta, note="other"))
+    after = checkpoint.load(whole)
+    assert after.meta.note == "other" and after.audio_to_pose is not None
+    assert checkpoint.read_header(whole).feeling == before.feeling

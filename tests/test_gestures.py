@@ -8,7 +8,7 @@ import pytest
 
 from core.evaluation.head_motion import average, blinks_at_ends, measure
 from core.prosody import FEATURES, prosody
-from core.speech.gestures import UNIT, accents, gestures
+from core.speech.gestures import UNIT, accents, gestures, usual_nods
 from core.speech.talks import Talk
 from core.speech.visemes import timed
 
@@ -25,7 +25,7 @@ def stressed_talk(seconds: float = 24.0) -> Talk:
     wave = loud * sum(np.sin(k * 2 * np.pi * np.cumsum(pitch) / RATE) / k for k in range(1, 8)) / 3
     rows = [("aa", at, at + 0.25) for at in np.arange(0, seconds, 0.25) if at % 6 < 4.5]
     heard = prosody(wave.astype(np.float32), int(seconds * 25))
-    return Talk(timed(rows), heard, heard)
+    return Talk(timed(rows), heard, heard, usual_nods(timed(rows), heard))
 
 
 @pytest.fixture(scope="module")

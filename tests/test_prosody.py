@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.prosody import FEATURES, prosody
+from core.prosody import FEATURES, emphasis, prosody
 
 RATE = 16000
 
@@ -61,8 +61,24 @@ def test_parts_give_what_the_whole_gives() -> None:
 
 
 def test_silence_and_hardly_any_sound_are_finite() -> None:
-    for samples, steps in ((np.zeros(0, np.float32), 3), (np.zeros(640, np.float32), 1), (voice(np.full(700, 99.0)), 2)):
+    for samples, steps in (
+        (np.zeros(0, np.float32), 3),
+        (np.zeros(640, np.float32), 1),
+        (voice(np.full(700, 99.0)), 2),
+    ):
         heard = prosody(samples, steps)
         assert heard.shape == (steps, len(FEATURES))
         assert np.isfinite(heard).all()
     assert column(prosody(np.zeros(RATE, np.float32), 25), "speech").max() == 0
+
+
+def test_what_stands_out_is_emphasised_and_a_pause_is_not() -> None:
+    time = np.arange(4 * RATE) / RATE
+    high = (time > 2.0) & (time < 2.3)
+    sound = voice(np.where(high, 190.0, 140.0)) * np.where(high, 1.0, 0.4)
+    sound[: RATE // 2] = 0
+    found = emphasis(prosody(sound.astype(np.float32), 100))
+    assert found.shape == (100, 2)
+    assert (found[52:56] > 1.5).all()
+    assert np.abs(found[20:45]).max() < 1.5
+    assert np.abs(found[:8]).max() < 0.2

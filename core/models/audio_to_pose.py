@@ -10,8 +10,8 @@ head shall be; the next piece then continues from there.
 Blinks are events: from the same prosody and the time since the last one, `hazard` says how likely a blink
 begins in each knot.
 
-Legend: B pieces, P prosody features (25 rows a second, two to a knot), D = 6 pose dimensions, K knots a
-piece; a knot is 2/25 s. Poses are in unit deviations of `core.idle.DRIFT`.
+Legend: B pieces, P = 12 (prosody and emphasis, 25 rows a second, two to a knot), D = 6 pose dimensions, K
+knots a piece; a knot is 2/25 s. Poses are in unit deviations of `core.idle.DRIFT`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import zuko
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.prosody import FEATURES, prosody
+from core.motion import smoothed
+from core.prosody import FEATURES, emphasis, prosody
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import BadCheckpoint
 
@@ -33,10 +33,14 @@ POSES = ("yaw", "pitch", "roll", "shift x", "shift y", "size")
 """Labels of the channels that the six dimensions move, in order."""
 STRIDE = 2
 """Steps to a knot."""
+HEARD = len(FEATURES) + 2
+"""Prosody and emphasis."""
 BLINK_MEMORY = 8.0
 """Seconds after which it no longer matters when the last blink was."""
-FARTHEST = 5.0
+FARTHEST = 4.0
 """A pose beyond this many deviations is no pose of a talking head; sampling stays within."""
+SETTLE = 0.8
+"""Deviation in steps of the Gaussian that takes the last trembling out of a drawn head."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ class AudioToPoseConfig:
         try:
             config = cls(**values)
         except TypeError as error:
-            raise BadCheckpoint(f"The checkpoint's head motion settings are not understood: {error}") from error
+            raise BadCheckpoint(
+                f"The checkpoint's head motion settings are not understood: {error}"
+            ) from error
         if not all(isinstance(v, int) and 1 <= v <= 4096 for v in config.to_dict().values()):
             raise BadCheckpoint("The checkpoint's head motion settings are out of range")
         return config
@@ -72,14 +78,18 @@ class AudioToPose(nn.Module):
 
     def __init__(self, config: AudioToPoseConfig = AudioToPoseConfig()) -> None:
         super().__init__()
+        import zuko  # here, so that a server without it can still read what a checkpoint holds
+
         self.config = config
-        window = (config.past + config.piece + config.ahead) * len(FEATURES)
+        window = (config.past + config.piece + config.ahead) * HEARD
         self.listen = nn.Sequential(
             nn.Linear(window, config.width), nn.GELU(), nn.Linear(config.width, config.width), nn.GELU()
         )
-        history = 2 * config.past * len(POSES)  # poses, and how they changed
+        # from the knot before the piece to its end: how far down stress would have an average head
+        self.stress = nn.Linear(config.width, config.piece + 1)
+        told = config.width + config.piece + 1 + 2 * config.past * len(POSES) + 1
         self.join = nn.Sequential(
-            nn.Linear(config.width + history + 1, config.width), nn.GELU(), nn.Linear(config.width, config.context)
+            nn.Linear(told, config.width), nn.GELU(), nn.Linear(config.width, config.context)
         )
         self.flow = zuko.flows.NICE(
             config.piece * len(POSES),
@@ -97,9 +107,17 @@ class AudioToPose(nn.Module):
     def context(self, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
         """Prosody [B, past + piece + ahead, P], poses before [B, past, D], stillness [B, 1] -> [B, C]."""
         change = past.diff(dim=1, prepend=past[:, :1]) * 3
-        told = torch.cat([self.listen(heard.flatten(1)), past.flatten(1), change.flatten(1), stillness], dim=1)
-        joined: Tensor = self.join(told)
+        listened = self.listen(heard.flatten(1))
+        told = (listened, 2 * self.stress(listened), past.flatten(1), change.flatten(1), stillness)
+        joined: Tensor = self.join(torch.cat(told, dim=1))
         return joined
+
+    def nods(self, heard: Tensor) -> Tensor:
+        """Prosody as above -> [B, 1 + K], where nods are expected, in units of pitch: taught by itself, since
+        the likelihood alone listens to the poses before and hardly to the voice (Henter et al. drop poses
+        for the same reason)."""
+        expected: Tensor = self.stress(self.listen(heard.flatten(1)))
+        return expected
 
     def surprise(self, pieces: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
         """Negative log-likelihood of pieces [B, K, D] in nats a number, [B]."""
@@ -168,7 +186,7 @@ def head_motion(
             if chances[knot] < float(torch.sigmoid(net.hazard(window, since))[0, knot]):
                 last = float(now[knot] + chances[-1] * STRIDE / STEPS_PER_SECOND)
                 begins.append(last)
-    pose = between(track[0, config.past :].numpy())[:steps]
+    pose = smoothed(between(track[0, config.past :].numpy())[:steps], SETTLE)
     return HeadMotion(pose, tuple(start for start in begins if start < steps / STEPS_PER_SECOND))
 
 
@@ -179,8 +197,8 @@ def knotted(steps: NDArray[Any]) -> NDArray[Any]:
 
 
 def windowed(heard: NDArray[Any], config: AudioToPoseConfig, pieces: int) -> NDArray[Any]:
-    """Prosody [T, P] -> what each piece hears, float32 [pieces, past + piece + ahead, P]."""
-    knots = knotted(heard)
+    """Prosody [T, 10] -> what each piece hears, float32 [pieces, past + piece + ahead, P]."""
+    knots = knotted(np.concatenate([heard, emphasis(heard)], axis=1))
     after = max(0, pieces * config.piece + config.ahead - len(knots))
     padded = np.concatenate([_silence(config.past), knots, _silence(after)])
     index = np.arange(pieces)[:, None] * config.piece + np.arange(config.past + config.piece + config.ahead)
@@ -190,7 +208,7 @@ def windowed(heard: NDArray[Any], config: AudioToPoseConfig, pieces: int) -> NDA
 def _silence(count: int) -> NDArray[Any]:
     row = prosody(np.zeros(0, np.float32), 1)
     row[:, [FEATURES.index("silent for"), FEATURES.index("speaking for")]] = 1.0, 0.0
-    return np.repeat(row, count, axis=0)
+    return np.repeat(np.pad(row, ((0, 0), (0, HEARD - row.shape[1]))), count, axis=0)
 
 
 def between(knots: NDArray[Any]) -> NDArray[np.float32]:

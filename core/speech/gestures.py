@@ -17,7 +17,8 @@ for synthetic speech whose syllables are known. The rules:
                 times as likely where a phrase ends, likelier in a large turn, rarer within a phrase
                 (Bentivoglio et al. 1997; Evinger et al. 1994; Nakano and Kitazawa 2010)
 
-Sizes are those of a lively speaker, some degrees; `stillness` takes them back and makes them rarer. What the audio does not decide is drawn by chance, which is what a flow is there to learn.
+Sizes are those of a lively speaker, some degrees; `stillness` takes them back and makes them rarer. What the
+audio does not decide is drawn by chance, which is what a flow is there to learn.
 
 Legend: T steps of 1/25 s; pose dimensions are `core.idle.DRIFT`'s six, in its unit deviations.
 """
@@ -134,12 +135,11 @@ def _nods(
     track = np.zeros((len(time), 6))
     free = -1.0  # no beat before the last one is over
     for middle, strength in accents(visemes, heard):
-        chance = 1 / (1 + np.exp(-2.8 * (strength - 0.75 - 0.4 * (lively - 0.5)))) * (0.35 + 0.65 * lively)
-        if middle < free or rng.random() > chance:
+        if middle < free or rng.random() > _chance(strength) * (0.35 + 0.65 * lively):
             continue
-        size = np.clip(1.4 + 1.1 * strength + rng.normal(0, 0.7), 0.8, 6.0) * (0.5 + 0.6 * lively)
+        size = np.clip(1.4 + 1.2 * strength + rng.normal(0, 0.6), 0.8, 6.0) * (0.5 + 0.6 * lively)
         down, up = rng.uniform(0.12, 0.19), rng.uniform(0.22, 0.34)
-        peak = middle + rng.normal(0.02, 0.03)
+        peak = middle + rng.normal(0.02, 0.02)
         beat = _beat(time, peak, down, up) * size
         kind = rng.random()
         if kind < 0.78:
@@ -158,6 +158,25 @@ def _nods(
             track[:, 1] -= size * beat
             track[:, 4] -= 0.1 * size * beat
     return track
+
+
+def _chance(strength: float) -> float:
+    """That a syllable so stressed is met by a beat."""
+    return float(1 / (1 + np.exp(-3.5 * (strength - 0.7))))
+
+
+def usual_nods(visemes: Table, heard: Table) -> Table:
+    """How far an average head is down at each step for the stress it meets, float32 [T] in units of pitch.
+
+    There is no chance in it: it is what a listener can know of nods from the sound.
+    """
+    time = (np.arange(len(heard)) + 0.5) / STEPS_PER_SECOND
+    track = np.zeros(len(heard))
+    for middle, strength in accents(visemes, heard):
+        here = slice(*np.searchsorted(time, (middle - 0.5, middle + 1.0)))
+        beat = _beat(time[here], middle + 0.02, 0.155, 0.28)
+        track[here] += _chance(strength) * np.clip(1.4 + 1.2 * strength, 0.8, 6.0) * beat
+    return (track / UNIT[1]).astype(np.float32)
 
 
 def accents(visemes: Table, heard: Table) -> list[tuple[float, float]]:

@@ -39,6 +39,7 @@ class Voice:
     speed: float = 1.0  # 1 = the engine's own speaking rate, larger is faster
     pitch: float = 0.5  # espeak only, 0..1
     swing: float = 0.5  # espeak only: range of intonation, 0..1
+    tone: tuple[float, float] | None = None  # flite only (not rms): mean and deviation of pitch in hertz
 
     @property
     def key(self) -> str:
@@ -129,6 +130,7 @@ def _flite(text: str, voice: Voice) -> Utterance:
             voice.name,
             "--setf",
             f"duration_stretch={1 / voice.speed:.4f}",
+            *_toned(voice),
             "-psdur",
             "-t",
             text,
@@ -146,6 +148,16 @@ def _flite(text: str, voice: Voice) -> Utterance:
         rows += phones.spread(phones.from_flite(phone), start, float(end))
         start = float(end)
     return Utterance(_resampled(samples, rate), timed(rows))
+
+
+def _toned(voice: Voice) -> list[str]:
+    if voice.tone is None:
+        return []
+    mean, deviation = voice.tone
+    return [
+        *("--setf", f"int_f0_target_mean={mean:.2f}"),
+        *("--setf", f"int_f0_target_stddev={deviation:.2f}"),
+    ]
 
 
 # --- espeak-ng ------------------------------------------------------------------------------------

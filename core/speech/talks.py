@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.prosody import prosody
 from core.speech import augment
 from core.speech.corpus import Recordings
+from core.speech.gestures import usual_nods
 from core.speech.synth import RATE, Utterance
 from core.wire.channels import STEPS_PER_SECOND
 
@@ -28,11 +29,13 @@ class Talk:
         visemes: [K, 3] rows of (viseme number, start, end) in seconds.
         clean: [T, P] prosody of the sound as it was spoken.
         heard: [T, P] prosody of the recording of it.
+        nods: [T] where a listener expects nods, see `core.speech.gestures.usual_nods`.
     """
 
     visemes: NDArray[Any]
     clean: NDArray[Any]
     heard: NDArray[Any]
+    nods: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -62,4 +65,5 @@ def talk(voice: Recordings, seconds: float, rng: np.random.Generator, kept_back:
     said = spoken(voice, seconds, rng, kept_back)
     steps = int(seconds * STEPS_PER_SECOND)
     heard = augment.recorded(said.samples, rng)
-    return Talk(said.visemes, prosody(said.samples, steps), prosody(heard, steps))
+    clean = prosody(said.samples, steps)
+    return Talk(said.visemes, clean, prosody(heard, steps), usual_nods(said.visemes, clean))

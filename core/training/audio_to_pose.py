@@ -30,7 +30,9 @@ from torch.nn import functional
 from core.evaluation.head_motion import average, blinks_at_ends
 from core.models.audio_to_pose import (
     BLINK_MEMORY,
+    FARTHEST,
     POSES,
+    SETTLE,
     STRIDE,
     AudioToPose,
     AudioToPoseConfig,
@@ -39,6 +41,7 @@ from core.models.audio_to_pose import (
     windowed,
 )
 from core.models.small import export
+from core.motion import smoothed
 from core.speech import corpus
 from core.speech.corpus import Recordings
 from core.speech.gestures import gestures
@@ -46,17 +49,25 @@ from core.speech.talks import Talk, talk
 from core.training.loop import LoopSettings, Place, from_command_line, rng_of, take_place, train
 from core.wire.channels import STEPS_PER_SECOND
 
+STRAY, COMES_BACK = 0.8, 1.2
+"""How far a head is put out of its way in training, in deviations, and the seconds it takes to return:
+without it, what is drawn can wander to where no head has ever been and be lost there."""
+DUST = 0.01
+"""Noise on what is to be learned, in deviations, so that no motion is infinitely likely."""
+NODS = 3.0
+"""Weight of the expected nods in the loss."""
 KEPT_BACK = 10
 """The last sentences of every voice, which no run trains on."""
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, ...]
+"""What `heads` returns."""
 
 
 @dataclass(frozen=True)
 class Schedule(LoopSettings):
     """Small batches of cheap data; likelihoods want full precision."""
 
-    steps: int = 5000
+    steps: int = 4000
     learning_rate: float = 1e-3
     warmup: int = 100
     decay_from: float = 0.4
@@ -79,7 +90,7 @@ class Settings:
     seconds: float = 16.0  # of one talk
     batch: int = 6  # talks a step
     flite: float = 0.6  # share of talks by flite, whose voices are the more human ones
-    forget: float = 0.2  # share of pieces that are not told how the head moved before
+    forget: float = 0.35  # share of pieces that are not told how the head moved before
     synthesise: bool = True
     workers: int = 2
     threads: int = 1
@@ -103,7 +114,7 @@ def heads(talks: list[Talk], net: AudioToPose, forget: float, rng: np.random.Gen
 
     Returns:
         pieces [B, K, D], heard [B, window, P], past [B, past, D], stillness [B, 1], seconds since the last
-        blink [B, K], whether one begins [B, K].
+        blink [B, K], whether one begins [B, K], where nods are expected [B, 1 + K].
     """
     config = net.config
     parts: list[tuple[np.ndarray, ...]] = []
@@ -114,34 +125,45 @@ def heads(talks: list[Talk], net: AudioToPose, forget: float, rng: np.random.Gen
         knots = knotted(pose)[: count * config.piece]
         padded = np.concatenate([np.repeat(knots[:1], config.past, axis=0), knots])
         past = np.stack([padded[i * config.piece : i * config.piece + config.past] for i in range(count)])
-        blind = rng.random(count) < forget
-        past[:, :-2] += rng.normal(0, 0.03, past[:, :-2].shape)
-        past[blind] = past[blind, -1:]
+        pieces = knots.reshape(count, config.piece, len(POSES)) + rng.normal(
+            0, DUST, (count, config.piece, len(POSES))
+        )
+        if forget:
+            # a head that strayed comes back: both move away, and the piece on its way returns
+            away = rng.normal(0, STRAY, (count, 1, len(POSES))) * (rng.random((count, 1, 1)) < 0.5)
+            back = np.exp(-(np.arange(config.piece) + 1) * STRIDE / STEPS_PER_SECOND / COMES_BACK)
+            past, pieces = past + away, pieces + away * back[:, None]
+            past[:, :-2] += rng.normal(0, 0.03, past[:, :-2].shape)
+            blind = rng.random(count) < forget
+            past[blind] = past[blind, -1:]
         starts = np.concatenate([[-BLINK_MEMORY * STEPS_PER_SECOND], np.flatnonzero(begins)])
         time = np.arange(len(knots)) * STRIDE
         since = (time - starts[np.searchsorted(starts, time) - 1]) / STEPS_PER_SECOND
         begin = knotted(begins[:, None].astype(np.float64))[: len(knots), 0] > 0
+        nods = np.concatenate([np.zeros(1), knotted(one.nods[:, None])[: len(knots), 0]])
         shape = (count, config.piece)
         parts.append(
             (
-                knots.reshape(*shape, len(POSES)),
+                pieces,
                 windowed(one.heard, config, count),
                 past,
                 np.full((count, 1), stillness),
                 since.reshape(shape),
                 begin.reshape(shape),
+                np.stack([nods[i * config.piece : (i + 1) * config.piece + 1] for i in range(count)]),
             )
         )
-    columns = [torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*parts)]
-    return (columns[0], columns[1], columns[2], columns[3], columns[4], columns[5])
+    return tuple(torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*parts))
 
 
 def loss_of_heads(net: AudioToPose, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Likelihood of the motion and of the blinks."""
-    pieces, heard, past, stillness, since, begin = batch
+    """Likelihood of the motion and of the blinks, and the error of what is expected of nods."""
+    pieces, heard, past, stillness, since, begin, nods = batch
     surprise = net.surprise(pieces, heard, past, stillness).mean()
     blinks = functional.binary_cross_entropy_with_logits(net.hazard(heard, since), begin)
-    return surprise + blinks, {"surprise": surprise.item(), "blinks": blinks.item()}
+    expected = functional.mse_loss(net.nods(heard), nods)
+    loss = surprise + blinks + NODS * expected
+    return loss, {"surprise": surprise.item(), "blinks": blinks.item(), "nods": expected.item()}
 
 
 def spread_of(talks: list[Talk], net: AudioToPose) -> Tensor:
@@ -162,8 +184,9 @@ def drawn(net: AudioToPose, talks: list[Talk], seed: int, stillness: float = 0.3
     for piece in range(count):
         z = torch.randn(len(talks), config.piece * len(POSES), generator=noise)
         past = track[:, -config.past :]
-        track = torch.cat([track, net.draw(0.9 * z, heard[:, piece], past, calm)], dim=1)
-    return [between(one[config.past :].numpy()) for one in track]
+        made = net.draw(0.9 * z, heard[:, piece], past, calm).clamp(-FARTHEST, FARTHEST)
+        track = torch.cat([track, made], dim=1)
+    return [smoothed(between(one[config.past :].numpy()), SETTLE) for one in track]
 
 
 def judge(net: AudioToPose, talks: list[Talk], stillness: float = 0.3) -> dict[str, float]:
@@ -177,14 +200,19 @@ def judge(net: AudioToPose, talks: list[Talk], stillness: float = 0.3) -> dict[s
     with torch.no_grad():
         batch = heads(talks, net, 0.0, rng)
         _, held = loss_of_heads(net, batch)
-        rate = float(batch[-1].mean())
+        rate = float(batch[5].mean())
     guess = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
     return marks | {f"held out {k}": v for k, v in held.items()} | {"blinks by rate alone": float(guess)}
 
 
 def _cut(talks: list[Talk], steps: int) -> list[Talk]:
     return [
-        Talk(one.visemes[one.visemes[:, 2] < steps / STEPS_PER_SECOND], one.clean[:steps], one.heard[:steps])
+        Talk(
+            one.visemes[one.visemes[:, 2] < steps / STEPS_PER_SECOND],
+            one.clean[:steps],
+            one.heard[:steps],
+            one.nods[:steps],
+        )
         for one in talks
     ]
 
@@ -218,8 +246,7 @@ def main(settings: Settings) -> dict[str, float]:
         def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
             waiting = ahead.pop(step, None) or helper.submit(prepare, step)
             ahead[step + 1] = helper.submit(prepare, step + 1)
-            a, b, c, d, e, f = (part.to(place.device) for part in waiting.result())
-            return loss_of_heads(net, (a, b, c, d, e, f))
+            return loss_of_heads(net, tuple(part.to(place.device) for part in waiting.result()))
 
         def look(step: int, averaged: nn.Module) -> dict[str, float]:
             assert isinstance(averaged, AudioToPose)
@@ -241,10 +268,9 @@ def share(
     """This process's part of one step's batch. All processes draw the same talks and heads and each takes
     every `world`-th piece, so that any number of them gives the gradient of one."""
     chosen = [talks[i] for i in rng.integers(len(talks), size=settings.batch)]
-    a, b, c, d, e, f = heads(chosen, net, settings.forget, rng)
-    used = len(a) - len(a) % place.world
-    part = slice(place.rank, used, place.world)
-    return a[part], b[part], c[part], d[part], e[part], f[part]
+    batch = heads(chosen, net, settings.forget, rng)
+    used = len(batch[0]) - len(batch[0]) % place.world
+    return tuple(column[place.rank : used : place.world] for column in batch)
 
 
 if __name__ == "__main__":

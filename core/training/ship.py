@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put a finished run and its hearing into the one file that is shipped.
 
-python -m core.training.ship --run RUN128 --audio audio_to_mouth.safetensors
+python -m core.training.ship --run RUN128 --audio audio_to_mouth.safetensors --heldout HELDOUT
+    --pose audio_to_pose.safetensors --expression speech_to_expression.safetensors
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from ..checkpoint import Meta, default_checkpoint, save
 from ..evaluation.reconstruction import r2, redraw
 from ..heads.factors import channels, emotions
 from ..models.audio_to_mouth import AudioToMouth, AudioToMouthConfig, build
+from ..models.audio_to_pose import AudioToPose, AudioToPoseConfig
 from ..models.edtalk import EDTalk
+from ..models.small import restore
+from ..models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig
 from ..wire.channels import BANK_SLICES, CHANNELS
 from .data import HeadShards
 from .encoder_generator import config_of_run
@@ -32,6 +36,8 @@ class Settings:
     audio: Path
     heldout: Path
     least_r2: float = 0.3
+    pose: str = ""  # audio_to_pose.safetensors of its recipe, if the head is to move to speech
+    expression: str = ""  # speech_to_expression.safetensors, if feelings are to be heard and read
     out: str = ""  # empty: where the product looks for it
     note: str = "Trained from scratch on rendered CC0 heads and synthetic voices."
 
@@ -42,6 +48,16 @@ def hearing_of(path: Path) -> AudioToMouth:
         net = build(AudioToMouthConfig.from_dict(json.loads(file.metadata()["config"])))
         net.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 - not a dict
     return net.eval()
+
+
+def pose_of(path: Path) -> AudioToPose:
+    """The network that the recipe `audio_to_pose` exported."""
+    return restore(path, lambda values: AudioToPose(AudioToPoseConfig.from_dict(values)))
+
+
+def feeling_of(path: Path) -> SpeechToExpression:
+    """The network that the recipe `speech_to_expression` exported."""
+    return restore(path, lambda values: SpeechToExpression(SpeechToExpressionConfig.from_dict(values)))
 
 
 @torch.no_grad()
@@ -75,7 +91,14 @@ def main(s: Settings) -> Meta:
     )
     out = Path(s.out) if s.out else default_checkpoint()
     out.parent.mkdir(parents=True, exist_ok=True)
-    return save(out, model, meta, hearing_of(s.audio))
+    return save(
+        out,
+        model,
+        meta,
+        hearing_of(s.audio),
+        audio_to_pose=pose_of(Path(s.pose)) if s.pose else None,
+        speech_to_expression=feeling_of(Path(s.expression)) if s.expression else None,
+    )
 
 
 if __name__ == "__main__":

@@ -159,7 +159,9 @@ class Analyze(Message):
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)  # None: found by itself
     seed: int = ruled(rules.whole(0, 2**31 - 1), 0)
     idle: float = ruled(rules.number(0, 1), 0.0)  # natural head motion and blinks, 0 none .. 1 lively
-    emotion: str = ruled(rules.text, "")  # a name from the checkpoint, "" for none
+    emotion: str = ruled(rules.text, "")  # a name from the checkpoint, "" for none, "auto" for what is meant
+    text: str = ruled(rules.prose, "")  # the transcript, plain or as subtitles, or a text file's whole path
+    stillness: float = ruled(rules.number(0, 1), 0.3)  # of a head that moves to the voice
     face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)  # of several, from left to right
     overwrite: bool = ruled(rules.flag, False)
 

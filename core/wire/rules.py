@@ -19,6 +19,7 @@ from .channels import CHANNELS, EMOTIONS, Channel, Handle
 Rule = Callable[[Any], Any]
 
 MAX_TEXT = 4096
+MAX_PROSE = 200_000
 MAX_PATH = 32767  # what Windows allows with long paths switched on
 NOT_IN_FILE_NAMES = set('<>:"/\\|?*') | {chr(code) for code in range(32)}
 
@@ -36,6 +37,15 @@ def text(value: Any) -> str:
         raise ValueError(f"wants text, not {_show(value)}")
     if len(value) > MAX_TEXT:
         raise ValueError(f"wants at most {MAX_TEXT} characters, not {len(value)}")
+    return value
+
+
+def prose(value: Any) -> str:
+    """Text of at most 200000 characters, a long talk."""
+    if not isinstance(value, str):
+        raise ValueError(f"wants text, not {_show(value)}")
+    if len(value) > MAX_PROSE:
+        raise ValueError(f"wants at most {MAX_PROSE} characters, not {len(value)}")
     return value
 
 
