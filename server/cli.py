@@ -112,8 +112,10 @@ def _dispatch(arguments: list[str]) -> int:
 def _run_recipe(group: str, arguments: list[str]) -> int:
     recipes = RECIPES[group]
     if not arguments or arguments[0] not in recipes:
-        print(f"usage: edtalk {group} {{{','.join(recipes)}}} ...", file=sys.stderr)
-        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+        asked = arguments[:1] in (["-h"], ["--help"])
+        usage = f"usage: edtalk {group} {{{','.join(recipes)}}} ..."
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     module = importlib.import_module(recipes[arguments[0]])
     sys.argv[0] = f"edtalk {group} {arguments[0]}"  # what the recipe's own help calls itself
     if hasattr(module, "Settings"):
