@@ -25,13 +25,17 @@ _before: list[tuple[str, str, str, str]] = []  # kind of owner, its name, field,
 
 
 def make_portable(settings: bpy.types.PropertyGroup) -> None:
-    """Write the paths of settings relative to the .blend, if there is one and the user wants that."""
+    """Write the paths of settings relative to the .blend, if there is one and the user wants that. A
+    checkpoint that does not lie beside the .blend belongs to the computer, not to the project.
+    """
     if not bpy.data.filepath or not bpy.context.preferences.filepaths.use_relative_paths:
         return
     for field in PATHS:
         path = getattr(settings, field).strip()
         if path and not path.startswith("//") and Path(path).is_file():
-            setattr(settings, field, short_path(path))
+            short = short_path(path)
+            if field != "checkpoint" or ".." not in short:
+                setattr(settings, field, short)
 
 
 def found_again(path: str) -> str:

@@ -70,7 +70,7 @@ def land_motion(
         face = rig.make_rig(scene, Path(order.portrait).stem)
         face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
-        face.edtalk.checkpoint = image_sequence.short_path(order.checkpoint) if order.checkpoint else ""
+        face.edtalk.checkpoint = order.checkpoint
         _make_active(face)
     sliders.suit(face, described)
     layers.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)

@@ -34,8 +34,9 @@ def busy() -> str:
 
 def why_not_generate(context: bpy.types.Context) -> str:
     """Why no take can be generated, "" when it can."""
-    settings = settings_of(context)
-    reason = busy() or missing_file(settings.portrait, "a portrait")
+    settings, face = settings_of(context), rig.active_face(context)
+    reason = busy() or (LINKED if face is not None and face.library is not None else "")
+    reason = reason or missing_file(settings.portrait, "a portrait")
     if not reason and not settings.audio.strip() and not settings.driving.strip():
         reason = "Pick an audio file or a driving clip first"
     for path, what in (
@@ -45,9 +46,6 @@ def why_not_generate(context: bpy.types.Context) -> str:
     ):
         if not reason and path.strip():
             reason = missing_file(path, what)
-    face = rig.active_face(context)
-    if not reason and face is not None and face.library is not None:
-        reason = LINKED
     return reason or (lost(context) if face is None else "")
 
 
@@ -73,9 +71,9 @@ def missing_checkpoint(face: bpy.types.Object) -> str:
         return ""
     take = settings.take
     found = checkpoints.with_id(take.model, checkpoint_folder())
-    where = f"choose {found.path}" if found is not None else "choose it again under Take"
-    gone = absolute(settings.checkpoint)
-    return f"{take.name} wants checkpoint {take.model}, which is not at {gone}: {where}"
+    name = Path(found.path).name if found is not None else "it"
+    where = f"It is not at {absolute(settings.checkpoint)}"
+    return f"{take.name} wants checkpoint {take.model}: choose {name} again under Take. {where}"
 
 
 def lost(context: bpy.types.Context) -> str:

@@ -7,7 +7,6 @@ import bpy
 import tomllib
 
 from . import checkpoints, environment, jobs, python_search, rig, server_jobs, server_report, service
-from .image_sequence import short_path
 from .job_operator import JobOperator
 from .preferences import checkpoint_folder, preferences
 from .properties import settings_of
@@ -204,7 +203,7 @@ class EDTALK_OT_choose_checkpoint(bpy.types.Operator):
         with an earlier one of them.
         """
         settings = settings_of(context)
-        settings.checkpoint = short_path(self.path) if self.path else ""
+        settings.checkpoint = self.path
         found = checkpoints.look(checkpoints.SHIPPED) if not self.path else None
         if found is not None and found.id:
             settings.take.model = settings.take.model and found.id

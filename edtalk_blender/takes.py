@@ -12,6 +12,7 @@ anna_001/
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -100,10 +101,10 @@ def make_folder(folder: Path) -> None:
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an npz whole or not at all. Raises OutputBlocked."""
-    whole = path.with_name(f"{path.name}.{os.getpid()}.part")
+    whole, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
+    np.savez(packed, **arrays)
     try:
-        with open(whole, "wb") as file:
-            np.savez(file, **arrays)
+        whole.write_bytes(packed.getvalue())
         os.replace(whole, path)
     except OSError as error:
         whole.unlink(missing_ok=True)
