@@ -36,6 +36,8 @@ def test_a_pair_shows_two_different_frames_of_one_person(root: Path) -> None:
 def test_frames_kept_back_are_never_learnt_from(root: Path) -> None:
     learnt, kept = People(root, 32, (0.0, 0.7)), People(root, 32, (0.7, 1.0))
     seen = learnt.draw(np.random.default_rng(0), 300)[1].number
+    source = kept.fixed(6)[0].number  # the portrait is one and the same
+    assert set(source.tolist()) <= set(learnt.fixed(30)[0].number.tolist())
     assert not set(seen.tolist()) & set(kept.draw(np.random.default_rng(0), 300)[1].number.tolist())
 
 

@@ -74,7 +74,7 @@ class People:
     """All people of the shards below ``root`` who have at least two frames.
 
     ``share`` keeps a part of every person's frames, in their order: (0, 0.8) to learn from, (0.8, 1) to
-    measure on. Raises InputError when there is nobody.
+    measure on, always from the person's very first frame. Raises InputError when there is nobody.
     """
 
     def __init__(
@@ -85,12 +85,14 @@ class People:
         for folder in sorted(root.glob("shard_*"))[: limit or None]:
             self.shards.append(_read(folder))
         self.groups: list[list[Place]] = []
+        self.firsts: list[Place] = []  # of each person, whatever the share: the portrait
         for number, shard in enumerate(self.shards):
             for who in np.unique(shard["identity"]):
                 rows = np.flatnonzero(shard["identity"] == who)
                 first, last = (round(part * len(rows)) for part in share)
                 if last - first >= 2:
                     self.groups.append([(number, int(row)) for row in rows[first:last]])
+                    self.firsts.append((number, int(rows[0])))
         self.before = np.cumsum([0, *(len(shard["image"]) for shard in self.shards)]).tolist()
         self.recombined = [
             (number, int(row))
@@ -125,18 +127,23 @@ class People:
         """
         source, driving = [], []
         for _ in range(count):
-            group = self.groups[rng.integers(len(self.groups))]
+            who = int(rng.integers(len(self.groups)))
+            group = self.groups[who]
             there = int(rng.integers(len(group)))
-            here = 0 if rng.random() < rest else int(rng.integers(len(group)))
-            if here == there:
-                here = (there + 1 + int(rng.integers(len(group) - 1))) % len(group)
-            source.append(group[here])
+            here = (there + 1 + int(rng.integers(len(group) - 1))) % len(group)
+            calm = rng.random() < rest and self.firsts[who] != group[there]
+            source.append(self.firsts[who] if calm else group[here])
             driving.append(group[there])
         return self.take(source), self.take(driving)
 
     def fixed(self, count: int) -> tuple[Faces, Faces]:
         """A fixed choice of pairs, spread over people and frames; the source is the person's first frame."""
-        frames = [(group[0], place) for group in self.groups for place in group[1:]]
+        frames = [
+            (first, place)
+            for first, group in zip(self.firsts, self.groups, strict=True)
+            for place in group
+            if place != first
+        ]
         order = np.random.default_rng(0).permutation(len(frames))[:count]
         return self.take([frames[k][0] for k in order]), self.take([frames[k][1] for k in order])
 
