@@ -21,6 +21,7 @@ from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
 from .errors import blocked
+from .handles import add_handles, held
 from .redraw import draw, numbered
 from .report import Report
 from .terminal import Bars, add_output, add_source, whole
@@ -68,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how calm the head is while it goes with the voice, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="another number, other idle motion")
+    add_handles(parser)
     add_output(parser, ("png", "png16"))
 
 
@@ -86,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         raise OutputExists(f"{there[0]} is already there", hint="Choose another folder, or add --overwrite")
     _check_folder(out, options.name, options.overwrite)
     with Bars(options.quiet) as report:
+        pose = held(options.handle, whole(options.checkpoint), runtime, report)
         analyzed = runtime.answer(
             Analyze(
                 portrait=whole(options.source),
@@ -105,7 +108,9 @@ def run(options: argparse.Namespace) -> int:
             report,
         )
         assert isinstance(analyzed, Analyzed)
-        motion = Motion.load(analyzed.motion)
+        motion = pose(Motion.load(analyzed.motion))
+        if options.handle:
+            motion.save(out / "motion.npz")  # files hold what the frames are drawn from
         motion.save_csv(out / "weights.csv")
         decoded = draw(options, motion, out / "motion.npz", analyzed.crop, runtime, report)
         rate = numbered(motion, options.fps, options.start).rate

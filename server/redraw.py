@@ -5,6 +5,7 @@
     edtalk decode --source face.png --motion take01/weights.csv --fps 24 --format exr --out take03
     edtalk decode --source face.png --motion take01/motion.npz --frames 1-100,120 --out take02
     edtalk decode --source face.png --motion take01/motion.npz --part 3/8 --out take02
+    edtalk decode --source face.png --motion take01/motion.npz --handle yaw=5 --handle smile=0.5 --out take02
 
 Frames that were made from another motion file stay as they are, unless --overwrite says that they may go.
 With --frames or --part, several computers share the work in one folder: a frame does not depend on which
@@ -23,6 +24,7 @@ from core.wire import ranges
 from core.wire.errors import InputError
 from core.wire.messages import FORMATS, Decode, Decoded
 
+from .handles import add_handles, held
 from .terminal import Bars, add_output, add_source, checked, whole
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `edtalk decode`."""
     add_source(parser)
     parser.add_argument("--motion", required=True, metavar="FILE", help="motion.npz or weights.csv")
+    add_handles(parser)
     add_output(parser, FORMATS)
     parser.add_argument(
         "--frames", type=checked(str, ranges.parse), metavar="1-100,120", help="only these, by their numbers"
@@ -55,10 +58,10 @@ def run(options: argparse.Namespace) -> int:
 
     path = Path(whole(options.motion))
     motion = Motion.load_csv(path) if path.suffix.lower() == ".csv" else Motion.load(path)
+    runtime = Runtime(options.device)
     with Bars(options.quiet) as report:
-        decoded = draw(
-            options, motion, path, options.crop, Runtime(options.device), report, options.frames, options.part
-        )
+        motion = held(options.handle, whole(options.checkpoint), runtime, report)(motion)
+        decoded = draw(options, motion, path, options.crop, runtime, report, options.frames, options.part)
     print(f"{whole(options.out)}: {decoded.written} frames ({decoded.fps:.1f} a second)")
     return 0
 

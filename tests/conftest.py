@@ -21,6 +21,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.faces import MAKE_PLAYABLE
 from tests.makers import png, sound
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,6 +124,18 @@ def tiny_checkpoint(server_python: str, tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run([server_python, "-c", TINY, str(path)], check=True, env=environment)
+    return path
+
+
+@pytest.fixture(scope="session")
+def playable_checkpoint(
+    server_python: str, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The small model with emotions and handles, those of `tests.faces`."""
+    path = tmp_path_factory.mktemp("playable") / "playable.safetensors"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [server_python, "-c", MAKE_PLAYABLE, str(tiny_checkpoint), str(path)]
+    subprocess.run(command, check=True, env=environment)
     return path
 
 

@@ -5,8 +5,6 @@ and the live preview.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +12,7 @@ import numpy as np
 import pytest
 
 from core.wire.channels import EMOTIONS, HANDLES
-from tests.conftest import ROOT
-from tests.faces import MAKE_PLAYABLE, direction
+from tests.faces import direction
 from tests.test_blender_live import Preview
 from tests.test_blender_road import Desk, hashes
 
@@ -24,19 +21,9 @@ pytestmark = [pytest.mark.blender, pytest.mark.slow]
 SMILE = np.array(direction(HANDLES.index("smile")))
 
 
-@pytest.fixture(scope="session")
-def playable(server_python: str, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small checkpoint with emotions and handles."""
-    path = tmp_path_factory.mktemp("playable") / "playable.safetensors"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [server_python, "-c", MAKE_PLAYABLE, str(tiny_checkpoint), str(path)]
-    subprocess.run(command, check=True, env=environment)
-    return path
-
-
 @pytest.fixture
-def desk(part, tmp_path, portrait, voice, playable, server_python) -> Desk:
-    return Desk(part, tmp_path, portrait, voice, playable, server_python)
+def desk(part, tmp_path, portrait, voice, playable_checkpoint, server_python) -> Desk:
+    return Desk(part, tmp_path, portrait, voice, playable_checkpoint, server_python)
 
 
 def key(desk: Desk, bone: str, name: str, points: dict[float, float]) -> None:
@@ -123,8 +110,8 @@ def test_update_face_gives_an_older_rig_its_sliders(desk) -> None:
 
 
 @pytest.fixture
-def preview(part, portrait, playable, server_python) -> Iterator[Preview]:
-    made = Preview(part, portrait, playable, server_python)
+def preview(part, portrait, playable_checkpoint, server_python) -> Iterator[Preview]:
+    made = Preview(part, portrait, playable_checkpoint, server_python)
     import bpy
 
     assert bpy.ops.edtalk.update_face() == {"FINISHED"}
