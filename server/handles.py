@@ -75,7 +75,7 @@ def held(
     def pose(motion: Motion) -> Motion:
         import numpy as np
 
-        columns = mix(motion.weights.T, values, values, described.emotions, handles)
+        columns = mix(list(motion.weights.T), values, values, described.emotions, handles)
         return replace(motion, weights=np.stack(columns, axis=1).astype(np.float32))
 
     return pose
