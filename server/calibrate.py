@@ -76,7 +76,8 @@ def _line(name: str, handle: object, gain: float, likeness: float) -> str:
     from core.wire.channels import CHANNELS, Handle
 
     if not isinstance(handle, Handle):
-        return f"{name:<10} left out: {max(gain, 0):.0%} of the movement is all this checkpoint shows"
+        shown = f"{max(gain, 0):.0%} of the movement, likeness {likeness:.2f}"
+        return f"{name:<10} left out: all that this checkpoint shows is {shown}"
     most = max(abs(weight) for weight in handle.direction)
     parts = [
         f"{weight:+.3g} {channel}"

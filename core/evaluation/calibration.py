@@ -47,8 +47,9 @@ LANDMARK_UNIT = 0.03
 """A landmark that moves by this much (of half the picture's width) counts as much as one standard deviation
 of a motion channel: a full smile moves the mouth corners so far."""
 
-FAINT = 0.15
-"""A handle whose picture shows less than this share of what was wanted is not written."""
+FAINT, UNLIKE = 0.15, 0.5
+"""A handle is not written when the pictures show less than this share of what was wanted, or when it is less
+like it than this (cosine): better no smile than a grimace called smile."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def calibrate(
     for action, target, move, done_at in zip(ACTIONS, wanted, moves, first, strict=True):
         gain, likeness = _compared(done_at, target)
         handle = None
-        if gain >= FAINT:
+        if gain >= FAINT and likeness >= UNLIKE:
             handle = _handle(action, _within(move / gain, _allowed(action, engine.channels, limits)), limits)
         found.append(Found(action, handle, gain, likeness))
     return found
