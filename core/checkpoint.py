@@ -145,7 +145,8 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
         net = build(header.audio)
         _fit(net, tensors, _AUDIO, path.name)
         net.to(device)
-    pose, warnings = None, ()
+    pose: AudioToPose | None = None
+    warnings: tuple[str, ...] = ()
     if header.pose is not None and find_spec("zuko") is None:
         warnings = (_NO_ZUKO,)
     elif header.pose is not None:
