@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # when this file is one of two processes
 
 from core import checkpoint  # noqa: E402
-from core.training import encoder_generator, expression, mouth_pose, person  # noqa: E402
+from core.training import encoder_generator, expression, features, mouth_pose, person  # noqa: E402
 from core.training.loop import LoopSettings, Place, learning_rate, train  # noqa: E402
 from core.training.people import People  # noqa: E402
-from core.training.stage import model_from, with_expression  # noqa: E402
+from core.training.stage import PictureSettings, model_from, with_expression  # noqa: E402
 from core.wire.errors import OutputExists  # noqa: E402
 from tests import small, toy_faces  # noqa: E402
 
@@ -235,6 +235,19 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
             torch.testing.assert_close(shared[key], tensor, rtol=2e-3, atol=2e-4)
         said = json.loads((tmp_path / f"{stage}.json").read_text())
         assert said == pytest.approx(losses, rel=1e-3)
+
+
+@pytest.mark.parametrize("stage", ["mouth-pose", "expression", "person"])
+def test_every_switch_may_be_on(stage: str, root: Path, tmp_path: Path) -> None:
+    net = features.FeatureNet(features.FeatureConfig((8, 16), 8))
+    features.save_features(tmp_path / "features.safetensors", net)
+    looks = PictureSettings(features=str(tmp_path / "features.safetensors"), judge=0.1)
+    more = {"media": 0.5, "picture": looks, "steps": 2, "save_every": 2, "bf16": True}
+    STAGES[stage].main(settings_of(stage, root, tmp_path / "run", **more))
+    said = last_of(tmp_path / "run")
+    assert said["perceptual"] > 0 and said["fooling"] > 0 and said["judging"] > 0
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert any("judge." in key for key in state["model"])
 
 
 def in_one_process(
