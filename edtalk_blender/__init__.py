@@ -50,6 +50,7 @@ def register() -> None:
         file_moves,
         properties,
         service,
+        shape_keys,
         sighting,
         status,
         take_list,
@@ -61,6 +62,7 @@ def register() -> None:
     parts = (
         properties,
         sighting,
+        shape_keys,
         take_list,
         curve_menu,
         service,
@@ -88,6 +90,7 @@ def unregister() -> None:
         properties,
         python_search,
         service,
+        shape_keys,
         sighting,
         status,
         take_list,
@@ -106,6 +109,7 @@ def unregister() -> None:
         service,
         curve_menu,
         take_list,
+        shape_keys,
         sighting,
         properties,
     )

@@ -25,6 +25,7 @@ from . import (
     retime,
     rig,
     service,
+    shape_keys,
     slider_operators,
     status,
     take_list,
@@ -74,6 +75,7 @@ class EDTalkPanel:
             curve_menu.draw(layout, context, face)
             slider_operators.draw(layout, face)
             _draw_weights(layout, face)
+            shape_keys.draw(layout, face)
         _draw_server(layout)
 
 

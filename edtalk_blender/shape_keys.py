@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copy to Shape Keys: the curves of a face drive a 3D character, by drivers or by baked keys.
+
+Drivers follow the face as it is animated, emotions, handles and hand edits included. Baked keys are a take's
+values at its frames, in an action of their own: for a character that goes to another program. What was
+recognised, what was not and what has nothing to follow is written into a text, "EDTalk Shape Keys".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+
+from ..core.wire.errors import EDTalkError
+from . import animation, exchange, rig, shape_formula, shape_names
+from .reasons import busy
+
+REPORT = "EDTalk Shape Keys"
+WAY_ITEMS = [
+    ("DRIVERS", "Drivers", "The character follows the face, whatever happens to its curves"),
+    ("BAKE", "Bake", "Keys at every frame of the take, in an action of their own"),
+]
+KIND_ITEMS = [
+    ("AUTO", "Auto", "ARKit where the character has its names, else visemes"),
+    ("ARKIT", "ARKit", "The 52 shapes of ARKit"),
+    ("VISEMES", "Visemes", "Mouth shapes of speech, and blinks"),
+]
+
+
+def meshes_of(target: bpy.types.Object) -> list[bpy.types.Object]:
+    """The meshes of a character that have shape keys: the object itself, and all below it."""
+    found = [target, *target.children_recursive]
+    return [ob for ob in found if ob.type == "MESH" and ob.data.shape_keys is not None]
+
+
+def _is_ours(driver: bpy.types.FCurve) -> bool:
+    """Does a driver follow a face rig?"""
+    targets = [target for variable in driver.driver.variables for target in variable.targets]
+    return bool(targets) and all(rig.is_face(target.id) for target in targets)
+
+
+def _driver_of(keys: bpy.types.Key, name: str) -> bpy.types.FCurve | None:
+    data = keys.animation_data
+    path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+    return data.drivers.find(path) if data is not None else None
+
+
+def _all_drivers(meshes: list[bpy.types.Object]) -> Iterator[tuple[bpy.types.Key, str]]:
+    """Every shape key that follows a face."""
+    for mesh in meshes:
+        for block in mesh.data.shape_keys.key_blocks:
+            driver = _driver_of(mesh.data.shape_keys, block.name)
+            if driver is not None and _is_ours(driver):
+                yield mesh.data.shape_keys, block.name
+
+
+def _drive(face: bpy.types.Object, block: bpy.types.ShapeKey, gains: np.ndarray) -> None:
+    text, variables = shape_formula.expression(face, gains)
+    block.driver_remove("value")
+    driver = block.driver_add("value").driver
+    driver.type = "SCRIPTED"
+    for name, path in variables:
+        variable = driver.variables.new()
+        variable.name, variable.type = name, "SINGLE_PROP"
+        variable.targets[0].id_type = "OBJECT"
+        variable.targets[0].id = face
+        variable.targets[0].data_path = path
+    driver.expression = text
+
+
+class _Tally:
+    """What happened to the shape keys of a character."""
+
+    def __init__(self) -> None:
+        self.moved: dict[str, str] = {}
+        self.idle: list[str] = []
+        self.kept: list[str] = []
+        self.unknown: list[str] = []
+        self.missing: list[str] = []
+        self.kind = ""
+
+    def text(self, face: bpy.types.Object, target: bpy.types.Object) -> str:
+        """For the text data-block."""
+        lines = [f"{target.name} follows {face.name}: names of {self.kind}", ""]
+        lines += [f"{own}  <-  {known}" for own, known in self.moved.items()]
+        for title, names in (
+            ("Found, but nothing of the face moves them", self.idle),
+            ("Left as they are: they have drivers or keys of their own", self.kept),
+            ("Not recognised", self.unknown),
+            ("The character does not have", self.missing),
+        ):
+            if names:
+                lines += ["", f"{title}:", *(f"    {name}" for name in names)]
+        return "\n".join(lines) + "\n"
+
+    def sentence(self, target: bpy.types.Object) -> str:
+        """For the status bar."""
+        parts = [f"{len(self.moved)} shape keys of {target.name} follow the face ({self.kind})"]
+        if self.kept:
+            parts.append(f"{len(self.kept)} have drivers or keys of their own and were left alone")
+        if self.idle:
+            parts.append(f"{len(self.idle)} have nothing to follow")
+        if self.missing:
+            parts.append(f"{len(self.missing)} of {self.kind} are missing")
+        return "; ".join(parts) + f". The text {REPORT} lists them"
+
+
+def copy(
+    face: bpy.types.Object,
+    target: bpy.types.Object,
+    scene: bpy.types.Scene,
+    way: str,
+    kind: str,
+    strength: float,
+    replace: bool,
+) -> _Tally:
+    """Let a character follow a face; gives back what was done to which shape key. Raises InputError."""
+    controls, tally, meshes = shape_formula.controls_of(face), _Tally(), meshes_of(target)
+    every = [block.name for mesh in meshes for block in _blocks(mesh)]
+    match = shape_names.recognise(dict.fromkeys(every), kind)
+    tally.kind = "ARKit" if match.kind == "ARKIT" else "visemes"
+    tally.unknown, tally.missing = list(match.unknown), list(match.missing)
+    frames = exchange.range_of(face, scene)
+    total = animation.read_weights(face, frames, scene) if way == "BAKE" else None
+    for mesh in meshes:
+        keys, curves = mesh.data.shape_keys, None
+        for block in _blocks(mesh):
+            if block.name not in match.found:
+                continue
+            gains = shape_formula.gains_of(match.table[match.found[block.name]], controls, strength)
+            if not np.abs(gains).max() >= shape_formula.SMALL:
+                tally.idle.append(block.name)
+            elif _is_taken(keys, block.name, way) and not replace:
+                tally.kept.append(block.name)
+            elif way == "DRIVERS":
+                _drive(face, block, gains)
+                tally.moved[block.name] = match.found[block.name]
+            else:
+                block.driver_remove("value")
+                curves = curves if curves is not None else _curves_for(keys, face)
+                _key(curves, block.name, frames, shape_formula.values(total, gains))
+                tally.moved[block.name] = match.found[block.name]
+        keys.update_tag()
+    return tally
+
+
+def _blocks(mesh: bpy.types.Object) -> list[bpy.types.ShapeKey]:
+    """All shape keys but the one the others count from."""
+    keys = mesh.data.shape_keys
+    return [block for block in keys.key_blocks if block != keys.reference_key]
+
+
+def _is_taken(keys: bpy.types.Key, name: str, way: str) -> bool:
+    """Is a shape key moved by something that is not ours? Baking makes an action of its own, so keys in the
+    one before are in nobody's way.
+    """
+    driver = _driver_of(keys, name)
+    if driver is not None:
+        return not _is_ours(driver)
+    data = keys.animation_data
+    if way == "BAKE" or data is None or data.action is None:
+        return False
+    slot = data.action_slot if animation.LAYERED else None
+    if animation.LAYERED and slot is None:
+        return False
+    path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+    return animation.curves_in(data.action, slot).fcurves.find(path) is not None
+
+
+def _curves_for(keys: bpy.types.Key, face: bpy.types.Object):
+    """A fresh action for a mesh's shape keys; the one before is kept, and what else it moves goes on: its
+    curves for other keys are copied over.
+    """
+    data = keys.animation_data or keys.animation_data_create()
+    name = f"{face.edtalk.take.name or face.name} Shape Keys"
+    if data.action is not None:
+        data.action.use_fake_user = True
+        slot = data.action_slot.identifier if animation.LAYERED and data.action_slot is not None else ""
+        action = data.action.copy()
+        action.name = name
+        data.action = action
+        if slot:
+            data.action_slot = action.slots[slot]
+    else:
+        data.action = bpy.data.actions.new(name)
+    if animation.LAYERED and data.action_slot is None:
+        data.action_slot = data.action.slots.new(id_type="KEY", name=keys.name)
+    return animation.curves_in(data.action, data.action_slot if animation.LAYERED else None)
+
+
+def _key(curves, name: str, frames: range, values: np.ndarray) -> None:
+    path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+    old = curves.fcurves.find(path)
+    if old is not None:
+        curves.fcurves.remove(old)
+    curve = curves.fcurves.new(path)
+    points = np.stack([np.asarray(frames, np.float32), values.astype(np.float32)], axis=1)
+    curve.keyframe_points.add(len(points))
+    curve.keyframe_points.foreach_set("co", points.ravel())
+    kinds = (("interpolation", animation.LINEAR), ("type", animation.GENERATED))
+    for attribute, value in kinds:
+        curve.keyframe_points.foreach_set(attribute, np.full(len(points), value, np.int32))
+    curve.update()
+
+
+# -------------------------------------------------------------------------------------------------- buttons
+
+
+def _is_character(_self: object, ob: bpy.types.Object) -> bool:
+    return bool(meshes_of(ob))
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """Why no character can follow, "" when one can."""
+    face = rig.active_face(context)
+    if face is None:
+        return "Select a face rig first, or generate a take"
+    target = face.edtalk_character
+    if target is None:
+        return "Pick a character first: an object with shape keys, or the parent of such objects"
+    meshes = meshes_of(target)
+    if not meshes:
+        return f"{target.name} has no shape keys"
+    if any(mesh.data.library is not None for mesh in meshes):
+        return f"The meshes of {target.name} are linked: make a library override of them first"
+    return busy()
+
+
+class EDTALK_OT_copy_to_shape_keys(bpy.types.Operator):
+    """Let the shape keys of a 3D character follow the face: by drivers, or by keys that are baked once"""
+
+    bl_idname = "edtalk.copy_to_shape_keys"
+    bl_label = "Copy to Shape Keys"
+    bl_options = {"REGISTER", "UNDO"}
+
+    way: bpy.props.EnumProperty(name="By", description="How the character follows", items=WAY_ITEMS)
+    kind: bpy.props.EnumProperty(name="Names", description="Which names to look for", items=KIND_ITEMS)
+    strength: bpy.props.FloatProperty(
+        name="Strength", description="How far the shape keys go", default=1.0, min=0.0, max=4.0, soft_max=2.0
+    )
+    replace: bpy.props.BoolProperty(
+        name="Replace Others", description="Also take over shape keys that have drivers or keys of their own"
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """With a face and a character."""
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Connect, report, and list it in a text."""
+        face = rig.active_face(context)
+        target = face.edtalk_character
+        try:
+            tally = copy(face, target, context.scene, self.way, self.kind, self.strength, self.replace)
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        text = bpy.data.texts.get(REPORT) or bpy.data.texts.new(REPORT)
+        text.from_string(tally.text(face, target))
+        if not tally.moved:
+            self.report(
+                {"WARNING"}, f"No shape key of {target.name} was connected. The text {REPORT} says why"
+            )
+            return {"FINISHED"}
+        self.report({"INFO"}, tally.sentence(target))
+        return {"FINISHED"}
+
+
+class EDTALK_OT_release_shape_keys(bpy.types.Operator):
+    """Take the drivers away that make the character follow a face; other drivers and all keys stay"""
+
+    bl_idname = "edtalk.release_shape_keys"
+    bl_label = "Remove Drivers"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """With a face and a character."""
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From every mesh of the character."""
+        target = rig.active_face(context).edtalk_character
+        ours = list(_all_drivers(meshes_of(target)))
+        for keys, name in ours:
+            keys.key_blocks[name].driver_remove("value")
+            keys.key_blocks[name].value = 0.0
+        self.report({"INFO"}, f"{len(ours)} shape keys of {target.name} are free again")
+        return {"FINISHED"}
+
+
+def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
+    """The character and the buttons."""
+    header, body = layout.panel("EDTALK_character", default_closed=True)
+    header.label(text="3D Character")
+    if body is None:
+        return
+    body.prop(face, "edtalk_character", text="Character")
+    row = body.row(align=True)
+    row.operator("edtalk.copy_to_shape_keys", text="Drive", icon="DRIVER").way = "DRIVERS"
+    row.operator("edtalk.copy_to_shape_keys", text="Bake", icon="REC").way = "BAKE"
+    body.operator("edtalk.release_shape_keys", icon="X")
+
+
+def register() -> None:
+    """The character that follows a face, on the face."""
+    bpy.types.Object.edtalk_character = bpy.props.PointerProperty(
+        name="Character",
+        description="An object with shape keys, or the parent of such objects",
+        type=bpy.types.Object,
+        poll=_is_character,
+    )
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    del bpy.types.Object.edtalk_character
+
+
+CLASSES = (EDTALK_OT_copy_to_shape_keys, EDTALK_OT_release_shape_keys)
