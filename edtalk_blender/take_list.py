@@ -21,6 +21,8 @@ COMPARED = "EDTalk Compared Take"
 """Name of the texture node of a plane that shows a take beside the one that is worn."""
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""
+WIDE = 360
+"""From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
 FILES = re.compile(
     rf"{re.escape(takes.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|decode|rendered)\.npz"
     rf"|{re.escape(take_rows.SIDECAR)}"
@@ -478,7 +480,7 @@ class EDTALK_UL_takes(bpy.types.UIList):
     bl_idname = "EDTALK_UL_takes"
 
     def draw_item(
-        self, _context, layout, data, item, _icon, _active_data, _active_property, _index=0, _flag=0
+        self, context, layout, data, item, _icon, _active_data, _active_property, _index=0, _flag=0
     ) -> None:
         """One row."""
         face = data.id_data
@@ -488,17 +490,25 @@ class EDTALK_UL_takes(bpy.types.UIList):
         button.operator(
             "edtalk.switch_take", text="", icon="RADIOBUT_ON" if is_worn else "RADIOBUT_OFF", emboss=False
         ).take = item.key
-        split = row.split(factor=0.5, align=True)
-        split.active = not item.muted
-        split.prop(item, "name", text="", emboss=False)
-        about = split.row(align=True)
-        about.label(text=re.sub(r"-[0-9a-f]{12}$", "", take.model))
+        name = row.row(align=True)
+        name.active = not item.muted
+        name.prop(item, "name", text="", emboss=False)
+        about = row.row(align=True)
+        about.alignment = "RIGHT"
+        about.active = not item.muted
+        if context.region.width / context.preferences.system.ui_scale > WIDE:
+            about.label(text=model_of(take))
         about.label(text=str(take.last - take.first + 1))
         stale = status.stale_frames(face) if is_worn else (None if item.stale < 0 else item.stale)
         row.label(text="", icon=lamp_icon(stale))
         row.operator(
             "edtalk.mute_take", text="", icon="HIDE_ON" if item.muted else "HIDE_OFF", emboss=False
         ).take = item.key
+
+
+def model_of(take: bpy.types.PropertyGroup) -> str:
+    """The name of a take's checkpoint, without the digest at its end."""
+    return re.sub(r"-[0-9a-f]{12}$", "", take.model)
 
 
 def lamp_icon(stale: int | None) -> str:
@@ -522,6 +532,9 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
     column = row.column(align=True)
     column.operator("edtalk.delete_take", text="", icon="TRASH")
     column.operator("edtalk.list_takes", text="", icon="VIEWZOOM")
+    if 0 <= known.index < len(known.rows):
+        take = take_rows.take_in(face, known.rows[known.index])
+        body.label(text=" · ".join(filter(None, [model_of(take), f"frames {take.first} to {take.last}"])))
     row = body.row(align=True)
     row.operator("edtalk.flip_take", icon="UV_SYNC_SELECT")
     row.operator("edtalk.compare_take", icon="IMAGE_REFERENCE", depress=compared(face) is not None)
