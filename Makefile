@@ -22,7 +22,7 @@ help:
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
 	@echo "make check        ruff and strict mypy"
 	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
-	@echo "make bench        how fast this machine analyses and decodes"
+	@echo "make bench        how fast this machine analyses and decodes, and how long Blender's main thread is busy"
 	@echo "make env          only the environment in $(VENV)"
 	@echo "make clean        remove everything that make made"
 
@@ -67,6 +67,7 @@ build: $(READY)
 
 bench: $(READY)
 	$(PY) -m server.cli bench
+	$(PY) tools/bench_desk.py
 
 clean:
 	rm -rf $(VENV) .venv-bpy-* out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache

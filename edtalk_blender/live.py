@@ -28,6 +28,7 @@ from .properties import absolute
 from .reasons import missing_file
 
 SIZE = 256  # pixels; larger pictures take longer than an eye notices
+SOON = 0.004  # seconds between two looks for an answer that is on its way; a look takes microseconds
 NOTICED = ("depsgraph_update_post", "frame_change_post")
 REPLACED = ("undo_post", "redo_post", "load_post")
 
@@ -126,7 +127,9 @@ def tick() -> float | None:
         traceback.print_exc()
         _state.trouble = f"Live Preview failed inside EDTalk: {type(error).__name__}: {error}"
         stop()
-    return jobs.TICK if _state.on else None
+    if not _state.on:
+        return None
+    return SOON if _state.pending is not None else jobs.TICK
 
 
 def _turn() -> None:
