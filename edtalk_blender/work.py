@@ -214,6 +214,7 @@ def _make_pictures(
     if not need.any() and not hold:
         record.close()
         landing.show_take(order, pictures, total)
+        landing.refresh_take(order)  # a farm may have made what this Blender still shows as missing
         return 0
     numbers, weights = pictures.numbers[need], pictures.weights[need]
     if not len(numbers):  # only the portrait at rest: one frame must be asked for, too
