@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The measurements of the desk say what they measured, and what they measure works; how fast, is not asked."""
+"""The measurements of the desk say what they measured and measure what works. How fast, is not asked."""
 
 from __future__ import annotations
 
