@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.motion import Weights, soft
-from core.wire.channels import CHANNELS, STEPS_PER_SECOND, Channel, bank_of
+from core.wire import mixing
+from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND, Channel, bank_of
 from core.wire.errors import InputError
 
 # Label -> standard deviation of the drift as a share of the channel's soft range to one side. For
@@ -213,18 +214,13 @@ def _parse_mix(mix: str, text: str, known: Sequence[str]) -> dict[str, float]:
 
 
 def _mixed(mix: Mapping[str, float], emotions: Mapping[str, Sequence[float]], own: Weights) -> Weights:
-    """own * (1 - s) + neutral * s + sum of intensity * (emotion - neutral), where s is the intensity in
-    all, at most 1.
-
-    Channels in which no emotion differs from another (lids, gaze) are the portrait's and stay.
+    """Emotions as `core.wire.mixing` has it, where the portrait's own expression gives way as far as they
+    take over: by their intensity in all, at most 1.
     """
-    table = np.array(list(emotions.values()), np.float32)
-    neutral = np.asarray(emotions.get("neutral", np.zeros(len(own))), np.float32)
-    share = min(1.0, sum(mix.values()))
-    total = own * (1 - share) + neutral * share
-    for name, intensity in mix.items():
-        total = total + intensity * (np.asarray(emotions[name], np.float32) - neutral)
-    return np.where(np.ptp(table, axis=0) > 0, total, own).astype(np.float32)
+    sliders = {**mix, mixing.NEUTRAL: min(1.0, sum(mix.values()))}
+    first = BANK_SLICES["expression"].start
+    total = mixing.mix([0.0] * first + own.tolist(), sliders, {}, emotions, ())
+    return np.array(total[first:], np.float32)
 
 
 def _number(text: str) -> float | None:

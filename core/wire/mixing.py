@@ -47,7 +47,7 @@ def mix(
         raise ValueError(f"mix wants {len(CHANNELS)} weights, not {len(generated)}")
     total = list(generated)
     neutral = neutral_of(presets)
-    if NEUTRAL in emotions and NEUTRAL in presets:
+    if NEUTRAL in emotions:
         for index in emotional(presets):
             _add(total, _FIRST + index, emotions[NEUTRAL], neutral[index] - generated[_FIRST + index])
     for name, preset in presets.items():
