@@ -2,8 +2,10 @@
 """The expression library: pose assets on emotions and handles, with pictures, in Blender's own asset shelf.
 
 The library is a folder of the extension (`tools/make_expressions.py` makes it) that becomes an asset library
-in the preferences. From there on it is all Blender: a click applies an expression, a drag blends it, Create
-Pose Asset saves one's own, with the custom properties that have a key at the frame.
+in the preferences. From there on it is all Blender: a click applies an expression, a drag blends it.
+
+One's own is saved by Blender's Create Pose Asset, too. But that takes only such custom properties as have a
+key at the frame, and its picture is one of the viewport; hence Save Expression.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import bpy
 
-from . import rig
+from . import animation, live_picture, rig, sliders
 
 NAME = "EDTalk Expressions"
 FOLDER = Path(__file__).resolve().parent / "assets"
@@ -100,4 +102,74 @@ class EDTALK_OT_expression_library(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (EDTALK_OT_expression_library,)
+def save(face: bpy.types.Object, name: str) -> bpy.types.Action:
+    """A pose asset of this file from the sliders as they stand, with the live preview as its picture. As in
+    the library, it sets the whole face, and turns head and eyes only if they are turned.
+    """
+    action = bpy.data.actions.new(name)
+    curves = animation.curves_in(action, animation.new_slot(face, action))
+    for bone, slider in sliders.names_of(face):
+        value = face.pose.bones[bone][slider]
+        if value or not sliders.is_in_degrees(face, bone, slider):
+            curve = curves.fcurves.new(sliders.path_of(bone, slider), index=0)
+            curve.group = curves.groups.get(bone) or curves.groups.new(bone)
+            curve.keyframe_points.insert(1.0, value)
+    action.asset_mark()
+    action.asset_data.tags.new("edtalk")
+    pixels = live_picture.pixels_of(face)
+    if pixels is not None:
+        height, width = pixels.shape[:2]
+        preview = action.preview_ensure()
+        preview.image_size = (width, height)
+        preview.image_pixels_float.foreach_set(pixels.ravel())
+    return action
+
+
+class EDTALK_OT_save_expression(bpy.types.Operator):
+    """Save the emotions and handles of this face as a pose asset of this file. With Live Preview on, the
+    asset's picture is what the preview shows"""
+
+    bl_idname = "edtalk.save_expression"
+    bl_label = "Save Expression"
+    bl_options = {"REGISTER", "UNDO"}
+
+    name: bpy.props.StringProperty(name="Name", description="Name of the pose asset", default="Expression")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with sliders to save."""
+        reason = why_not_save(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for a name."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Save it."""
+        action = save(rig.active_face(context), self.name.strip() or "Expression")
+        hint = "" if action.preview else "; switch Live Preview on first for one with a picture"
+        self.report({"INFO"}, f"{action.name} is a pose asset of this file now{hint}")
+        return {"FINISHED"}
+
+
+def why_not_save(context: bpy.types.Context) -> str:
+    """Why there is no expression to save, "" when there is."""
+    face = rig.active_face(context)
+    if face is None:
+        return "Select a face rig first, or generate a take"
+    if not sliders.names_of(face):
+        return "This face has no emotions and handles yet: press Update Face first"
+    return ""
+
+
+def draw(layout: bpy.types.UILayout) -> None:
+    """The two buttons."""
+    row = layout.row(align=True)
+    row.operator("edtalk.expression_library", icon="ASSET_MANAGER")
+    row.operator("edtalk.save_expression", text="", icon="ADD")
+
+
+CLASSES = (EDTALK_OT_expression_library, EDTALK_OT_save_expression)

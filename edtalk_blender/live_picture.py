@@ -48,6 +48,19 @@ def image_or_none() -> bpy.types.Image | None:
     return bpy.data.images.get((IMAGE, None))
 
 
+def pixels_of(face: bpy.types.Object) -> np.ndarray | None:
+    """What the preview of this face shows, float32 [H, W, 4] in 0..1, bottom row first; None while it shows
+    nothing, or another face.
+    """
+    image = image_or_none()
+    if image is None or _shown is None or _shown[0] != face.session_uid:
+        return None
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return pixels.reshape(height, width, 4)
+
+
 def is_playing() -> bool:
     """Does the animation play in any window?"""
     return any(window.screen.is_animation_playing for window in bpy.context.window_manager.windows)

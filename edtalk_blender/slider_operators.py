@@ -11,7 +11,7 @@ import bpy
 
 from ..core.wire import messages
 from ..core.wire.errors import InputError
-from . import jobs, orders, rig, sliders
+from . import expressions, jobs, orders, rig, sliders
 from .job_operator import JobOperator
 from .reasons import busy, missing_file
 from .service import ask, ready_server
@@ -152,7 +152,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
         row.operator("edtalk.update_face", icon="FILE_REFRESH")
     elif names:
         row.operator("edtalk.update_face", text="", icon="FILE_REFRESH")
-    layout.operator("edtalk.expression_library", icon="ASSET_MANAGER")
+    expressions.draw(layout)
 
 
 CLASSES = (EDTALK_OT_key_sliders, EDTALK_OT_reset_sliders, EDTALK_OT_update_face)

@@ -108,8 +108,13 @@ def label_of(face: bpy.types.Object, bone: str, name: str) -> str:
     """What stands beside a slider; a handle in degrees says so."""
     if bone == "emotion":
         return name.title()
-    handle = face[HANDLES][name]
-    return f"{handle['label']} °" if handle["unit"] == "deg" else handle["label"]
+    label = face[HANDLES][name]["label"]
+    return f"{label} °" if is_in_degrees(face, bone, name) else label
+
+
+def is_in_degrees(face: bpy.types.Object, bone: str, name: str) -> bool:
+    """Does this slider turn something, the head or the eyes?"""
+    return bone == "handle" and face[HANDLES][name]["unit"] == "deg"
 
 
 def presets_of(face: bpy.types.Object) -> dict[str, list[float]]:

@@ -125,6 +125,25 @@ def test_ones_own_expression_is_saved_with_create_pose_asset(part, face, suit) -
     np.testing.assert_array_equal(read(part, other), read(part, face))
 
 
+def test_save_expression_sets_the_whole_face_and_turns_only_what_is_turned(part, face, suit) -> None:  # noqa: F811
+    import bpy
+
+    face.pose.bones["emotion"]["fear"] = 0.25
+    face.pose.bones["handle"]["gaze_x"] = 10.0
+    before = set(bpy.data.actions)
+    assert bpy.ops.edtalk.save_expression(name="Peek") == {"FINISHED"}
+    (mine,) = set(bpy.data.actions) - before
+    assert mine.name == "Peek" and mine.asset_data is not None
+    other = part("rig").make_rig(bpy.context.scene, "Ben")
+    suit(other)
+    part("layers").land(other, "ben_001", np.arange(1.0, 41.0), WEIGHTS)
+    bones = other.pose.bones
+    bones["emotion"]["happy"], bones["handle"]["smile"], bones["handle"]["yaw"] = 1.0, 1.0, 5.0
+    other.pose.apply_pose_from_action(mine)
+    assert bones["handle"]["yaw"] == 5.0
+    close(read(part, other), WEIGHTS + add("fear", 0.25) + add("gaze_x", 10.0) + add("yaw", 5.0))
+
+
 def select(face, name: str) -> None:  # noqa: F811
     bone = face.pose.bones[name]
     if hasattr(bone, "select"):  # from 5.0 on

@@ -136,3 +136,19 @@ def test_the_live_preview_follows_emotions_and_handles(preview) -> None:
     bpy.context.view_layer.update()
     preview.settle()
     np.testing.assert_array_equal(preview.pixels(), seen[0])
+
+
+def test_a_saved_expression_has_the_live_preview_as_its_picture(preview) -> None:
+    import bpy
+
+    preview.face.pose.bones["handle"]["jaw_open"] = 1.0
+    preview.toggle()
+    preview.settle()
+    assert bpy.ops.edtalk.save_expression(name="Wide Open") == {"FINISHED"}
+    asset = bpy.data.actions["Wide Open"]
+    side = preview.pixels().shape[0]
+    assert tuple(asset.preview.image_size) == (side, side)
+    pixels = np.empty(side * side * 4, np.float32)
+    asset.preview.image_pixels_float.foreach_get(pixels)
+    found = np.rint(pixels.reshape(side, side, 4)[::-1] * 255)
+    assert np.abs(found - preview.pixels()).max() <= 1
