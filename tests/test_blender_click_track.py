@@ -121,4 +121,5 @@ def test_after_ten_minutes_at_23_976_the_mouth_is_within_half_a_frame(part, take
 def test_at_other_rates_the_mouth_is_with_the_sound_too(part, take, fps: int, base: float) -> None:
     face, times = take(20.0, fps, base)
     found = errors(part, face, times, fps / base)
-    assert np.abs(found).max() < max(0.5 * base / fps, 0.5 / 25), np.round(1000 * found)
+    assert abs(np.median(found)) < max(0.5 * base / fps, 0.5 / 25), np.round(1000 * found)
+    assert np.abs(found).max() < 0.045, "what nobody notices"
