@@ -29,7 +29,6 @@ from ..models.edtalk import EDTalk
 from ..wire.channels import BANK_SLICES
 from .clips import people_of
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
-from .mouth_pose import recombination
 from .people import Faces
 from .stage import (
     PictureLoss,
@@ -38,6 +37,7 @@ from .stage import (
     in_other_media,
     looked_at,
     model_from,
+    recombination,
     told,
     train_only,
     with_expression,

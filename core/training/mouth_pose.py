@@ -41,6 +41,7 @@ from .stage import (
     in_other_media,
     looked_at,
     model_from,
+    recombination,
     told,
     train_only,
     write_config,
@@ -143,26 +144,6 @@ def cross_reconstruction(
     a, b = driving.weights, other.weights
     true = torch.cat([source.weights, a, swapped(a, b), swapped(b, a)])
     return terms, read[:, : POSE.stop], true[:, : POSE.stop]
-
-
-def recombination(
-    model: EDTalk,
-    compare: PictureLoss,
-    source: Faces,
-    donors: tuple[Faces, ...],
-    target: Faces,
-    device: torch.device,
-) -> Tensor:
-    """A person wearing the mouth, pose and expression of three others, against the picture that was
-    rendered so; scalar."""
-    source, target = source.to(device), target.to(device)
-    pictures = torch.cat([source.picture, *(donor.picture.to(device) for donor in donors)])
-    latent, features = model.encoder(pictures)
-    count = len(source.picture)
-    _, mouth, pose, expression = model.navigator(latent).chunk(4)
-    weights = torch.cat([mouth[:, MOUTH], pose[:, POSE], expression[:, EXPRESSION]], 1)
-    made = model.decode(latent[:count], [f[:count] for f in features], weights, source.picture)
-    return torch.stack([v for k, v in compare(made.image, target).items() if k != "judging"]).sum()
 
 
 def unlike(a: Tensor, b: Tensor) -> Tensor:

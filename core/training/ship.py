@@ -26,6 +26,7 @@ from ..wire.channels import BANK_SLICES, CHANNELS
 from .data import HeadShards
 from .encoder_generator import config_of_run
 from .loop import from_command_line
+from .perceptual import without_judge
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def main(s: Settings) -> Meta:
     """Write the checkpoint and return what it says about itself."""
     model = EDTalk(config_of_run(s.run))
     state = torch.load(s.run / "state.pt", map_location="cpu", weights_only=True)
-    model.load_state_dict(state["ema"])
+    model.load_state_dict(without_judge(state["ema"]))
     silenced = quieten(model.eval(), HeadShards(s.heldout, model.config.size), s.least_r2)
     print(f"read as neutral: {', '.join(silenced)}")
     meta = Meta(

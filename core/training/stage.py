@@ -68,6 +68,26 @@ def told(read: Tensor, true: Tensor, spread: Tensor) -> Tensor:
     return weight_regression(read, true, spread) + silent
 
 
+def recombination(
+    model: EDTalk,
+    compare: PictureLoss,
+    source: Faces,
+    donors: tuple[Faces, ...],
+    target: Faces,
+    device: torch.device,
+) -> Tensor:
+    """A person wearing the mouth, pose and expression of three others, against the picture that was
+    rendered so; scalar."""
+    source, target = source.to(device), target.to(device)
+    pictures = torch.cat([source.picture, *(donor.picture.to(device) for donor in donors)])
+    latent, features = model.encoder(pictures)
+    count = len(source.picture)
+    lent = model.navigator(latent[count:]).chunk(3)
+    weights = torch.cat([w[:, part] for w, part in zip(lent, BANK_SLICES.values(), strict=True)], 1)
+    made = model.decode(latent[:count], [f[:count] for f in features], weights, source.picture)
+    return torch.stack([v for k, v in compare(made.image, target).items() if k != "judging"]).sum()
+
+
 def model_from(path: Path | str) -> EDTalk:
     """The face network of a checkpoint (.safetensors, or a published file), or of a run's ``state.pt``.
 
