@@ -9,8 +9,8 @@ eyes and mouth in clips of real people, which come without landmarks.
     edtalk train features --data DATA --heldout HELD --out RUN        leaves RUN/features.safetensors
 
 A good run: 2500 steps of 32 frames, some twenty minutes on one core. After 2400 steps of 20 frames the
-landmarks of held-out heads were right to 1.3 % of the picture's side, those of the mouth to 1.1 %; the mouth's
-factors were only beginning to be read (R2 0.09).
+landmarks of held-out heads were right to 1.3 % of the picture's side, those of the mouth to 1.1 %; factors
+of the mouth were only beginning to be read (R2 0.09).
 """
 
 from __future__ import annotations
