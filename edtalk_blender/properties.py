@@ -125,7 +125,7 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     )
     transcript: bpy.props.StringProperty(
         name="Transcript",
-        description="What is said, or a .txt, .srt or .vtt file with it (English); empty: the voice alone counts",
+        description="What is said (English), or a .txt, .srt or .vtt file with it; empty: voice alone counts",
     )
     transcript_text: bpy.props.StringProperty(
         name="Transcript Text",

@@ -43,6 +43,7 @@ RECIPES: dict[str, dict[str, str]] = {
         "mouth-pose": "core.training.mouth_pose",
         "expression": "core.training.expression",
         "audio-to-mouth": "core.training.audio_to_mouth",
+        "sync-expert": "core.training.sync_expert",
         "audio-to-pose": "core.training.audio_to_pose",
         "speech-to-expression": "core.training.speech_to_expression",
         "person": "core.training.person",

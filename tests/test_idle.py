@@ -152,3 +152,41 @@ def test_an_emotion_that_cannot_be_read_is_one_sentence(text: str, sentence: str
     with pytest.raises(InputError, match=sentence) as caught:
         track(text)
     assert caught.value.hint
+
+
+# --- heads drawn to speech, and feelings ----------------------------------------------------------
+
+
+def spoken(amplitude: float = 0.5, blinks: tuple[float, ...] = (1.0, 3.0), **more: object) -> np.ndarray:
+    pose = np.ones((125, 6), np.float32)
+    return idle.spoken_motion(CHANNELS, pose, blinks, amplitude, **more)  # type: ignore[arg-type]
+
+
+def test_a_drawn_head_begins_at_the_portrait_and_reaches_its_size() -> None:
+    track = spoken()
+    assert not track[0].any()
+    full = [CHANNELS[column].soft_max * idle.DRIFT[NAMES[column]] for column in (YAW, PITCH)]
+    np.testing.assert_allclose(track[60, [YAW, PITCH]], full, rtol=1e-5)
+    np.testing.assert_allclose(spoken(1.0)[60, YAW], 2 * full[0], rtol=1e-5)
+    assert not spoken(0.0).any()
+
+
+def test_drawn_blinks_shut_the_lids_when_they_should() -> None:
+    lids = spoken()[:, BLINK] / CHANNELS[BLINK].soft_max
+    assert lids[25:32].max() == lids[75:82].max() == 1.0
+    assert not lids[:25].any() and not lids[35:75].any() and not lids[85:].any()
+    half = np.zeros(36, np.float32)
+    half[BLINK] = 0.5
+    assert spoken(own=half)[:, BLINK].max() == pytest.approx(CHANNELS[BLINK].soft_max - 0.5)
+    assert spoken(blinks=())[:, BLINK].max() == 0
+
+
+def test_felt_shares_mix_as_named_emotions_do() -> None:
+    own = np.linspace(0.1, 1.0, 10).astype(np.float32)
+    shares = np.repeat(np.array([[0.6, 0.2, 0.9]], np.float32), 60, axis=0)
+    felt = idle.felt_track(shares[:, :2], ("happy", "sad"), EMOTIONS, own)
+    named = idle.emotion_track("happy:0.6+sad:0.2", EMOTIONS, own, 60)
+    np.testing.assert_allclose(felt[0], own, atol=1e-6)  # a face has felt nothing yet
+    np.testing.assert_allclose(felt[40:], named[40:], atol=1e-6)
+    unknown = idle.felt_track(shares, ("happy", "sad", "awe"), EMOTIONS, own)
+    np.testing.assert_allclose(unknown, felt, atol=1e-6)  # no preset, no change

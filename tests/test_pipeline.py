@@ -324,3 +324,76 @@ def test_motion_of_another_checkpoint_or_without_the_number_is_refused_at_once(
         pipeline.decode(engine, portrait, Motion(take.weights, model="other-2"))
     with pytest.raises(BadMotion, match="no frame 9 and 1 others"):
         pipeline.decode(engine, portrait, take, numbers=[9, 10, 99])
+
+
+# --- heads that go with the voice, and faces with what is meant -----------------------------------
+
+
+@pytest.fixture(scope="module")
+def feeling(engine: Engine) -> Engine:
+    from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig
+    from core.models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig
+
+    torch.manual_seed(6)
+    pose = AudioToPose(AudioToPoseConfig(width=16, context=8, couplings=2, hidden=8)).eval()
+    expression = SpeechToExpression(SpeechToExpressionConfig(width=16, letters=8)).eval()
+    return Engine(
+        small.model("clean", 64),
+        "cpu",
+        "small-2",
+        factors.channels(),
+        factors.emotions(),
+        engine.audio_to_mouth,
+        audio_to_pose=pose,
+        speech_to_expression=expression,
+        warnings=("Something is missing",),
+    )
+
+
+def test_a_head_goes_with_the_voice_by_seed_amplitude_and_stillness(
+    feeling: Engine, portrait: pipeline.Portrait, voice: Path
+) -> None:
+    def head(**settings: Any) -> np.ndarray:
+        taken = pipeline.analyze(feeling, portrait, audio=voice, **settings)
+        assert taken.warnings == (("Something is missing",) if settings.get("idle_amplitude") else ())
+        return taken.motion.pose - portrait.weights[POSE]
+
+    assert not head().any()
+    calm, same, other, wide, still = (
+        head(idle_amplitude=amplitude, seed=seed, stillness=stillness)
+        for amplitude, seed, stillness in (
+            *((0.4, 1, 0.2), (0.4, 1, 0.2), (0.4, 2, 0.2)),
+            *((0.8, 1, 0.2), (0.4, 1, 0.9)),
+        )
+    )
+    np.testing.assert_array_equal(calm, same)
+    assert np.abs(calm - other).max() > 1e-3 < np.abs(calm - still).max()
+    np.testing.assert_allclose(wide, 2 * calm, atol=1e-5)
+    np.testing.assert_allclose(calm[0], 0, atol=1e-6)
+
+
+def test_an_automatic_emotion_follows_voice_and_transcript(
+    feeling: Engine, portrait: pipeline.Portrait, voice: Path, driving: Path
+) -> None:
+    def face(**settings: Any) -> np.ndarray:
+        return pipeline.analyze(feeling, portrait, **settings).motion.expression
+
+    heard = face(audio=voice, emotion="auto")
+    happy, sad = (face(audio=voice, emotion="auto", text=text) for text in ("So happy!", "So very sad..."))
+    assert np.abs(heard - portrait.weights[EXPRESSION])[:, :7].max() > 1e-3
+    assert np.abs(happy - sad).max() > 1e-3 < np.abs(happy - heard).max()
+    np.testing.assert_array_equal(heard[:, 7:], np.repeat(portrait.weights[None, EXPRESSION], 25, 0)[:, 7:])
+    np.testing.assert_array_equal(face(audio=voice, text="So happy!"), happy)  # a text alone means auto
+    np.testing.assert_array_equal(
+        face(audio=voice, emotion="happy", text="So sad..."), face(audio=voice, emotion="happy")
+    )
+    assert len(face(driving=driving, text="So happy!")) == 50
+
+
+def test_a_checkpoint_that_cannot_feel_says_so_and_a_clip_alone_means_nothing(
+    engine: Engine, feeling: Engine, portrait: pipeline.Portrait, voice: Path, driving: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="small-1 cannot tell feelings"):
+        pipeline.analyze(engine, portrait, audio=voice, emotion="auto")
+    with pytest.raises(InputError, match="neither a voice nor a transcript"):
+        pipeline.analyze(feeling, portrait, driving=driving, emotion="auto")

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from core.motion import smoothed
 from core.prosody import FEATURES, emphasis, prosody
@@ -87,6 +88,7 @@ class AudioToPose(nn.Module):
         )
         # from the knot before the piece to its end: how far down stress would have an average head
         self.stress = nn.Linear(config.width, config.piece + 1)
+        self.reach = nn.Parameter(torch.tensor([0.2, 0.5, 0.4]))  # of nods, by powers of liveliness
         told = config.width + config.piece + 1 + 2 * config.past * len(POSES) + 1
         self.join = nn.Sequential(
             nn.Linear(told, config.width), nn.GELU(), nn.Linear(config.width, config.context)
@@ -121,14 +123,25 @@ class AudioToPose(nn.Module):
 
     def surprise(self, pieces: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
         """Negative log-likelihood of pieces [B, K, D] in nats a number, [B]."""
-        change = ((pieces - past[:, -1:]) / self.spread).flatten(1)
+        change = ((pieces - past[:, -1:] - self.met(heard, stillness)) / self.spread).flatten(1)
         likely: Tensor = self.flow(self.context(heard, past, stillness)).log_prob(change)
         return -likely / change.shape[1]
 
     def draw(self, noise: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
         """Normal noise [B, K * D] -> pieces [B, K, D]; the inverse of what `surprise` measures."""
         change: Tensor = self.flow(self.context(heard, past, stillness)).transform.inv(noise)
-        return past[:, -1:] + change.unflatten(1, self.spread.shape) * self.spread
+        change = change.unflatten(1, self.spread.shape) * self.spread
+        return past[:, -1:] + self.met(heard, stillness) + change
+
+    def met(self, heard: Tensor, stillness: Tensor) -> Tensor:
+        """What an average head does about the stress it hears, since the knot before the piece: [B, K, D].
+
+        The flow starts from here, so it need not find nods by itself among all that a head does.
+        """
+        down = self.nods(heard)
+        lively = (1 - stillness) ** torch.arange(3, device=stillness.device)
+        pitch = -(lively @ self.reach)[:, None] * (down[:, 1:] - down[:, :1])
+        return functional.pad(pitch[..., None], (1, len(POSES) - 2))
 
     def hazard(self, heard: Tensor, since: Tensor) -> Tensor:
         """Prosody as above and seconds since the last blink at each knot [B, K] -> logits [B, K] of a

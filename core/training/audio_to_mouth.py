@@ -14,9 +14,9 @@ and softer stretches, a room, a microphone, noise; one scene in ten holds no spe
 mouth stays shut in silence, noise and breath.
 
 The loss is the cross-entropy of mouth units as shares of "on" (closed lips are nearly a yes-or-no matter),
-plus the error of their velocity. A good run takes half an hour on one core; the jaw then correlates with
-the truth by .88 (slt, a woman) and .90 (awb, a man) in voices never heard, and three closures of the lips
-in four are met.
+plus the error of their velocity; with --expert, plus the sync term of `core.models.sync_expert`. A good run
+takes half an hour on one core; the jaw then correlates with the truth by .88 (slt, a woman) and .90 (awb, a
+man) in voices never heard, and three closures of the lips in four are met.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from core import mel
 from core.evaluation.hearing import lost_spread, measure
 from core.files import written_whole
 from core.models.audio_to_mouth import CLEAN, AudioToMouthConfig, CleanAudioToMouth
+from core.models.sync_expert import expert_of
 from core.speech import augment, corpus
 from core.speech.corpus import Recordings
 from core.speech.synth import RATE, Utterance
@@ -77,6 +78,8 @@ class Settings:
     batch: int = 12  # scenes a step
     flite: float = 0.55  # share of scenes spoken by flite, whose voices are the more human ones
     velocity: float = 2.0  # weight of the velocity term
+    expert: str = ""  # sync_expert.safetensors of its recipe, for the sync term
+    sync: float = 0.03  # weight of that term
     synthesise: bool = True  # make the voices that are missing from the corpus
     workers: int = 2  # processes that make the corpus
     threads: int = 2
@@ -229,6 +232,9 @@ def main(settings: Settings) -> Marks:
     net.to(place.device).train()
     scenes, frames = Scenes(trained, settings.flite), net.frames(0, SCENE)
     usual = net.usual.double().cpu().numpy()
+    expert = expert_of(Path(settings.expert)).to(place.device) if settings.expert else None
+    first, last = expert.ears.frames(0, SCENE) if expert is not None else frames
+    narrower = slice(first - frames[0], last - frames[0])  # the expert hears less far
 
     def prepare(step: int) -> tuple[Tensor, Tensor]:
         return scenes.batch(
@@ -242,9 +248,13 @@ def main(settings: Settings) -> Marks:
             waiting = ahead.pop(step, None) or pool.submit(prepare, step)
             ahead[step + 1] = pool.submit(prepare, step + 1)
             heard, units = waiting.result()
-            return loss_of_units(
-                net.logits(heard.to(place.device)), units.to(place.device), settings.velocity
-            )
+            logits, truth = net.logits(heard.to(place.device)), units.to(place.device)
+            loss, numbers = loss_of_units(logits, truth, settings.velocity)
+            if expert is not None:
+                known = heard[:, narrower].to(place.device)
+                late = expert.agreement(known, torch.sigmoid(logits).float())
+                loss, numbers = loss + settings.sync * late, {**numbers, "sync": late.item()}
+            return loss, numbers
 
         def look(step: int, average: nn.Module) -> dict[str, float]:
             assert isinstance(average, CleanAudioToMouth)

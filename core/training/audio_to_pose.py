@@ -9,7 +9,7 @@ it hears them in any recording, without knowing the words, and gives a new plaus
     python -m core.training.audio_to_pose --corpus CORPUS --out RUN
 
 CORPUS is the one of `audio_to_mouth` and is made when it is not there. A pool of talks is drawn first (a
-minute or two); each step puts new heads on some of them. The loss is the flow's negative log-likelihood
+minute or two), and several heads for each of them. The loss is the flow's negative log-likelihood
 of each piece of motion after true poses, plus the cross-entropy of blinks. A good run takes a quarter of an
 hour on one core; the nods of drawn heads on stressed syllables of voices never heard are then about as deep
 as the rules', and heads settle in pauses as much.
@@ -17,6 +17,7 @@ as the rules', and heads settle in pauses as much.
 
 from __future__ import annotations
 
+import functools
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,20 +55,22 @@ STRAY, COMES_BACK = 0.8, 1.2
 without it, what is drawn can wander to where no head has ever been and be lost there."""
 DUST = 0.01
 """Noise on what is to be learned, in deviations, so that no motion is infinitely likely."""
+VARIANTS = 5
+"""Heads that are drawn for each talk."""
 NODS = 3.0
 """Weight of the expected nods in the loss."""
 KEPT_BACK = 10
 """The last sentences of every voice, which no run trains on."""
 
 Batch = tuple[Tensor, ...]
-"""What `heads` returns."""
+"""What `worn` returns."""
 
 
 @dataclass(frozen=True)
 class Schedule(LoopSettings):
     """Small batches of cheap data; likelihoods want full precision."""
 
-    steps: int = 4000
+    steps: int = 3500
     learning_rate: float = 1e-3
     warmup: int = 100
     decay_from: float = 0.4
@@ -86,7 +89,7 @@ class Settings:
     corpus: Path
     out: Path
     hold_out: str = "flite-slt,flite-awb"  # voices that are only measured on
-    talks: int = 400  # in the pool
+    talks: int = 320  # in the pool
     seconds: float = 16.0  # of one talk
     batch: int = 6  # talks a step
     flite: float = 0.6  # share of talks by flite, whose voices are the more human ones
@@ -109,51 +112,54 @@ def pool(voices: list[Recordings], count: int, seconds: float, flite: float, see
     return talks
 
 
-def heads(talks: list[Talk], net: AudioToPose, forget: float, rng: np.random.Generator) -> Batch:
-    """Put a new head on each talk and cut everything into pieces.
+def worn(one: Talk, config: AudioToPoseConfig, stillness: float, rng: np.random.Generator) -> Batch:
+    """Put a new head on a talk and cut everything into B pieces.
 
     Returns:
         pieces [B, K, D], heard [B, window, P], past [B, past, D], stillness [B, 1], seconds since the last
         blink [B, K], whether one begins [B, K], where nods are expected [B, 1 + K].
     """
-    config = net.config
-    parts: list[tuple[np.ndarray, ...]] = []
-    for one in talks:
-        stillness = float(rng.uniform(0, 1))
-        pose, begins = gestures(one.visemes, one.clean, stillness, rng)
-        count = len(one) // (STRIDE * config.piece)
-        knots = knotted(pose)[: count * config.piece]
-        padded = np.concatenate([np.repeat(knots[:1], config.past, axis=0), knots])
-        past = np.stack([padded[i * config.piece : i * config.piece + config.past] for i in range(count)])
-        pieces = knots.reshape(count, config.piece, len(POSES)) + rng.normal(
-            0, DUST, (count, config.piece, len(POSES))
-        )
-        if forget:
-            # a head that strayed comes back: both move away, and the piece on its way returns
-            away = rng.normal(0, STRAY, (count, 1, len(POSES))) * (rng.random((count, 1, 1)) < 0.5)
-            back = np.exp(-(np.arange(config.piece) + 1) * STRIDE / STEPS_PER_SECOND / COMES_BACK)
-            past, pieces = past + away, pieces + away * back[:, None]
-            past[:, :-2] += rng.normal(0, 0.03, past[:, :-2].shape)
-            blind = rng.random(count) < forget
-            past[blind] = past[blind, -1:]
-        starts = np.concatenate([[-BLINK_MEMORY * STEPS_PER_SECOND], np.flatnonzero(begins)])
-        time = np.arange(len(knots)) * STRIDE
-        since = (time - starts[np.searchsorted(starts, time) - 1]) / STEPS_PER_SECOND
-        begin = knotted(begins[:, None].astype(np.float64))[: len(knots), 0] > 0
-        nods = np.concatenate([np.zeros(1), knotted(one.nods[:, None])[: len(knots), 0]])
-        shape = (count, config.piece)
-        parts.append(
-            (
-                pieces,
-                windowed(one.heard, config, count),
-                past,
-                np.full((count, 1), stillness),
-                since.reshape(shape),
-                begin.reshape(shape),
-                np.stack([nods[i * config.piece : (i + 1) * config.piece + 1] for i in range(count)]),
-            )
-        )
-    return tuple(torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*parts))
+    pose, begins = gestures(one.visemes, one.clean, stillness, rng)
+    count = len(one) // (STRIDE * config.piece)
+    knots = knotted(pose)[: count * config.piece]
+    starts = np.concatenate([[-BLINK_MEMORY * STEPS_PER_SECOND], np.flatnonzero(begins)])
+    time = np.arange(len(knots)) * STRIDE
+    since = (time - starts[np.searchsorted(starts, time) - 1]) / STEPS_PER_SECOND
+    begin = knotted(begins[:, None].astype(np.float64))[: len(knots), 0] > 0
+    nods = np.concatenate([np.zeros(1), knotted(one.nods[:, None])[: len(knots), 0]])
+    before = np.concatenate([np.repeat(knots[:1], config.past, axis=0), knots])
+    first = config.piece * np.arange(count)[:, None]
+    columns = (
+        knots.reshape(count, config.piece, len(POSES)),
+        windowed(one.heard, config, count),
+        before[first + np.arange(config.past)],
+        np.full((count, 1), stillness),
+        since.reshape(count, config.piece),
+        begin.reshape(count, config.piece),
+        nods[first + np.arange(config.piece + 1)],
+    )
+    return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns)
+
+
+def disturbed(batch: Batch, forget: float, rng: np.random.Generator) -> Batch:
+    """The same pieces after pasts that were put out of their way, shaken or, a share `forget`, frozen."""
+    pieces, past = batch[0].numpy(), batch[2].numpy()
+    count, length = pieces.shape[:2]
+    # a head that strayed comes back: both move away, and the piece on its way returns
+    away = rng.normal(0, STRAY, (count, 1, len(POSES))) * (rng.random((count, 1, 1)) < 0.5)
+    back = np.exp(-(np.arange(length) + 1) * STRIDE / STEPS_PER_SECOND / COMES_BACK)
+    pieces = pieces + away * back[:, None] + rng.normal(0, DUST, pieces.shape)
+    past = past + away
+    past[:, :-2] += rng.normal(0, 0.03, past[:, :-2].shape)
+    blind = rng.random(count) < forget
+    past[blind] = past[blind, -1:]
+    changed = (torch.from_numpy(column.astype(np.float32)) for column in (pieces, past))
+    return (next(changed), batch[1], next(changed), *batch[3:])
+
+
+def joined(parts: list[Batch]) -> Batch:
+    """The pieces of several talks as one batch."""
+    return tuple(torch.cat(column) for column in zip(*parts))
 
 
 def loss_of_heads(net: AudioToPose, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -168,7 +174,8 @@ def loss_of_heads(net: AudioToPose, batch: Batch) -> tuple[Tensor, dict[str, flo
 
 def spread_of(talks: list[Talk], net: AudioToPose) -> Tensor:
     """Deviation of each knot of a piece from the last pose before it, [K, D]."""
-    pieces, _, past, *_ = heads(talks, net, 0.0, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    pieces, _, past, *_ = joined([worn(one, net.config, float(rng.uniform()), rng) for one in talks])
     return (pieces - past[:, -1:]).std(0).clamp(min=1e-3)
 
 
@@ -198,7 +205,7 @@ def judge(net: AudioToPose, talks: list[Talk], stillness: float = 0.3) -> dict[s
     marks |= {f"drawn {name}": value for name, value in average(made, _cut(talks, len(made[0]))).items()}
     marks |= {f"rules {k}": v for k, v in blinks_at_ends([begin for _, begin in ruled], talks).items()}
     with torch.no_grad():
-        batch = heads(talks, net, 0.0, rng)
+        batch = joined([worn(one, net.config, stillness, rng) for one in talks])
         _, held = loss_of_heads(net, batch)
         rate = float(batch[5].mean())
     guess = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
@@ -240,8 +247,18 @@ def main(settings: Settings) -> dict[str, float]:
     ahead: dict[int, Future[Batch]] = {}
     with ThreadPoolExecutor(1) as helper:
 
+        @functools.cache
+        def head(number: int, variant: int) -> Batch:
+            rng = np.random.default_rng((seed, 13, number, variant))
+            return worn(talks[number], net.config, float(rng.uniform()), rng)
+
         def prepare(step: int) -> Batch:
-            return share(talks, net, settings, rng_of(seed, step, Place(0, 1, place.device)), place)
+            # all processes draw the same, and each takes every `world`-th piece: several give what one gives
+            rng = rng_of(seed, step, Place(0, 1, place.device))
+            chosen = rng.integers((len(talks), VARIANTS), size=(settings.batch, 2)).tolist()
+            batch = disturbed(joined([head(*one) for one in chosen]), settings.forget, rng)
+            used = len(batch[0]) - len(batch[0]) % place.world
+            return tuple(column[place.rank : used : place.world] for column in batch)
 
         def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
             waiting = ahead.pop(step, None) or helper.submit(prepare, step)
@@ -260,17 +277,6 @@ def main(settings: Settings) -> dict[str, float]:
         export(settings.out / "audio_to_pose.safetensors", averaged, averaged.config.to_dict(), marks)
         (settings.out / "marks.json").write_text(json.dumps(marks, indent=1), encoding="utf-8")
     return marks
-
-
-def share(
-    talks: list[Talk], net: AudioToPose, settings: Settings, rng: np.random.Generator, place: Place
-) -> Batch:
-    """This process's part of one step's batch. All processes draw the same talks and heads and each takes
-    every `world`-th piece, so that any number of them gives the gradient of one."""
-    chosen = [talks[i] for i in rng.integers(len(talks), size=settings.batch)]
-    batch = heads(chosen, net, settings.forget, rng)
-    used = len(batch[0]) - len(batch[0]) % place.world
-    return tuple(column[place.rank : used : place.world] for column in batch)
 
 
 if __name__ == "__main__":
