@@ -277,7 +277,9 @@ class _Sound:
 
     def write_until(self, seconds: float) -> None:
         while self._before and self._fill(1):
-            self._before -= self._waiting.read(min(self._before, self._waiting.samples)).samples
+            passed = min(self._before, self._waiting.samples)
+            self._waiting.read(passed)
+            self._before -= passed
         wanted = round(seconds * SOUND_RATE) - self._done
         self._fill(wanted)
         frame = self._waiting.read(min(wanted, self._waiting.samples)) if self._waiting.samples else None
