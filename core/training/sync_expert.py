@@ -4,9 +4,9 @@
     python -m core.training.sync_expert --corpus CORPUS --out RUN
 
 The paper trains audio-to-mouth with Wav2Lip's expert, which cannot be shipped; this one is ours, and hears
-the same synthetic voices. Voices are kept back to be measured on: how often, of a stretch of one second, the
-mouth in sync is preferred to the same mouth 80 to 200 ms early or late. A good run takes ten minutes on one
-core and is right nine times in ten at 80 ms, and nearly always at 200.
+the same synthetic voices. Voices are kept back to be measured on: how often, of a fifth of a second as that
+expert sees it, the mouth in sync is preferred to the same mouth 80 to 200 ms early or late. A good run takes
+five minutes on an idle core and is right 98 times in a hundred or more at 80 ms, on clean voices.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from core.speech.visemes import mouth_track
 from core.training.audio_to_mouth import KEPT_BACK, SCENE, Scenes, usual_spectrum
 from core.training.loop import LoopSettings, Place, from_command_line, rng_of, take_place, train
 
-SECOND = 25
-"""Steps that are judged together."""
+STRETCH = 5
+"""Steps that are judged together: a fifth of a second."""
 
 
 @dataclass(frozen=True)
 class Schedule(LoopSettings):
     """Short."""
 
-    steps: int = 400
+    steps: int = 300
     warmup: int = 50
     decay_from: float = 0.3
     floor: float = 0.02
@@ -54,7 +54,7 @@ class Settings:
     corpus: Path
     out: Path
     hold_out: str = "flite-slt,flite-awb"  # voices that are only measured on
-    batch: int = 6  # scenes a step
+    batch: int = 4  # scenes a step
     flite: float = 0.55
     synthesise: bool = True
     workers: int = 2
@@ -63,20 +63,20 @@ class Settings:
 
 
 def measure(net: SyncExpert, voice: Recordings, count: int) -> dict[str, float]:
-    """Share of seconds of a voice's last sentences in which the mouth in sync is preferred to one that is off
+    """Share of stretches of a voice's last sentences in which the mouth in sync is preferred to one that is off
     by so many milliseconds, early and late together."""
     right: dict[int, list[float]] = {shift: [] for shift in (2, 3, 5)}
     for number in range(max(0, len(voice) - count), len(voice)):
         said = voice[number]
         units = mouth_track(said.visemes, -(-len(said.samples) // mel.SAMPLES_PER_STEP))
-        if len(units) < SECOND + 2 * REACH:
+        if len(units) < STRETCH + 2 * REACH:
             continue
         table = scores(net, said.samples, units)
         sums = np.cumsum(np.pad(table, ((1, 0), (0, 0))), axis=0)
-        seconds = sums[SECOND:] - sums[:-SECOND]
+        judged = sums[STRETCH:] - sums[:-STRETCH]
         for shift, wins in right.items():
             for off in (REACH - shift, REACH + shift):
-                wins += (seconds[:, REACH] > seconds[:, off]).tolist()
+                wins += (judged[:, REACH] > judged[:, off]).tolist()
     return {f"{40 * shift} ms": float(np.mean(wins)) for shift, wins in right.items() if wins}
 
 
