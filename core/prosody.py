@@ -70,7 +70,7 @@ def prosody(samples: NDArray[Any], steps: int, chunk: int = 1500) -> NDArray[Any
         octaves,
         np.clip(bright, -60, 20) / 20,
     )
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.asarray(np.stack(columns, axis=1), np.float32)
 
 
 def _measured(samples: NDArray[Any], first: int, last: int) -> tuple[NDArray[Any], ...]:
@@ -160,7 +160,7 @@ def emphasis(heard: NDArray[Any]) -> NDArray[np.float32]:
         mean = _around(values * weight) / _around(weight)
         spread = np.sqrt(_around((values - mean) ** 2 * weight) / _around(weight))
         columns.append((values - mean) / (spread + 0.04) * np.minimum(speech, weight + 0.5))
-    return np.clip(np.stack(columns, axis=1), -3, 4).astype(np.float32)
+    return np.asarray(np.clip(np.stack(columns, axis=1), -3, 4), np.float32)
 
 
 def _around(values: NDArray[Any]) -> NDArray[Any]:

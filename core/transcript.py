@@ -84,7 +84,7 @@ def _subtitles(text: str) -> list[Word]:
 
 def _seconds(found: re.Match[str]) -> float:
     hours, minutes, seconds, rest = found.groups()
-    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + int(rest) / 10 ** len(rest)
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{seconds}.{rest}")
 
 
 def laid_out(words: list[Word], heard: NDArray[Any] | None, steps: int) -> NDArray[np.int64]:

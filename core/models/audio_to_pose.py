@@ -130,7 +130,7 @@ class AudioToPose(nn.Module):
     def draw(self, noise: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
         """Normal noise [B, K * D] -> pieces [B, K, D]; the inverse of what `surprise` measures."""
         change: Tensor = self.flow(self.context(heard, past, stillness)).transform.inv(noise)
-        change = change.unflatten(1, self.spread.shape) * self.spread
+        change = change.view(-1, *self.spread.shape) * self.spread
         return past[:, -1:] + self.met(heard, stillness) + change
 
     def met(self, heard: Tensor, stillness: Tensor) -> Tensor:
@@ -229,4 +229,4 @@ def between(knots: NDArray[Any]) -> NDArray[np.float32]:
     before, here = np.pad(knots, ((1, 0), (0, 0)), mode="edge")[:-1], knots
     after, later = (np.pad(knots[i:], ((0, i), (0, 0)), mode="edge") for i in (1, 2))
     middle = (9 * (here + after) - before - later) / 16
-    return np.stack([here, middle], axis=1).reshape(-1, knots.shape[1]).astype(np.float32)
+    return np.asarray(np.stack([here, middle], axis=1).reshape(-1, knots.shape[1]), np.float32)

@@ -176,7 +176,7 @@ def usual_nods(visemes: Table, heard: Table) -> Table:
         here = slice(*np.searchsorted(time, (middle - 0.5, middle + 1.0)))
         beat = _beat(time[here], middle + 0.02, 0.155, 0.28)
         track[here] += _chance(strength) * np.clip(1.4 + 1.2 * strength, 0.8, 6.0) * beat
-    return (track / UNIT[1]).astype(np.float32)
+    return np.asarray(track / UNIT[1], np.float32)
 
 
 def accents(visemes: Table, heard: Table) -> list[tuple[float, float]]:

@@ -22,9 +22,11 @@ import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -180,7 +182,7 @@ def spread_of(talks: list[Talk], net: AudioToPose) -> Tensor:
 
 
 @torch.no_grad()
-def drawn(net: AudioToPose, talks: list[Talk], seed: int, stillness: float = 0.3) -> list[np.ndarray]:
+def drawn(net: AudioToPose, talks: list[Talk], seed: int, stillness: float = 0.3) -> list[NDArray[Any]]:
     """Heads of the network for these talks, all at once, [T, 6] each."""
     config = net.config
     count = min(map(len, talks)) // (STRIDE * config.piece)

@@ -63,8 +63,8 @@ class Settings:
 
 
 def measure(net: SyncExpert, voice: Recordings, count: int) -> dict[str, float]:
-    """Share of stretches of a voice's last sentences in which the mouth in sync is preferred to one that is off
-    by so many milliseconds, early and late together."""
+    """Share of stretches of a voice's last sentences in which the mouth in sync is preferred to one that is
+    off by so many milliseconds, early and late together."""
     right: dict[int, list[float]] = {shift: [] for shift in (2, 3, 5)}
     for number in range(max(0, len(voice) - count), len(voice)):
         said = voice[number]
