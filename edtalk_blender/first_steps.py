@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 
-from . import jobs, python_search, rig, service, workspace
+from . import jobs, python_search, rig, server_jobs, service, workspace
 from .properties import absolute, settings_of
 from .reasons import missing_file
 
@@ -60,7 +60,8 @@ def _server() -> Step:
         return Step("server", title, True, f"Found: {found.python}")
     if not found.known:
         return Step("server", title, False, "Looking for it ...")
-    return Step("server", title, False, "None yet. Set Up Server makes one; it says first what it downloads")
+    make = server_jobs.why_not_set_up() or "Set Up Server makes one; it says first what it downloads"
+    return Step("server", title, False, f"None yet. {make}")
 
 
 def _portrait(settings: bpy.types.PropertyGroup) -> Step:
@@ -86,12 +87,12 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, letters: int) -
     box.label(text="First Steps", icon="INFO")
     for number, step in enumerate(found, 1):
         column = box.column(align=True)
-        column.active = step.done or step == current(found)
+        words = column.column(align=True)
+        words.active = step.done or step == current(found)
         icon = "CHECKBOX_HLT" if step.done else "CHECKBOX_DEHLT"
-        column.label(text=f"{number}. {step.title}", icon=icon)
-        if step.state:
-            for line in textwrap.wrap(step.state, letters):
-                column.label(text=line, icon="BLANK1")
+        words.label(text=f"{number}. {step.title}", icon=icon)
+        for line in textwrap.wrap(step.state, letters):
+            words.label(text=line, icon="BLANK1")
         _draw_button(column, step, settings_of(context))
     tips = ["Or drop a portrait and a sound into this editor"]
     if not bpy.data.filepath:

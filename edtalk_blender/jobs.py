@@ -31,6 +31,7 @@ TICK = 0.03
 
 # Which regions of which editors to draw again.
 PANELS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR", "IMAGE_EDITOR"}), "UI"
+PREFERENCES = frozenset({"PREFERENCES"}), "WINDOW"
 KEY_EDITORS = frozenset({"DOPESHEET_EDITOR", "GRAPH_EDITOR"}), "WINDOW"
 PICTURES = frozenset({"VIEW_3D", "IMAGE_EDITOR"}), "WINDOW"
 
@@ -167,6 +168,7 @@ def pump() -> None:
     if _job is not None:
         _job.step()
     redraw()
+    redraw(*PREFERENCES)
 
 
 def announce(outcome: Outcome) -> None:

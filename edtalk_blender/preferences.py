@@ -50,7 +50,7 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
         name="Device", description="What the network runs on", items=DEVICES, update=_another_server
     )
     unload_minutes: bpy.props.IntProperty(
-        name="Free Memory When Idle",
+        name="Free Memory When Idle (min)",
         description="Minutes without work after which the model leaves the memory of the graphics card, so "
         "that a render has it; the next preview or take loads it again in seconds. 0 keeps it",
         default=5,
@@ -59,7 +59,7 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
         update=_another_server,
     )
     idle_minutes: bpy.props.IntProperty(
-        name="Stop When Idle",
+        name="Stop Server When Idle (min)",
         description="Minutes without work after which the server leaves altogether; 0 keeps it",
         default=15,
         min=0,

@@ -102,6 +102,8 @@ def _draw_set_up(layout: bpy.types.UILayout, letters: int) -> None:
         column.label(text=line)
     for line in textwrap.wrap(environment.install_command(), letters):
         box.label(text=line, icon="BLANK1")
+    for number, line in enumerate(textwrap.wrap(server_jobs.set_up_trouble(), letters)):
+        box.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
     row = box.row(align=True)
     row.operator("edtalk.set_up_server", icon="IMPORT")
     row.operator("edtalk.copy_server_command", icon="COPYDOWN")

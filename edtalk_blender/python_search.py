@@ -70,7 +70,7 @@ def _show_when_known() -> float | None:
     if _answer is not None and not _answer.known:
         return TICK
     jobs.redraw()
-    jobs.redraw(frozenset({"PREFERENCES"}), "WINDOW")
+    jobs.redraw(*jobs.PREFERENCES)
     return None
 
 

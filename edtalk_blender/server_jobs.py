@@ -23,11 +23,17 @@ from . import environment, python_search, server_report, service
 from .jobs import Job, Outcome
 
 _report: list[server_report.Line] = []
+_trouble = ""
 
 
 def report() -> list[server_report.Line]:
     """What the last check found, empty before the first."""
     return _report
+
+
+def set_up_trouble() -> str:
+    """Why the last set-up did not work, "" when it did or when there was none."""
+    return _trouble
 
 
 def check(job: Job) -> Generator[None, None, Outcome]:
@@ -52,7 +58,19 @@ def check(job: Job) -> Generator[None, None, Outcome]:
 
 def set_up(torch: str = ""):
     """Job: make the environment in the home folder, then check the server. `torch` is "" or "cpu"."""
-    return lambda job: _set_up(job, torch)
+
+    def work(job: Job) -> Generator[None, None, Outcome]:
+        global _trouble
+        _trouble = ""
+        try:
+            return (yield from _set_up(job, torch))
+        except Cancelled:
+            raise
+        except EDTalkError as error:
+            _trouble = f"{error.message}. {error.hint}"
+            raise
+
+    return work
 
 
 def _set_up(job: Job, torch: str) -> Generator[None, None, Outcome]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import bpy
 import tomllib
 
@@ -64,6 +66,8 @@ class EDTALK_OT_set_up_server(JobOperator, bpy.types.Operator):
         ):
             column.label(text=text)
         self.layout.prop(self, "torch", expand=True)
+        size = "less than 1 GB" if self.torch == "CPU" or sys.platform != "linux" else "about 3 GB"
+        self.layout.label(text=f"To download: {size}")
 
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """What the preferences' command does."""

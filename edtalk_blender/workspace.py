@@ -24,6 +24,8 @@ MARK = "edtalk_workspace"
 """Custom property of a workspace that was added by the button, whatever it is called by now."""
 
 FRONT = Quaternion((1.0, 0.0, 0.0), math.pi / 2)
+DRAWN = 0.3
+"""Seconds after which a workspace that was just added has been drawn."""
 ROOM = 3.4
 """How far the view stands from a plane, in heights of the plane; a little air around it."""
 
@@ -73,9 +75,8 @@ def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
     workspace[MARK] = True
     if hasattr(workspace, "sequencer_scene"):
         workspace.sequencer_scene = context.scene
-    for screen in workspace.screens:
-        for area in screen.areas:
-            _open_tab(area)
+    if not bpy.app.background:
+        bpy.app.timers.register(_open_tab, first_interval=DRAWN)
     face = rig.active_face(context)
     if face is not None:
         show_take(face)
@@ -83,13 +84,16 @@ def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
     return workspace
 
 
-def _open_tab(area: bpy.types.Area) -> None:
-    """Let the sidebar of the viewport begin with EDTalk."""
-    for region in area.regions if area.type == "VIEW_3D" else ():
-        if region.type == "UI":
-            # Not before the sidebar was drawn once, nor in every version: then it takes a click.
-            with suppress(AttributeError, TypeError):
-                region.active_panel_category = "EDTalk"
+def _open_tab() -> None:
+    """Let the sidebar of the viewport begin with EDTalk; its tabs are known once it has been drawn."""
+    workspace = find()
+    for screen in workspace.screens if workspace is not None else ():
+        for area in screen.areas:
+            for region in area.regions if area.type == "VIEW_3D" else ():
+                if region.type == "UI":
+                    with suppress(AttributeError, TypeError):  # in some versions it takes the user's click
+                        region.active_panel_category = "EDTalk"
+                        region.tag_redraw()
 
 
 class EDTALK_OT_add_workspace(bpy.types.Operator):

@@ -44,6 +44,8 @@ def build() -> bpy.types.WorkSpace:
     strips.spaces.active.view_type = "SEQUENCER"
     graph = keys.spaces.active
     graph.use_normalization = True  # head turns and lips in one view
+    graph.show_region_ui = False
+    strips.spaces.active.show_seconds = False  # frames, as in the editors below
     view = middle.spaces.active
     view.show_region_ui = True  # the EDTalk tab
     view.shading.type, view.shading.color_type = "SOLID", "TEXTURE"
