@@ -181,12 +181,28 @@ def _make_material(name: str) -> bpy.types.Material:
     return material
 
 
+def _own_texture(plane: bpy.types.Object):
+    """The texture node of a plane; a plane that was duplicated with its face gets a material of its own
+    first, since Blender lets both share the one.
+    """
+    shared = {slot.material for slot in plane.material_slots}
+    others = [ob for ob in bpy.data.objects if ob.parent != plane.parent and texture_of(ob) is not None]
+    if any(slot.material in shared for other in others for slot in other.material_slots):
+        if plane.data.users > 1:
+            plane.data = plane.data.copy()
+        for slot in plane.material_slots:
+            if slot.material is not None:
+                slot.material = slot.material.copy()
+    return texture_of(plane)
+
+
 def show_on_plane(
     plane: bpy.types.Object, image: bpy.types.Image, aspect: float, start: int, count: int, first_number: int
 ) -> None:
     """Let the plane show a take, at the aspect (width / height) of its pictures."""
     node = texture_of(plane)
     if node.image != image:
+        node = _own_texture(plane)
         node.image = image
         plane.scale = (aspect, 1.0, 1.0)
     set_timing(node.image_user, start, count, first_number)

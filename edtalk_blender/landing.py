@@ -33,6 +33,9 @@ from .jobs import push_undo
 from .orders import Order, base_folder, files_of, find_object, find_scene, temporary_folder
 from .properties import copy_settings
 
+NAMELESS = "Face"
+"""What a face is called until its first take gives it the portrait's name."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -71,7 +74,9 @@ def land_motion(
         face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
         face.edtalk.checkpoint = order.checkpoint
-        _make_active(face)
+        make_active(face)
+    elif not face.edtalk.take.name and face.name.partition(".")[0] == NAMELESS:
+        face.name = face.data.name = Path(order.portrait).stem
     sliders.suit(face, described)
     layers.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
@@ -149,15 +154,19 @@ def land_changes(
         push_undo("EDTalk: Change Take")
 
 
-def _make_active(face: bpy.types.Object) -> None:
-    """Select a new rig alone, as every Add operator does; not while something else is edited."""
+def make_active(face: bpy.types.Object) -> bool:
+    """Select a rig alone, as every Add operator does; not while something else is edited, which is False."""
     layer = bpy.context.view_layer
     layer.update()
-    if face.name in layer.objects and (layer.objects.active is None or layer.objects.active.mode == "OBJECT"):
-        for ob in list(layer.objects.selected):
-            ob.select_set(False, view_layer=layer)
-        layer.objects.active = face
-        face.select_set(True, view_layer=layer)
+    if face.name not in layer.objects:
+        return False
+    if layer.objects.active is not None and layer.objects.active.mode != "OBJECT":
+        return False
+    for ob in list(layer.objects.selected):
+        ob.select_set(False, view_layer=layer)
+    layer.objects.active = face
+    face.select_set(True, view_layer=layer)
+    return face.select_get(view_layer=layer)
 
 
 def numbers_of(face: bpy.types.Object, frames: frozenset[int] | None = None) -> np.ndarray:

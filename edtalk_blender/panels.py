@@ -25,6 +25,7 @@ from . import (
     retime,
     rig,
     service,
+    several,
     shape_keys,
     slider_operators,
     status,
@@ -56,6 +57,7 @@ class EDTalkPanel:
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings, face = settings_of(context), rig.active_face(context)
+        several.draw(layout, context, face)
         _draw_lamp(layout, face, _letters(context))
         beginning = first_steps.wanted(context)
         if face is not None:

@@ -9,6 +9,7 @@ are plain custom properties of the rig's bones and outlive the add-on.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_type_hints
 
 import bpy
 
@@ -34,6 +35,9 @@ FORMAT_ITEMS = [
     ("png16", "PNG 16", "16 bits a channel"),
     ("exr", "OpenEXR", "16-bit float"),
 ]
+OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+"""For pointers to groups of settings on objects: see `overridable`."""
+
 PASS_ITEMS = [
     ("face", "Face", "The moving head and shoulders with alpha, to lie over any ground", 1),
     ("matte", "Matte", "That alpha alone, as grey levels (not a colour)", 2),
@@ -43,6 +47,19 @@ SHOWS_ITEMS = [
     ("picture", "Picture", "The picture as it is"),
     ("face", "Face with Alpha", "The pass Face: only head and shoulders, over whatever is behind"),
 ]
+
+
+def overridable(cls: type) -> type:
+    """A class decorator: all properties of a group can be changed on a library override, and are saved with
+    it; a collection can grow there.
+    """
+    for name, prop in get_type_hints(cls).items():
+        keywords = getattr(prop, "keywords", None)
+        if keywords is not None:
+            grows = {"USE_INSERTION"} if prop.function is bpy.props.CollectionProperty else set()
+            keywords["override"] = {"LIBRARY_OVERRIDABLE"} | grows
+            cls.__annotations__[name] = prop
+    return cls
 
 
 def _path(name: str, description: str, subtype: str = "FILE_PATH", default: str = ""):
@@ -74,6 +91,7 @@ def _show_other(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
         landing.show_other_pass(settings.id_data)
 
 
+@overridable
 class EDTALK_Take(bpy.types.PropertyGroup):
     """The take a rig wears: written by Generate, read by Render Changed."""
 
@@ -95,10 +113,10 @@ class EDTALK_Take(bpy.types.PropertyGroup):
         update=_tidy_range,
     )
     shown: bpy.props.BoolProperty(description="Plane and strips were made for this take")
+    rate: bpy.props.FloatProperty(description="Frames a second it was made for; 0: not known")
     shift: bpy.props.IntProperty(description="Added to a scene frame to get its file number")
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")
     model: bpy.props.StringProperty(name="Model", description="Checkpoint the weights belong to")
-    rate: bpy.props.FloatProperty(description="Frames a second it was made for; 0: not known")
     portrait: bpy.props.StringProperty(description="Digest of the portrait the crop was found in")
     checkpoint: bpy.props.StringProperty(
         description="What its checkpoint was known by, empty for the one that comes with EDTalk"
@@ -107,6 +125,7 @@ class EDTALK_Take(bpy.types.PropertyGroup):
     height: bpy.props.IntProperty(default=1)
 
 
+@overridable
 class EDTALK_Settings(bpy.types.PropertyGroup):
     """What Generate asks for."""
 
@@ -230,7 +249,7 @@ def copy_settings(source: bpy.types.PropertyGroup, target: bpy.types.PropertyGro
 def register() -> None:
     """Hang the settings on scenes and objects; called after the classes are known."""
     bpy.types.Scene.edtalk = bpy.props.PointerProperty(type=EDTALK_Settings)
-    bpy.types.Object.edtalk = bpy.props.PointerProperty(type=EDTALK_Settings)
+    bpy.types.Object.edtalk = bpy.props.PointerProperty(type=EDTALK_Settings, override=OVERRIDABLE)
 
 
 def unregister() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.wire.errors import EDTalkError
 from . import animation, exchange, rig, shape_formula, shape_names
+from .properties import OVERRIDABLE
 from .reasons import busy
 
 REPORT = "EDTalk Shape Keys"
@@ -318,6 +319,7 @@ def register() -> None:
         description="An object with shape keys, or the parent of such objects",
         type=bpy.types.Object,
         poll=_is_character,
+        override=OVERRIDABLE,
     )
 
 

@@ -19,13 +19,14 @@ from ..core.wire import messages
 from ..core.wire.errors import NoFace, SeveralFaces
 from . import crop_box, jobs, rig, takes
 from .crop_box import Box
-from .properties import absolute
+from .properties import OVERRIDABLE, absolute, overridable
 from .service import ask, ready_server
 
 UNTOUCHED = (0.0, 0.0, 256.0)
 """The crop that the settings begin with: nobody has set one."""
 
 
+@overridable
 class EDTALK_SeenFace(bpy.types.PropertyGroup):
     """A face in a portrait"""
 
@@ -33,6 +34,7 @@ class EDTALK_SeenFace(bpy.types.PropertyGroup):
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the square to show")
 
 
+@overridable
 class EDTALK_Sighting(bpy.types.PropertyGroup):
     """What was seen in a portrait"""
 
@@ -40,7 +42,13 @@ class EDTALK_Sighting(bpy.types.PropertyGroup):
     width: bpy.props.IntProperty()
     height: bpy.props.IntProperty()
     upright: bpy.props.StringProperty(description="An upright copy, where the file lies on its side")
-    faces: bpy.props.CollectionProperty(type=EDTALK_SeenFace)
+    places: bpy.props.CollectionProperty(type=EDTALK_SeenFace)
+    count: bpy.props.IntProperty(description="Faces that were seen; more places are left over from before")
+
+    @property
+    def faces(self) -> list[EDTALK_SeenFace]:
+        """The faces from left to right. On a library override places can be added, but none removed."""
+        return list(self.places)[: self.count]
 
 
 def sighting_of(settings: bpy.types.PropertyGroup) -> EDTALK_Sighting | None:
@@ -87,9 +95,9 @@ def keep(owner: bpy.types.ID, portrait: str, seen: messages.Inspected, upright: 
     if sighting.portrait != digest or upright or not seen.turned:
         sighting.upright = upright if seen.turned else ""
     sighting.portrait, sighting.width, sighting.height = digest, seen.width, seen.height
-    sighting.faces.clear()
-    for box, crop in zip(seen.faces, seen.crops):
-        face = sighting.faces.add()
+    sighting.count = len(seen.crops)
+    for index, (box, crop) in enumerate(zip(seen.faces, seen.crops)):
+        face = sighting.places[index] if index < len(sighting.places) else sighting.places.add()
         face.box, face.crop = box, crop
     if owner.edtalk.face > len(seen.faces):
         owner.edtalk.face = 0
@@ -181,7 +189,7 @@ def start_by_hand(settings: bpy.types.PropertyGroup) -> None:
 def register() -> None:
     """Hang the sightings on scenes and objects."""
     bpy.types.Scene.edtalk_seen = bpy.props.PointerProperty(type=EDTALK_Sighting)
-    bpy.types.Object.edtalk_seen = bpy.props.PointerProperty(type=EDTALK_Sighting)
+    bpy.types.Object.edtalk_seen = bpy.props.PointerProperty(type=EDTALK_Sighting, override=OVERRIDABLE)
 
 
 def unregister() -> None:

@@ -23,7 +23,7 @@ from ..core.wire.errors import BadMotion
 from ..core.wire.messages import PASSES
 from . import animation, image_sequence, rig, takes, worn
 from .file_moves import found_again
-from .properties import EDTALK_Settings, EDTALK_Take, absolute
+from .properties import OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
 
 NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
 """Settings that belong to the desk and not to a take."""
@@ -63,6 +63,7 @@ def _renamed(row: EDTALK_TakeRow, _context: bpy.types.Context) -> None:
         face.edtalk_takes.other = new
 
 
+@overridable
 class EDTALK_TakeRow(bpy.types.PropertyGroup):
     """A take of a face"""
 
@@ -81,6 +82,7 @@ class EDTALK_TakeRow(bpy.types.PropertyGroup):
     )
 
 
+@overridable
 class EDTALK_Takes(bpy.types.PropertyGroup):
     """All takes of a face"""
 
@@ -330,7 +332,7 @@ def all_curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
 
 def register() -> None:
     """Hang the rows on objects; called after the classes are known."""
-    bpy.types.Object.edtalk_takes = bpy.props.PointerProperty(type=EDTALK_Takes)
+    bpy.types.Object.edtalk_takes = bpy.props.PointerProperty(type=EDTALK_Takes, override=OVERRIDABLE)
 
 
 def unregister() -> None:
