@@ -147,6 +147,11 @@ class EDTALK_OT_save_expression(bpy.types.Operator):
         """Ask for a name."""
         return context.window_manager.invoke_props_dialog(self)
 
+    def draw(self, _context: bpy.types.Context) -> None:
+        """The name, ready to be typed."""
+        self.layout.activate_init = True
+        self.layout.prop(self, "name")
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Save it."""
         action = save(rig.active_face(context), self.name.strip() or "Expression")

@@ -129,8 +129,15 @@ def _update(job: jobs.Job, order: orders.Order) -> Generator[None, None, jobs.Ou
 
 
 def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
-    """Emotions and handles of a face, with a key diamond beside each slider."""
+    """Emotions and handles of a face: what goes for all of them, then each with its key diamond."""
     names = sliders.names_of(face)
+    expressions.draw(layout)
+    row = layout.row(align=True)
+    if names:
+        row.operator("edtalk.key_sliders", text="Key", icon="KEYFRAME")
+        row.operator("edtalk.reset_sliders", text="Reset", icon="LOOP_BACK")
+    complete = sliders.is_complete(face) and bool(names)
+    row.operator("edtalk.update_face", text="" if complete else "Update Face", icon="FILE_REFRESH")
     for bone, title in TITLES.items():
         mine = [name for where, name in names if where == bone]
         if not mine:
@@ -144,15 +151,6 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
         for name in mine:
             text = sliders.label_of(face, bone, name)
             column.prop(face.pose.bones[bone], f'["{name}"]', text=text, slider=True)
-    row = layout.row(align=True)
-    if names:
-        row.operator("edtalk.key_sliders", text="Key", icon="KEYFRAME")
-        row.operator("edtalk.reset_sliders", text="Reset", icon="LOOP_BACK")
-    if not sliders.is_complete(face):
-        row.operator("edtalk.update_face", icon="FILE_REFRESH")
-    elif names:
-        row.operator("edtalk.update_face", text="", icon="FILE_REFRESH")
-    expressions.draw(layout)
 
 
 CLASSES = (EDTALK_OT_key_sliders, EDTALK_OT_reset_sliders, EDTALK_OT_update_face)
