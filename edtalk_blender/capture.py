@@ -27,7 +27,7 @@ from .curve_keys import KEYFRAME, Keys, Place, refit, take_place, top_place
 from .curve_scope import BANK_ITEMS, values_at
 from .jobs import Job, Outcome, push_undo
 from .orders import Order, find_object, find_scene
-from .properties import absolute, copy_settings
+from .properties import absolute, copy_settings, settings_of
 from .reasons import busy, missing_file
 from .service import ask, ready_server
 
@@ -108,7 +108,7 @@ def _land(
     place.action.update_tag()
     face.update_tag()
     where = "on top of the take" if place.action != worn.worn(face) else f"in {place.action.name}"
-    banks = " and ".join(bank for bank in BANKS if bank in wish.banks)
+    banks = ", ".join(bank for bank in BANKS if bank in wish.banks)
     hints = [f"{kept} hand keys were in the way and stay"] if kept else []
     take = face.edtalk.take
     if take.name and frames[-1] > take.last + 1:
@@ -275,6 +275,10 @@ class CaptureOperator(ImportHelper):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Clicked: choose a file; the work then goes on in the background."""
         self.in_background = not bpy.app.background
+        if not self.filepath:
+            driving = absolute(settings_of(context).driving)
+            portrait = Path(absolute(settings_of(context).portrait))
+            self.filepath = driving if driving and not self.is_photo else f"{portrait.parent}{os.sep}"
         return super().invoke(context, event)
 
     def wish(self, context: bpy.types.Context) -> Wish:

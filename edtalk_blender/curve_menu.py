@@ -28,7 +28,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types
     scope = context.scene.edtalk_curves
     if top_place(face) is not None:
         body.prop(scope, "where")
-    body.row().prop(scope, "banks")
+    row = body.row(align=True)
+    row.use_property_split = False  # the whole width, for whole words
+    row.prop(scope, "banks")
     body.prop(scope, "range")
     column = body.column(align=True)
     for tool, icon in TOOLS:

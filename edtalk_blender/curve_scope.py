@@ -139,6 +139,7 @@ class CurveTool:
         if event.type != "TIMER" or not self._job.finished:
             return {"PASS_THROUGH"}
         context.window_manager.event_timer_remove(self._timer)
+        jobs.redraw()
         face = rig.active_face(context)
         if self._job.error is not None or face is None or face.session_uid != self._face:
             return {"CANCELLED"}
@@ -186,7 +187,9 @@ class CurveTool:
             layout.prop(self, "where")
         layout.prop(self, "curves")
         if self.curves == "BANKS":
-            layout.row().prop(self, "banks")
+            row = layout.row(align=True)
+            row.use_property_split = False  # the whole width, for whole words
+            row.prop(self, "banks")
         layout.prop(self, "range")
 
     def _mean_selection(self, context: bpy.types.Context) -> None:

@@ -204,8 +204,8 @@ class EDTALK_OT_gain_curves(CurveTool, bpy.types.Operator):
             rows = [(3, "Selected")]
         for index, title in rows:
             row = layout.row(align=True)
-            row.prop(self, "gain", index=index, text=f"{title} Gain")
-            row.prop(self, "offset", index=index, text="Offset")
+            row.prop(self, "gain", index=index, text=f"{title} ×")
+            row.prop(self, "offset", index=index, text="+")
         layout.prop(self, "around")
         layout.prop(self, "fade")
 

@@ -94,7 +94,7 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letter
         return
     take, stale = face.edtalk.take, status.stale_frames(face)
     if take_rows.is_muted(face):
-        text, icon = ": muted, the portrait is at rest", GREY
+        text, icon = ": muted", GREY
     elif stale is None:
         text, icon = "", GREY
     elif stale:

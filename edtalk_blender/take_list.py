@@ -13,12 +13,15 @@ import re
 from contextlib import suppress
 
 import bpy
+from mathutils import Matrix
 
 from . import image_sequence, jobs, landing, rig, status, take_rows, takes, worn
 from .reasons import busy
 
 COMPARED = "EDTalk Compared Take"
 """Name of the texture node of a plane that shows a take beside the one that is worn."""
+OF_FACE = "edtalk_face"
+"""Custom property of that plane: the face it belongs to."""
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""
 WIDE = 360
@@ -128,12 +131,7 @@ def _show_in_sequencer(face: bpy.types.Object, scene: bpy.types.Scene, name: str
 
 def compared(face: bpy.types.Object) -> bpy.types.Object | None:
     """The plane that shows another take beside the one that is worn."""
-    for child in face.children:
-        for slot in child.material_slots:
-            tree = slot.material.node_tree if slot.material is not None else None
-            if tree is not None and COMPARED in tree.nodes:
-                return child
-    return None
+    return next((ob for ob in bpy.data.objects if OF_FACE in ob and ob[OF_FACE] == face), None)
 
 
 def compare(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, scene: bpy.types.Scene) -> bool:
@@ -147,24 +145,45 @@ def compare(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, scene: bpy.ty
     if plane is None:
         plane = image_sequence.make_plane(face, scene)
         plane.hide_render = True  # a tool, not a part of the picture
+        plane.parent = None  # Blender would draw a line to its parent across the picture
+        plane[OF_FACE] = face
+        plane.data.transform(
+            Matrix.Translation((0, 0, 1.1))
+        )  # its name, which is drawn here, stands below it
         image_sequence.texture_of(plane).name = COMPARED
     take = take_rows.take_in(face, row)
     plane[COMPARED] = plane.name = row.key
     plane.show_name = True
-    node = next(n for s in plane.material_slots for n in s.material.node_tree.nodes if n.name == COMPARED)
-    node.image = take.image
+    node = _compared_node(plane)
+    _drop_image(node.image)
+    # A copy: in one viewport an image shows one frame at a time, and the face may wear this take as well.
+    node.image = take.image.copy()
+    node.image.use_fake_user = False
     image_sequence.set_timing(
         node.image_user, take.first, take.last - take.first + 1, take.first + take.shift
     )
     kept = take_rows.settings_in(row).get("composite", face.edtalk.composite)
     aspect = take.width / take.height if kept == "paste" and take.height else 1.0
-    plane.scale = (aspect, 1.0, 1.0)
-    plane.location = (image_sequence.aspect_of(face) + aspect + 0.1, 0.02, 0.1)
+    beside = Matrix.Translation((image_sequence.aspect_of(face) + aspect + 0.1, 0.02, -1.0))
+    plane.matrix_world = face.matrix_world @ beside @ Matrix.Diagonal((aspect, 1.0, 1.0, 1.0))
     return True
+
+
+def _compared_node(plane: bpy.types.Object) -> bpy.types.Node | None:
+    trees = [slot.material.node_tree for slot in plane.material_slots if slot.material is not None]
+    return next((tree.nodes[COMPARED] for tree in trees if tree is not None and COMPARED in tree.nodes), None)
+
+
+def _drop_image(image: bpy.types.Image | None) -> None:
+    if image is not None and image.users <= 1 and not image.use_fake_user:
+        bpy.data.images.remove(image)
 
 
 def remove_plane(plane: bpy.types.Object) -> None:
     """Take a plane away with all that was made for it."""
+    node = _compared_node(plane)
+    if node is not None:
+        _drop_image(node.image)
     mesh, materials = plane.data, [slot.material for slot in plane.material_slots]
     bpy.data.objects.remove(plane)
     if mesh.users == 0:

@@ -116,7 +116,7 @@ def test_hand_keys_on_top_stay_when_another_take_is_worn(desk) -> None:
 def test_a_take_beside_the_face_comes_and_goes(desk) -> None:
     import bpy
 
-    sequence, many = desk.part("image_sequence"), len(bpy.data.objects)
+    sequence, many, images = desk.part("image_sequence"), len(bpy.data.objects), len(bpy.data.images)
     press("compare_take", take="anna_001")
     plane = desk.part("take_list").compared(desk.face)
     assert plane.hide_render and plane.show_name and plane != sequence.plane_of(desk.face)
@@ -125,6 +125,7 @@ def test_a_take_beside_the_face_comes_and_goes(desk) -> None:
     assert desk.part("take_list").compared(desk.face) == plane and len(bpy.data.objects) == many + 1
     press("compare_take", take="anna_002")
     assert desk.part("take_list").compared(desk.face) is None and len(bpy.data.objects) == many
+    assert len(bpy.data.images) == images
 
 
 @pytest.mark.parametrize("on_top", [False, True])
