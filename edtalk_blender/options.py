@@ -131,20 +131,24 @@ def whole_path(text: str, folder: Path) -> str:
     return str((folder / Path(text).expanduser()).absolute())
 
 
-def apply(settings: bpy.types.PropertyGroup, values: Mapping[str, Any]) -> str:
-    """Put values into the panel's settings, and give back an emotion that the panel cannot hold, or ""."""
-    options, timed = table(), ""
+def beyond_panel(emotion: str) -> str:
+    """A mix of emotions or a course in time, which the server knows and the panel does not; "" for one that
+    the panel knows.
+    """
+    names = {item.identifier for item in EDTALK_Settings.bl_rna.properties["emotion"].enum_items}
+    return "" if emotion in names else emotion
+
+
+def apply(settings: bpy.types.PropertyGroup, values: Mapping[str, Any]) -> None:
+    """Put values into the panel's settings; of an emotion that the panel cannot hold, none is put there."""
+    options = table()
     for name, value in values.items():
         option = options[name]
         if option.setting == "emotion":
-            names = [item.identifier for item in settings.bl_rna.properties["emotion"].enum_items]
-            plain = value if value in names else "NONE"
-            timed = "" if value in names or not value else value
-            settings.emotion = plain
+            settings.emotion = "NONE" if not value or beyond_panel(value) else value
         elif option.kind == "choices":
             setattr(settings, option.setting, set(value))
         else:
             setattr(settings, option.setting, value)
         if option.setting == "crop":
             settings.use_crop = True
-    return timed

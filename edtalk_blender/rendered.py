@@ -86,6 +86,7 @@ class Rendered:
         self._worker = bool(worker)
         self._taken: list[Path] = []
         self._changed = False
+        self._stamp: tuple[int, int] | None = None  # of the file as this one wrote it last
         self._own: dict[int, Entry] = {}
         self._others: dict[int, Entry] = {}
         for path in sorted(folder.glob("rendered-*.npz")):
@@ -155,7 +156,8 @@ class Rendered:
 
     def save(self, closed: bool = False) -> None:
         """Write this record, whole or not at all. Raises OutputBlocked."""
-        if not self._worker:  # another window may have rendered the same take meanwhile
+        if not self._worker and _stamp(self.path) != self._stamp:
+            # another window has rendered the same take meanwhile
             for number, entry in _read(self.path).entries.items():
                 if number not in self._own or entry.turn > self._own[number].turn:
                     self._own[number] = entry
@@ -170,6 +172,7 @@ class Rendered:
                 "closed": np.bool_(closed),
             },
         )
+        self._stamp = _stamp(self.path)
 
     def close(self) -> None:
         """Write for the last time, when there is something new, and clear away the parts that are in it now.
@@ -208,6 +211,15 @@ def _newer(one: Entry, two: Entry) -> Entry:
     if one.look == two.look and np.abs(one.weights - two.weights).max() <= TOLERANCE:
         return one
     return Entry(one.turn, GONE, one.weights)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when somebody else writes a file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _abandoned(path: Path) -> bool:

@@ -132,10 +132,8 @@ def _why_not(settings: bpy.types.PropertyGroup) -> str:
 
 def _order(shot: Shot, face: bpy.types.Object | None) -> orders.Order:
     order = replace(orders.order_from(bpy.context, face), draw=shot.render)
-    emotion = shot.settings.get("emotion")
-    if emotion and emotion != "NONE":
-        order = replace(order, emotion=emotion)  # a mix or a timing is more than the panel can hold
-    return order
+    emotion = panel.beyond_panel(shot.settings.get("emotion", ""))
+    return replace(order, emotion=emotion) if emotion else order
 
 
 # ------------------------------------------------------------------------------------------------ render
