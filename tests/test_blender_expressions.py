@@ -81,6 +81,12 @@ def test_an_emotion_leaves_head_and_eyes_where_they_are(part, face, expressions)
     assert face.pose.bones["handle"]["yaw"] == 9.0
 
 
+def test_handles_that_a_face_lacks_are_passed_over(part, face, expressions) -> None:  # noqa: F811
+    del face.pose.bones["handle"]["smile"]
+    face.pose.apply_pose_from_action(expressions["Big Smile"])
+    assert "smile" not in face.pose.bones["handle"] and face.pose.bones["handle"]["jaw_open"] == 0.25
+
+
 def test_half_an_expression_is_blended_in(part, face, expressions) -> None:  # noqa: F811
     face.pose.blend_pose_from_action(expressions["Angry"], blend_factor=0.5)
     close(read(part, face), WEIGHTS + add("angry", 0.5))

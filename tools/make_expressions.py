@@ -7,7 +7,7 @@ a preview picture that the model drew of the demo portrait.
 An expression keys every emotion and every handle of the face, so that applying it replaces the expression
 before it; the head and the eyes stay as they are unless the expression is about them. A glance keys head
 and eyes alone. Values are emotions and handles, never raw weights: they mean the same with another
-checkpoint. Handles that the checkpoint lacks are left out.
+checkpoint. Handles that a face lacks are passed over when an expression is applied to it.
 
 The library is kept in the repository; make it again when the checkpoint that ships has changed.
 """
@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the checkout need not be installed
 
-from core.wire.channels import EMOTIONS  # noqa: E402
+from core.wire.channels import EMOTIONS, HANDLES  # noqa: E402
 
 OUT = ROOT / "edtalk_blender" / "assets" / "expressions.blend"
 PORTRAIT = ROOT / "demo" / "portrait.png"
@@ -102,28 +102,28 @@ EXPRESSIONS: tuple[Expression, ...] = (
     _face("Ee", "Mouth wide and nearly closed, as in 'see'", "vowel", wide=1.0, jaw_open=0.12),
     _face("Jaw Drop", "Speechless", "surprise", jaw_open=1.0, brow_up=0.8, surprised=0.5),
     _face("Lips Pressed", "Says nothing", "silent m", press=1.0),
-    _look("Look Left", "Eyes and head to picture left", yaw=-10.0, gaze_x=-16.0),
-    _look("Look Right", "Eyes and head to picture right", yaw=10.0, gaze_x=16.0),
+    _look("Look Left", "Eyes and head to picture left", yaw=-10.0, gaze_x=-12.0),
+    _look("Look Right", "Eyes and head to picture right", yaw=10.0, gaze_x=12.0),
     _look("Look Up", "Eyes and head up", pitch=8.0, gaze_y=12.0),
     _look("Look Down", "Eyes and head down", pitch=-8.0, gaze_y=-12.0),
-    _look("Think", "Away and up, the head tilted", yaw=6.0, pitch=4.0, roll=4.0, gaze_x=14.0, gaze_y=10.0),
+    _look("Think", "Away and up, the head tilted", yaw=6.0, pitch=4.0, roll=4.0, gaze_x=12.0, gaze_y=10.0),
     _look("Look Ahead", "Eyes and head straight", yaw=0.0, pitch=0.0, roll=0.0, gaze_x=0.0, gaze_y=0.0),
 )
 
 
-def keyed(expression: Expression, handles: tuple[str, ...]) -> dict[tuple[str, str], float]:
-    """Bone and property -> value of all that an expression keys, given the handles of a checkpoint."""
+def keyed(expression: Expression) -> dict[tuple[str, str], float]:
+    """Bone and property -> value of all that an expression keys."""
     if expression.catalog == "Looks":
         values = {("handle", name): value for name, value in expression.handles.items()}
     else:
         values = {("emotion", name): expression.emotions.get(name, 0.0) for name in EMOTIONS}
-        values |= {("handle", name): 0.0 for name in handles if name not in TURNING}
+        values |= {("handle", name): 0.0 for name in HANDLES if name not in TURNING}
         values |= {("handle", name): value for name, value in expression.handles.items()}
-    return {key: value for key, value in values.items() if key[0] == "emotion" or key[1] in handles}
+    return values
 
 
-def draw(checkpoint: Path, portrait: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The checkpoint's handles, and expression -> picture uint8 [SIDE, SIDE, 3] of the portrait."""
+def draw(checkpoint: Path, portrait: Path) -> dict[str, Any]:
+    """Expression -> picture uint8 [SIDE, SIDE, 3] of the portrait."""
     import numpy as np
 
     from core import image
@@ -134,10 +134,9 @@ def draw(checkpoint: Path, portrait: Path) -> tuple[tuple[str, ...], dict[str, A
 
     engine = Engine.from_checkpoint(checkpoint, "cpu")
     ready = prepare_portrait(engine, image.load(portrait))
-    handles = tuple(handle.name for handle in engine.handles)
     rows = []
     for expression in EXPRESSIONS:
-        values = keyed(expression, handles)
+        values = keyed(expression)
         rows.append(
             mix(
                 ready.weights.tolist(),
@@ -152,19 +151,17 @@ def draw(checkpoint: Path, portrait: Path) -> tuple[tuple[str, ...], dict[str, A
     cut = slice(y, y + SIDE), slice(x, x + SIDE)
     frames = decode(engine, ready, motion, size=size)
     names = [expression.name for expression in EXPRESSIONS]
-    return handles, {names[number]: picture.rgb[cut] for number, picture in frames}
+    return {names[number]: picture.rgb[cut] for number, picture in frames}
 
 
-def write(out: Path, handles: tuple[str, ...], previews: dict[str, Any]) -> None:
+def write(out: Path, previews: dict[str, Any]) -> None:
     """The .blend and its catalogs, with one pose asset an expression."""
     import bpy
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.save_version = 0
     for expression in EXPRESSIONS:
-        values = keyed(expression, handles)
-        if values:
-            _asset(bpy, expression, values, previews[expression.name])
+        _asset(bpy, expression, previews[expression.name])
     out.parent.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.save_as_mainfile(filepath=str(out), compress=True, check_existing=False)
     lines = [
@@ -176,7 +173,7 @@ def write(out: Path, handles: tuple[str, ...], previews: dict[str, Any]) -> None
     (out.parent / "blender_assets.cats.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _asset(bpy: Any, expression: Expression, values: dict[tuple[str, str], float], picture: Any) -> None:
+def _asset(bpy: Any, expression: Expression, picture: Any) -> None:
     """A pose asset: an action with one key a slider, its metadata and its picture."""
     import numpy as np
 
@@ -187,7 +184,7 @@ def _asset(bpy: Any, expression: Expression, values: dict[tuple[str, str], float
         slot = action.slots.new(id_type="OBJECT", name="Face")
         strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
         curves = strip.channelbag(slot, ensure=True)
-    for (bone, name), value in values.items():
+    for (bone, name), value in keyed(expression).items():
         curve = curves.fcurves.new(f'pose.bones["{bone}"]["{name}"]', index=0)
         curve.group = curves.groups.get(bone) or curves.groups.new(bone)
         curve.keyframe_points.insert(1.0, value)
@@ -214,9 +211,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--portrait", type=Path, default=PORTRAIT, help="whose face the pictures show")
     parser.add_argument("--out", type=Path, default=OUT, help="the .blend to write")
     options = parser.parse_args(arguments)
-    handles, previews = draw(options.checkpoint, options.portrait)
-    write(options.out.resolve(), handles, previews)
-    print(f"{options.out}  {options.out.stat().st_size / 1e3:.0f} kB, {len(handles)} handles")
+    write(options.out.resolve(), draw(options.checkpoint, options.portrait))
+    print(f"{options.out}  {options.out.stat().st_size / 1e3:.0f} kB")
     return 0
 
 
