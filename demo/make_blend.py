@@ -20,8 +20,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LABELS = "edtalk_labels"
 """Custom property by which a face rig is known: the name of each weight and its label."""
-SMILE = ("Happy", 1.2)
-"""Label of the weight that is keyed by hand at the end of the take, and how far it goes."""
+SMILE = ("happy", 0.8)
+"""The emotion that is keyed by hand at the end of the take, and how far it goes."""
 
 
 def prepare() -> Path:
@@ -59,33 +59,15 @@ def generate(bpy, blend: Path, portrait: Path, voice: Path):
     return next(ob for ob in bpy.context.scene.objects if LABELS in ob)
 
 
-def weight_named(face, label: str) -> str:
-    """The name of the weight with this label, such as expression_04."""
-    return next(name for name, text in face[LABELS].items() if text == label)
-
-
-def curve_of(face, path: str):
-    """The f-curve behind a data path; from Blender 4.4 it lives in the action's channelbag."""
-    action = face.animation_data.action
-    if not hasattr(action, "layers"):
-        return action.fcurves.find(path)
-    bag = action.layers[0].strips[0].channelbag(face.animation_data.action_slot)
-    return bag.fcurves.find(path)
-
-
 def key_smile(face, fps: int) -> int:
-    """Let the last second end in a smile, by raising the keys of one curve. Returns where it begins."""
-    label, height = SMILE
-    bone, name = face.pose.bones["expression"], weight_named(face, label)
-    curve = curve_of(face, f'{bone.path_from_id()}["{name}"]')
+    """Let the last second end in a smile: two keys on an emotion. Returns where it begins."""
+    name, height = SMILE
+    bone = face.pose.bones["emotion"]
     end = face.edtalk.take.last
     begin = end - fps
-    for key in curve.keyframe_points:
-        rise = min(max((key.co.x - begin) / (0.6 * (end - begin)), 0.0), 1.0)
-        if rise > 0:
-            key.co.y += height * rise * rise * (3 - 2 * rise)
-            key.type = "KEYFRAME"  # hand keys show as such; machine keys are of type Generated
-    curve.update()
+    for frame, value in ((begin, 0.0), (begin + round(0.6 * fps), height)):
+        bone[name] = value
+        bone.keyframe_insert(f'["{name}"]', frame=frame, group="emotion")
     return begin
 
 
