@@ -94,7 +94,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, letters: int) -
         for line in textwrap.wrap(step.state, letters):
             words.label(text=line, icon="BLANK1")
         _draw_button(column, step, settings_of(context))
-    tips = ["Or drop a portrait and a sound into this editor"]
+    tips = []
+    if not (found[1].done and found[2].done):
+        tips.append("Or drop a portrait and a sound into this editor")
     if not bpy.data.filepath:
         tips.append("Save the file first, and the frames go beside it")
     for tip in tips:

@@ -26,7 +26,7 @@ MARK = "edtalk_workspace"
 FRONT = Quaternion((1.0, 0.0, 0.0), math.pi / 2)
 DRAWN = 0.3
 """Seconds after which a workspace that was just added has been drawn."""
-ROOM = 3.4
+ROOM = 2.5
 """How far the view stands from a plane, in heights of the plane; a little air around it."""
 
 
