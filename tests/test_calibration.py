@@ -126,7 +126,7 @@ def test_yaw_by_ten_degrees_turns_the_picture_by_ten_degrees(
     assert yaw is not None
     (kept,) = handles_kept(engine, (yaw,), people=4)
     assert kept.asked == 10 and 7 < kept.measured < 13
-    assert max(kept.others.values()) < 0.15
+    assert set(kept.encoder) == {"mouth", "expression"} and max(kept.encoder.values()) < 0.15
 
 
 def test_the_shipped_checkpoint_is_calibrated() -> None:

@@ -149,7 +149,10 @@ def calibrate(
         gain, likeness = _compared(done_at, target)
         handle = None
         if gain >= FAINT and likeness >= UNLIKE:
-            handle = _handle(action, _within(move / gain, _allowed(action, engine.channels, limits)), limits)
+            full = move / gain
+            if not action.two_sided:  # all of it is all that the channels' ranges give; turns end earlier
+                full = _within(full, _allowed(action, engine.channels, limits))
+            handle = _handle(action, full, limits)
         found.append(Found(action, handle, gain, likeness))
     return found
 

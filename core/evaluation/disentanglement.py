@@ -186,7 +186,9 @@ class Kept:
     asked: float  # in the handle's unit
     measured: float  # what the reader measures in the redrawn pictures, in the same unit
     rendered: float  # what it measures when the rig does exactly what was asked
-    others: dict[str, float]  # bank -> change of its factors beyond the rig's, in standard deviations
+    # bank that was to stay as it was -> change of its factors, in standard deviations:
+    encoder: dict[str, float]  # as the checkpoint's own encoder reads them
+    reader: dict[str, float]  # as the landmark reader does, beyond what it says of the rig
 
 
 def handles_kept(
@@ -196,7 +198,7 @@ def handles_kept(
     reader, renderer = load_reader(), HeadRenderer(engine.size)
     actions = {action.name: action for action in ACTIONS}
     asked = [min(ASKED[handle.unit], handle.soft_max) for handle in handles]
-    drawn, true = [], []
+    drawn, true, read = [], [], []
     for done, (rng, person) in enumerate(_people(renderer, people)):
         rest = resting_factors(rng)
         source = engine.prepare(renderer.draw(person, rest))
@@ -205,12 +207,15 @@ def handles_kept(
         for handle, value in zip(handles, asked, strict=True):
             steps.append(np.array(handle.direction) * value)
             frames.append(actions[handle.name].at(value / actions[handle.name].value, rest))
-        drawn.append(_changes(reader, pictures_of(engine, source, source.weights + np.stack(steps))))
+        redrawn = pictures_of(engine, source, source.weights + np.stack(steps))
+        drawn.append(_changes(reader, redrawn))
+        weights = engine.weights_of(_levels(redrawn))
+        read.append(weights[1:] - weights[0])
         pictures = np.stack([renderer.draw(person, *frame) for frame in frames])
         true.append(_changes(reader, torch.from_numpy(pictures).permute(0, 3, 1, 2) / 127.5 - 1))
         say("handles", done + 1, people)
     return [
-        _kept(handle, value, np.stack([d[k] for d in drawn]), np.stack([t[k] for t in true]))
+        _kept(handle, value, *(np.stack([person[k] for person in rows]) for rows in (drawn, true, read)))
         for k, (handle, value) in enumerate(zip(handles, asked, strict=True))
     ]
 
@@ -225,7 +230,9 @@ def _changes(reader: LandmarkReader, pictures: torch.Tensor) -> NDArray[Any]:
 _TURNS = {f.name: f for f in FACTORS if f.name in ("yaw", "pitch", "roll", "gaze_x", "gaze_y")}
 
 
-def _kept(handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any]) -> Kept:
+def _kept(
+    handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any], read: NDArray[Any]
+) -> Kept:
     if handle.name in _TURNS:
         factor = _TURNS[handle.name]
         degrees = np.rad2deg(factor.scale)
@@ -235,10 +242,15 @@ def _kept(handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any])
         wanted = true.mean(0) * scale
         measured = asked * float((drawn.mean(0) * scale) @ wanted / (wanted @ wanted))
         rendered = asked
-    scale, others = _in_deviations(), {}
-    gap = np.square((drawn - true)[:, : len(scale)] * scale).mean(0)
     own = {action.name: action.banks for action in ACTIONS}[handle.name]
-    for bank, part in BANK_SLICES.items():
-        if bank not in own:
-            others[bank] = float(np.sqrt(gap[part].sum() / (scale[part] > 0).sum()))
-    return Kept(handle.name, asked, measured, rendered, others)
+    others = [bank for bank in BANK_SLICES if bank not in own]
+    beyond = (drawn - true)[:, : read.shape[1]]
+    return Kept(handle.name, asked, measured, rendered, _strayed(read, others), _strayed(beyond, others))
+
+
+def _strayed(changes: Rows, banks: list[str]) -> dict[str, float]:
+    """Root mean square of changes [N, C] over people and the factors of each bank, in standard deviations."""
+    scale = _in_deviations()
+    square = np.square(changes * scale).mean(0)
+    parts = {bank: BANK_SLICES[bank] for bank in banks}
+    return {bank: float(np.sqrt(square[p].sum() / (scale[p] > 0).sum())) for bank, p in parts.items()}

@@ -125,11 +125,14 @@ def handles(found: Evaluation) -> str:
     rows: list[Sequence[str]] = []
     units = {handle.name: handle.unit for handle in found.meta.handles}
     for kept in found.handles:
-        others = ", ".join(f"{bank} {value:.2f}" for bank, value in kept.others.items())
+        strayed = (
+            ", ".join(f"{bank} {value:.2f}" for bank, value in banks.items())
+            for banks in (kept.encoder, kept.reader)
+        )
         asked = f"{kept.asked:g} {units[kept.name]}".rstrip()
-        rows.append((kept.name, asked, f"{kept.measured:.2f}", f"{kept.rendered:.2f}", others))
-    rows.append(("copy the source", "any", "0.00", "", "0.00"))
-    return _table(("", "asked", "measured", "ground truth", "change of other banks, sd"), rows)
+        rows.append((kept.name, asked, f"{kept.measured:.2f}", f"{kept.rendered:.2f}", *strayed))
+    rows.append(("copy the source", "any", "0.00", "", "0.00", "0.00"))
+    return _table(("", "asked", "measured", "ground truth", "strayed, encoder", "strayed, reader"), rows)
 
 
 def steadiness(found: Evaluation) -> str:
@@ -182,7 +185,8 @@ INTRODUCTIONS: dict[str, str] = {
     "Do the handles keep their word": """
         `edtalk calibrate` fitted them on other heads. {a.handled} held-out heads at rest are asked for each;
         the landmark reader measures the redrawn pictures and, for the ground truth, the rig's own rendering
-        of the same.""",
+        of the same. *Strayed*: by how many standard deviations the banks changed that were to stay, as the
+        encoder reads it, and as the reader does beyond what it says of the rig.""",
     "Is it steady": """
         {a.clips} clips of smooth random motion. *Tremble* is the root mean square of the landmarks' second
         difference, frame to frame; what lies above the ground truth's is jitter.""",
