@@ -92,12 +92,12 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
         if not areas:
             self.report({"WARNING"}, "There is no window to show it in")
             return {"CANCELLED"}
-        areas.sort(
-            key=lambda area: (area.spaces.active.image not in (image, None), -area.width * area.height)
-        )
-        space = areas[0].spaces.active
-        space.image, space.mode = image, "VIEW"
-        space.show_region_ui = True
+        area = min(areas, key=lambda area: _worth(area, image))
+        space = area.spaces.active
+        fresh, space.image, space.mode = space.image != image, image, "VIEW"
+        space.show_region_ui = space.show_region_ui or area.width > WIDE_ENOUGH
+        if fresh and image.size[0]:  # asking for the size reads the file, which fitting it wants
+            _fit(area)
         if sighting.crop_of(settings) is None and sighting.sighting_of(settings) is None:
             self.report({"INFO"}, "Press Find Face, or tick Crop by Hand and drag the corners")
         jobs.redraw(*jobs.PICTURES)
@@ -107,6 +107,16 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
 def _worth(area: bpy.types.Area, image: bpy.types.Image) -> tuple[bool, int]:
     """Where the portrait is shown best comes first: where it is, or nothing else is; then the largest."""
     return area.spaces.active.image not in (image, None), -area.width * area.height
+
+
+def _fit(area: bpy.types.Area) -> None:
+    """Let the whole portrait be seen."""
+    window = next(
+        window for window in bpy.context.window_manager.windows if area in window.screen.areas.values()
+    )
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        bpy.ops.image.view_all(fit_view=True)
 
 
 def _new_window() -> bpy.types.Area:
