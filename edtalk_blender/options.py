@@ -23,6 +23,8 @@ RENAMED = {"folder": "out", "make_plane": "plane", "make_strips": "strips"}
 """Setting -> what it is called here."""
 HIDDEN = frozenset({"use_crop", "take"})
 """Settings without an option: a crop that is given is used."""
+TRANSCRIPTS = {".txt", ".srt", ".vtt"}
+"""A transcript that ends so is a file's name; anything else is what is said."""
 KINDS = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"}
 
 
@@ -121,7 +123,8 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
 def check(option: Option, value: Any, folder: Path) -> Any:
     """The tidy form of a value; a relative path is looked for in `folder`. Raises ValueError."""
     tidy = option.rule(value)
-    return whole_path(tidy, folder) if option.kind == "path" else tidy
+    written = option.setting == "transcript" and Path(tidy).suffix.lower() in TRANSCRIPTS
+    return whole_path(tidy, folder) if option.kind == "path" or written else tidy
 
 
 def whole_path(text: str, folder: Path) -> str:

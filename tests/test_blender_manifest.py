@@ -56,6 +56,13 @@ def test_every_setting_of_the_panel_is_a_field(part, load) -> None:
     } <= named
 
 
+def test_a_transcript_is_what_is_said_or_a_file_beside_the_manifest(load, tmp_path: Path) -> None:
+    said = {"name": "b", "save": "b.blend", "transcript": "Well, I never."}
+    one, two = load(manifest({**SHOT, "transcript": "sc010.srt"}, {**SHOT, **said}))
+    assert one.settings["transcript"] == str(tmp_path / "sc010.srt")
+    assert two.settings["transcript"] == "Well, I never."
+
+
 @pytest.mark.parametrize(
     ("shot", "said"),
     [
