@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))  # when this file is one of two processes
 
 from core import checkpoint  # noqa: E402
 from core.training import encoder_generator, expression, features, mouth_pose, person  # noqa: E402
+from core.training.encoder_generator import config_of_run  # noqa: E402
 from core.training.loop import LoopSettings, Place, learning_rate, train  # noqa: E402
 from core.training.people import People  # noqa: E402
 from core.training.stage import PictureSettings, model_from, with_expression  # noqa: E402
@@ -248,6 +249,18 @@ def test_every_switch_may_be_on(stage: str, root: Path, tmp_path: Path) -> None:
     assert said["perceptual"] > 0 and said["fooling"] > 0 and said["judging"] > 0
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert any("judge." in key for key in state["model"])
+
+
+def test_the_first_stage_has_the_same_switches(root: Path, tmp_path: Path) -> None:
+    net = features.FeatureNet(features.FeatureConfig((8, 16), 8))
+    features.save_features(tmp_path / "features.safetensors", net)
+    more = {"features": str(tmp_path / "features.safetensors"), "judge": 0.1, "media": 0.5, "recombined": 1.0}
+    out = tmp_path / "run"
+    encoder_generator.main(settings_of("encoder-generator", root, out, steps=2, save_every=2, **more))
+    said = last_of(out)
+    assert min(said[name] for name in ("perceptual", "fooling", "judging", "recombined")) > 0
+    plain = encoder_generator.EDTalk(config_of_run(out))
+    assert model_from(out).state_dict().keys() == plain.state_dict().keys()
 
 
 def in_one_process(

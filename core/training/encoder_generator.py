@@ -19,7 +19,7 @@ Grow the picture: a run at 64 pixels first, then one at 128 that starts from its
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -33,8 +33,12 @@ from ..models.config import EDTalkConfig
 from ..models.edtalk import EDTalk, load_overlapping
 from ..wire.channels import BANKS
 from .data import HeadShards
+from .domain import other_media
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 from .losses import flow_l1, mask_truth, masked_l1, pyramid_l1, weight_regression
+from .people import People
+from .perceptual import Onlooker
+from .stage import PictureLoss, PictureSettings, recombination
 
 CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
 
@@ -75,6 +79,12 @@ class Settings:
     heed: float = 15.0  # how much more the flow counts in the mouth and eye boxes
     mask: float = 1.0  # weight of the portrait's share being where it should
     codes: float = 0.1  # weight of the navigators' regression
+    # none of these by default; best in a last run that grows from a finished one
+    media: float = 0.0  # share of pairs made to look filmed, scanned or painted
+    features: str = ""  # a features.safetensors to look with, or "vgg" for torchvision's, if it is here
+    perceptual: float = 1.0  # weight of what it sees
+    judge: float = 0.0  # weight of a patch discriminator
+    recombined: float = 0.0  # weight of heads that wear three others' mouth, pose and expression
     loop: LoopSettings = field(default_factory=LoopSettings)
 
 
@@ -106,12 +116,18 @@ def main(s: Settings) -> None:
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
     spread = shards.spread().to(place.device)
+    onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
+    people = People(s.data, s.size) if s.recombined else None
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         if step % 50 == 0:
             shards.refresh()
         rng = rng_of(s.loop.seed, step, place)
-        batch = shards.draw(rng, s.batch).to(place.device)
+        batch = shards.draw(rng, s.batch)
+        if s.media:
+            pictures = other_media(torch.cat([batch.source, batch.driving]), rng, s.media, alike=2)
+            batch = replace(batch, source=pictures[: s.batch], driving=pictures[s.batch :])
+        batch = batch.to(place.device)
         share = (s.true_mouth, s.true_pose, s.true_expression)
         given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < np.array(share))
         given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1).to(place.device)
@@ -133,6 +149,11 @@ def main(s: Settings) -> None:
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat(true), spread),
         }
+        terms |= onlooker(drawn.image, batch.driving, 0.1 + batch.mouth + batch.eyes)
+        if people is not None and people.recombined:
+            trio = people.recombinations(rng_of(s.loop.seed + 1, step, place), max(1, s.batch // 3))
+            compare = PictureLoss(PictureSettings(s.mouth, s.eyes), model)
+            terms["recombined"] = s.recombined * recombination(model, compare, *trio, place.device)
         return torch.stack(list(terms.values())).sum(), {k: float(v.detach()) for k, v in terms.items()}
 
     def look(step: int, average: nn.Module) -> dict[str, float]:
