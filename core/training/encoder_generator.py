@@ -82,7 +82,7 @@ class Settings:
     # none of these by default; best in a last run that grows from a finished one
     media: float = 0.0  # share of pairs made to look filmed, scanned or painted
     features: str = ""  # a features.safetensors to look with, or "vgg" for torchvision's, if it is here
-    perceptual: float = 1.0  # weight of what it sees
+    perceptual: float = 4.0  # weight of what it sees
     judge: float = 0.0  # weight of a patch discriminator
     recombined: float = 0.0  # weight of heads that wear three others' mouth, pose and expression
     loop: LoopSettings = field(default_factory=LoopSettings)

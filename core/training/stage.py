@@ -37,7 +37,7 @@ class PictureSettings:
     mouth: float = 5.0  # mouth box
     eyes: float = 2.0  # eye boxes
     features: str = ""  # a features.safetensors to look with, or "vgg" for torchvision's, if it is here
-    perceptual: float = 1.0  # weight of what it sees
+    perceptual: float = 4.0  # weight of what it sees
     judge: float = 0.0  # weight of a patch discriminator; best late
 
 
