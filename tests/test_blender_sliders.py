@@ -152,6 +152,22 @@ def test_keys_move_it(part, face) -> None:
     close(read(part, face), WEIGHTS + add("smile", np.clip((np.array(FRAMES) - 10) / 10, 0, 1)))
 
 
+def test_blenders_insert_key_keys_the_sliders_of_selected_bones(part, face) -> None:
+    import bpy
+
+    assert "CUSTOM_PROPS" in bpy.context.preferences.edit.key_insert_channels  # as Blender comes
+    face.pose.bones["emotion"]["sad"] = 0.5
+    pose_mode(face)
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    with bpy.context.temp_override(window=window, area=area):
+        bpy.ops.anim.keyframe_insert()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    find = part("animation").curves_of(face).fcurves.find
+    assert find('pose.bones["emotion"]["sad"]').keyframe_points[0].co.y == 0.5
+    assert all(find(part("sliders").path_of(*pair)) for pair in part("sliders").names_of(face))
+
+
 def test_a_driver_moves_it(part, face) -> None:
     import bpy
 
@@ -290,6 +306,40 @@ def old(part, face):
         del face[key]
     assert [bone.name for bone in face.pose.bones] == ["mouth", "pose", "expression"]
     return face
+
+
+def test_keys_play_without_the_add_on(part, face, tmp_path: Path) -> None:
+    import bpy
+
+    bone = face.pose.bones["handle"]
+    for frame, value in ((1, 0.0), (21, 10.0)):
+        bone["yaw"] = value
+        bone.keyframe_insert('["yaw"]', frame=frame)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "anna.blend"))
+    bpy.ops.preferences.addon_disable(module="bl_ext.user_default.edtalk")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "anna.blend"))
+        bpy.context.scene.frame_set(11)
+        assert bpy.data.objects["Anna"].pose.bones["handle"]["yaw"] == pytest.approx(5.0)
+    finally:
+        bpy.ops.preferences.addon_enable(module="bl_ext.user_default.edtalk")
+
+
+def test_a_linked_face_is_updated_in_its_own_file(part, face, tmp_path: Path) -> None:
+    import bpy
+
+    library = tmp_path / "anna.blend"
+    bpy.data.libraries.write(str(library), {face}, fake_user=True)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(library), link=True) as (_, into):
+        into.objects = ["Anna"]
+    bpy.context.scene.collection.objects.link(into.objects[0])
+    update = part("slider_operators").EDTALK_OT_update_face
+    assert "open the file it belongs to" in update.why_not(bpy.context)
+    assert "library override" in part("slider_operators").why_not_pose(bpy.context)
+    into.objects[0].override_create(remap_local_usages=True)
+    assert "open the file it belongs to" in update.why_not(bpy.context)
+    assert bpy.ops.edtalk.reset_sliders.poll() and bpy.ops.edtalk.key_sliders.poll()
 
 
 def test_a_face_of_an_older_file_goes_on_working(part, old) -> None:
