@@ -53,7 +53,7 @@ def _draw_server(layout: bpy.types.UILayout, chosen: EDTALK_Preferences, letters
             for number, part in enumerate(textwrap.wrap(text, letters)):
                 column.label(text=part, icon=MARKS[line.fine] if number == 0 and line.name else "BLANK1")
     server = service.server_or_none()
-    if server is not None and server.alive:
+    if not lines and server is not None and server.alive:
         box.label(text=f"Running, process {server.pid}; log: {server.log}")
 
 

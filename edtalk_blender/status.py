@@ -21,7 +21,7 @@ from .image_sequence import folder_of
 from .passes import lacking
 
 QUIET = 0.5
-TURN = 0.01
+TURN = 0.05
 """Seconds left to the interface between two turns of counting a long take."""
 
 _states: dict[int, tuple[int, np.ndarray]] = {}  # session uid -> first frame, state of each frame
