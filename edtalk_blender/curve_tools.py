@@ -217,16 +217,16 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
     bl_label = "Close Mouth in Silence"
 
     below: bpy.props.FloatProperty(
-        name="Silence",
+        name="Silence (dB)",
         description="How many decibels below the loud parts count as silence",
-        default=35.0,
+        default=30.0,
         min=3.0,
         soft_max=60.0,
     )
     shortest: bpy.props.FloatProperty(
         name="At Least",
         description="Seconds that a silence lasts at least",
-        default=0.3,
+        default=0.2,
         min=0.02,
         soft_max=2.0,
         unit="TIME_ABSOLUTE",
@@ -234,7 +234,7 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
     fade: bpy.props.FloatProperty(
         name="Fade",
         description="Seconds that the mouth takes to close, and to open again",
-        default=0.15,
+        default=0.1,
         min=0.0,
         soft_max=1.0,
         unit="TIME_ABSOLUTE",
@@ -297,8 +297,10 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
                 keys.move(values=keys.values + share * (goal - keys.values))
                 keys.write(target.curve)
                 changed += int(np.count_nonzero(share))
+        if not spans:
+            return f"There is no silence of {self.shortest:.2g} seconds; a smaller Silence (dB) finds more"
         if not changed:
-            return f"{len(spans)} silences; nothing was left to close"
+            return f"The mouth is closed already in {len(spans)} silences"
         return f"The mouth closes in {len(spans)} silences; {changed} keys were changed"
 
     def draw_own(self, layout: bpy.types.UILayout) -> None:

@@ -20,8 +20,6 @@ from .reasons import busy
 
 COMPARED = "EDTalk Compared Take"
 """Name of the texture node of a plane that shows a take beside the one that is worn."""
-OF_FACE = "edtalk_face"
-"""Custom property of that plane: the face it belongs to."""
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""
 WIDE = 360
@@ -131,7 +129,8 @@ def _show_in_sequencer(face: bpy.types.Object, scene: bpy.types.Scene, name: str
 
 def compared(face: bpy.types.Object) -> bpy.types.Object | None:
     """The plane that shows another take beside the one that is worn."""
-    return next((ob for ob in bpy.data.objects if OF_FACE in ob and ob[OF_FACE] == face), None)
+    plane = face.edtalk_takes.beside
+    return plane if plane is not None and plane.users_scene else None  # else it was deleted by hand
 
 
 def compare(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, scene: bpy.types.Scene) -> bool:
@@ -146,7 +145,7 @@ def compare(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, scene: bpy.ty
         plane = image_sequence.make_plane(face, scene)
         plane.hide_render = True  # a tool, not a part of the picture
         plane.parent = None  # Blender would draw a line to its parent across the picture
-        plane[OF_FACE] = face
+        face.edtalk_takes.beside = plane
         plane.data.transform(
             Matrix.Translation((0, 0, 1.1))
         )  # its name, which is drawn here, stands below it
@@ -439,7 +438,7 @@ class EDTALK_OT_delete_take(RowOperator, bpy.types.Operator):
         if row is None:
             return {"CANCELLED"}
         self.take = row.key
-        return context.window_manager.invoke_props_dialog(self, width=360)
+        return context.window_manager.invoke_props_dialog(self, width=360, confirm_text="Delete")
 
     def draw(self, context: bpy.types.Context) -> None:
         """What will go, what stays, and the tick."""

@@ -89,6 +89,9 @@ class EDTALK_Takes(bpy.types.PropertyGroup):
     rows: bpy.props.CollectionProperty(type=EDTALK_TakeRow)
     index: bpy.props.IntProperty(name="Take", description="The take that the buttons beside the list are for")
     other: bpy.props.StringProperty(description="The take that was worn before, for A/B")
+    beside: bpy.props.PointerProperty(
+        type=bpy.types.Object, description="The plane that shows another take beside the face"
+    )
 
 
 def rows_of(face: bpy.types.Object) -> bpy.types.CollectionProperty:
