@@ -250,7 +250,8 @@ def _sum_up(results: Sequence[shots.Result]) -> None:
     parts = [f"{count} {status}" for status, count in counts.items() if count]
     names = [result.shot for result in results if result.status == "failed"]
     failed = f" ({', '.join(names)})" if names else ""
-    print(f"edtalk: {len(results)} shots: {', '.join(parts)}{failed}", flush=True)
+    whole = "1 shot" if len(results) == 1 else f"{len(results)} shots"
+    print(f"edtalk: {whole}: {', '.join(parts)}{failed}", flush=True)
 
 
 def _write_report(options: argparse.Namespace, results: Sequence[shots.Result]) -> None:
