@@ -21,6 +21,7 @@ import bpy
 from ..core.wire.errors import Cancelled, EDTalkError, NotStarted
 from . import environment, python_search, server_report, service
 from .jobs import Job, Outcome
+from .preferences import preferences
 
 _report: list[server_report.Line] = []
 _trouble = ""
@@ -89,6 +90,9 @@ def _set_up(job: Job, torch: str) -> Generator[None, None, Outcome]:
     made = next((line for line in reversed(lines) if line.startswith("The server's Python is ready")), "")
     if not made:
         raise _failure(job, lines)
+    chosen = preferences()
+    if chosen is not None and chosen.python:
+        chosen.python = ""  # what was named there before would still be the only one that is tried
     return (yield from check(job))
 
 

@@ -66,10 +66,13 @@ def test_without_a_python_the_first_step_says_what_to_press(edtalk, part, python
     assert not found[0].done and found[0].state.startswith(f"None yet. {press}")
 
 
-def test_every_grey_button_says_why(edtalk, part) -> None:
-    """In an empty scene; a message is what Blender shows when the mouse rests on the button."""
+@pytest.mark.parametrize("with_face", [False, True], ids=["empty scene", "face without a take"])
+def test_every_grey_button_says_why(edtalk, part, with_face: bool) -> None:
+    """A message is what Blender shows when the mouse rests on the button."""
     import bpy
 
+    if with_face:
+        bpy.context.view_layer.objects.active = part("rig").make_rig(bpy.context.scene, "Anna")
     silent = []
     for cls in edtalk._classes():
         if not issubclass(cls, bpy.types.Operator):
