@@ -156,14 +156,21 @@ def rim(where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
     return np.minimum.outer(down, right)
 
 
-def into_whole(values: NDArray[np.float32], where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
-    """Values [side, side] of a crop, in their place in a picture of shape (height, width, ...); else 0."""
+def inside(where: Crop, shape: Sequence[int], of_crop: bool = False) -> tuple[slice, slice]:
+    """Rows and columns of what a crop and a picture of shape (height, width, ...) share, in the picture or
+    in the crop.
+    """
     height, width = shape[:2]
     top, left = max(where.y, 0), max(where.x, 0)
     bottom, right = min(where.y + where.side, height), min(where.x + where.side, width)
-    whole = np.zeros((height, width), np.float32)
-    here = values[top - where.y : bottom - where.y, left - where.x : right - where.x]
-    whole[top:bottom, left:right] = here
+    y, x = (where.y, where.x) if of_crop else (0, 0)
+    return slice(top - y, bottom - y), slice(left - x, right - x)
+
+
+def into_whole(values: NDArray[np.float32], where: Crop, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Values [side, side] of a crop, in their place in a picture of shape (height, width, ...); else 0."""
+    whole = np.zeros(shape[:2], np.float32)
+    whole[inside(where, shape)] = values[inside(where, shape, of_crop=True)]
     return whole
 
 

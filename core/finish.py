@@ -6,6 +6,7 @@
     matte     that alpha alone, as grey levels
     plate     the portrait without the figure, the same for every frame
 
+Where the figure is half transparent its colours are its own, without a rim of the ground it stood before.
 `face` over `plate` is the picture again, but with a ground that keeps still. Towards the edges of a crop that
 is pasted back the motion comes to rest: there the plate is the portrait, and the matte fades out.
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from core.engine import Frame
 
 PICTURE = ""
+SOLID = 0.9  # share of the figure from which a pixel's colour counts as the figure's own
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,28 @@ class Finish:
     def _figure_passes(self, seen: Picture, share: NDArray[np.float32] | None) -> dict[str, Picture]:
         if share is None:
             return {}
+        rgb, where, shape = seen.rgb, self.portrait.crop, seen.rgb.shape
+        if "face" in self.passes:
+            here = face.inside(where, shape) if self.pastes else np.s_[:, :]
+            own = share[face.inside(where, shape, of_crop=True)] if self.pastes else share
+            rgb = rgb.copy()
+            rgb[here] = _own_colours(rgb[here], own)
         if self.pastes:
-            where, shape = self.portrait.crop, seen.rgb.shape
             inner = share * soft(face.rim(where, shape) / face.FEATHER)
             share = face.into_whole(inner.astype(np.float32), where, shape)
-        alpha = _levels(share * np.iinfo(seen.rgb.dtype).max, seen.rgb.dtype)
-        made = {"face": Picture(seen.rgb, alpha), "matte": Picture(np.repeat(alpha[..., None], 3, axis=-1))}
+        alpha = _levels(share * np.iinfo(rgb.dtype).max, rgb.dtype)
+        made = {"face": Picture(rgb, alpha), "matte": Picture(np.repeat(alpha[..., None], 3, axis=-1))}
         return {name: made[name] for name in self.passes if name in made}
+
+
+def _own_colours(rgb: Levels, share: NDArray[np.float32]) -> Levels:
+    """Colours [H, W, 3] in which the half-transparent edge of a figure [H, W] is no mixture with the ground
+    it stood before: there it takes the colours of the figure beside it.
+    """
+    from core.image import filled
+
+    solid = np.clip((share - SOLID) / (1 - SOLID), 0, 1)
+    return filled(rgb, solid[..., None]) if solid.any() else rgb
 
 
 def _levels(values: NDArray[Any], kind: Any) -> Levels:
