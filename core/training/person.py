@@ -12,6 +12,12 @@ weights go on meaning what they meant. Three things keep it quick and honest:
 * for the first part of the run the weights alone are fitted;
 * the decoder must answer random weights with the motion it had before (``--keep``), so that no slider dies.
 
+What a run gave, for two rendered people no network had seen, from clips of 16 seconds: 400 steps, four and a
+half minutes of one core; on the end of the clip, whole-picture error down by 9 and 13 %, skin, eyes and edges
+clearly crisper; around the mouth 15 % down for the one and 4 % up for the other, whose lips were misread; by
+true weights -4 and +1 %, so the sliders kept their meaning. Learning from read weights alone, without the
+three, made the picture by true weights a fifth worse.
+
 The clip should show one face, from several sides, talking, for half a minute or more. The person's consent is
 yours to ask for.
 """
