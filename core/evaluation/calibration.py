@@ -47,7 +47,7 @@ LANDMARK_UNIT = 0.03
 """A landmark that moves by this much (of half the picture's width) counts as much as one standard deviation
 of a motion channel: a full smile moves the mouth corners so far."""
 
-FAINT, UNLIKE = 0.15, 0.5
+FAINT, UNLIKE = 0.08, 0.5
 """A handle is not written when the pictures show less than this share of what was wanted, or when it is less
 like it than this (cosine): better no smile than a grimace called smile."""
 
