@@ -7,9 +7,6 @@ out is a `Result`, and what goes wrong is raised.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,10 +15,10 @@ from typing import Any
 import bpy
 
 from ..core.wire import ranges
-from ..core.wire.errors import EDTalkError, InputError, OutputBlocked, OutputExists, ServerError
+from ..core.wire.errors import EDTalkError, InputError, OutputBlocked, OutputExists
 from . import (
-    environment,
     exchange,
+    film,
     image_sequence,
     jobs,
     orders,
@@ -29,14 +26,11 @@ from . import (
     rendered,
     rig,
     status,
-    takes,
     timing,
     work,
 )
 from . import options as panel
-from .client import clean_environment
 from .manifest import Shot
-from .preferences import preferences
 
 Tell = Callable[[jobs.Job], None]
 
@@ -224,43 +218,20 @@ def export(shot: Shot, _tell: Tell) -> Result:
     return Result(shot.name, said=said, blend=bpy.data.filepath, takes=[_take(face)], wrote=str(path))
 
 
-def preview(shot: Shot, tell: Tell) -> Result:
+def preview(shot: Shot, _tell: Tell) -> Result:
     """A small film of the frames that are there, with the sound; the server's Python makes it."""
     (face, *others) = _faces_with_takes(shot.rig)
     if others:
         raise InputError("This scene has several faces with takes", "Name one of them with --rig")
-    scene, take, settings = bpy.context.scene, face.edtalk.take, face.edtalk
-    folder = image_sequence.folder_of(take.image)
-    path = Path(shot.preview) if shot.preview else folder / "preview.mp4"
+    scene, take = bpy.context.scene, face.edtalk.take
+    path = Path(shot.preview or image_sequence.folder_of(take.image) / "preview.mp4")
     if path.exists() and not shot.overwrite:
         raise OutputExists(f"{path} exists already", "Choose another name, or add --overwrite")
     frames = shot.frames or range(take.first, take.last + 1)
-    numbers = [n + take.shift for n in frames if take.first <= n <= take.last]
+    numbers = [n for n in frames if take.first <= n <= take.last]
     if not numbers:
         raise InputError(f"{take.name} has none of these frames; it has {take.first} to {take.last}")
-    chosen = preferences()
-    python = environment.find_python(chosen.python if chosen else "")
-    sound = panel.whole_path(orders.absolute(settings.audio or settings.driving), Path.cwd())
-    rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
-    command = [
-        *(str(python), "-m", "server.cli", "preview", "--frames-in", str(folder), "--name", takes.STEM),
-        *("--suffix", takes.SUFFIXES[settings.format], "--fps", repr(rate), "--out", str(path)),
-        *(f"--frames={ranges.say(numbers)}", "--from", repr((numbers[0] - take.shift - take.first) / rate)),
-        *(("--sound", sound) if sound else ()),
-        "--overwrite",
-        "--quiet",
-    ]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        env=clean_environment(os.environ, environment.ROOT),
-        stdin=subprocess.DEVNULL,
-        creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
-    )
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        said = next((line for line in reversed(lines) if line.startswith("edtalk: ")), "".join(lines[-1:]))
-        raise ServerError(said.removeprefix("edtalk: ") or f"The preview failed (status {done.returncode})")
+    film.make(face, scene, path, numbers)
     said = f"{len(numbers)} frames are in {path}"
     return Result(shot.name, said=said, blend=bpy.data.filepath, takes=[_take(face)], wrote=str(path))
 

@@ -121,7 +121,7 @@ def test_settings_are_ones_that_flamenco_knows(compiled) -> None:
 
 @pytest.mark.blender
 def test_the_commands_are_ones_that_blender_understands(compiled, part) -> None:
-    parser = part("command").parser()
+    parser = part("command_line").parser()
     for task in compiled(face="Anna", render_all=True)[1]:
         given = task["commands"][0]["parameters"]["args"]
         options = parser.parse_args(given[given.index("edtalk") + 1 :])
