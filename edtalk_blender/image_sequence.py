@@ -50,7 +50,8 @@ def pass_of(image: bpy.types.Image, name: str) -> bpy.types.Image | None:
     """The image that shows a pass of the take that `image` shows, None while nothing wanted it yet."""
     path = file_of(image)
     wanted = path.with_name(passes.beside(path.name, name))
-    alike = (one for one in bpy.data.images if one.filepath.endswith(wanted.name))  # cheap: asked at every tick
+    # The name alone first: this is asked at every tick while pictures arrive.
+    alike = (one for one in bpy.data.images if one.filepath.endswith(wanted.name))
     return next((one for one in alike if file_of(one) == wanted), None)
 
 

@@ -22,11 +22,11 @@ from . import (
     first_steps,
     jobs,
     live,
-    retime,
+    retime_operators,
     rig,
     service,
     several,
-    shape_keys,
+    shape_operators,
     slider_operators,
     status,
     take_list,
@@ -61,7 +61,8 @@ class EDTalkPanel:
         _draw_lamp(layout, face, _letters(context))
         beginning = first_steps.wanted(context)
         if face is not None:
-            retime.draw(layout, context, face)
+            retime_operators.draw(layout, context, face)
+        beginning = first_steps.wanted(context)
         if beginning:
             first_steps.draw(layout, context, _letters(context))
         _draw_source(layout, settings)
@@ -77,7 +78,7 @@ class EDTalkPanel:
             curve_menu.draw(layout, context, face)
             slider_operators.draw(layout, face)
             _draw_weights(layout, face)
-            shape_keys.draw(layout, face)
+            shape_operators.draw(layout, face)
         _draw_server(layout)
 
 

@@ -22,7 +22,6 @@ import numpy as np
 
 from ..core.wire.channels import CHANNELS, STEPS_PER_SECOND
 from . import animation, image_sequence, rig, take_rows, takes, timing, worn
-from .reasons import busy
 
 RATE = "edtalk_rate"
 """Custom property of an action: frames a second its keys are laid out for."""
@@ -59,7 +58,7 @@ def odd_rate(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
     """
     data, take, now = face.animation_data, face.edtalk.take, rate_in(scene)
     rates = [rate_of(face)] if take.name else []
-    rates += [holder.action.get(RATE, 0.0) for holder in _holders(data)] if data is not None else []
+    rates += [holder.action.get(RATE, 0.0) for holder in holders_of(data)] if data is not None else []
     return next((rate for rate in rates if rate and abs(rate - now) > SAME), 0.0)
 
 
@@ -70,7 +69,7 @@ def note(face: bpy.types.Object, start: float, rate: float) -> None:
     """
     before = face.edtalk.take.rate or rate
     action = worn.take_of(face)
-    for holder in _holders(face.animation_data):
+    for holder in holders_of(face.animation_data):
         if holder.action != action:
             holder.action[RATE] = holder.action.get(RATE, before)
         elif abs((factor := rate / holder.action.get(RATE, rate)) - 1) > SAME:
@@ -102,7 +101,7 @@ def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene,
     seen: dict[tuple[str, int], float] = {}
     data = face.animation_data
     data.use_tweak_mode = False
-    for holder in list(_holders(data)):
+    for holder in list(holders_of(data)):
         action = _own_action(face, holder)
         slot = holder.action_slot if animation.LAYERED else None
         key = (action.name, slot.handle if slot is not None else 0)
@@ -111,7 +110,7 @@ def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene,
             _stretch_action(action, slot, pivot, seen[key])
         if isinstance(holder, bpy.types.NlaStrip):
             _stretch_strip(holder, pivot, seen[key])
-    for action in {holder.action for holder in _holders(data)}:
+    for action in {holder.action for holder in holders_of(data)}:
         action[RATE] = new
     take, factor = face.edtalk.take, new / rate
     first = max(ceil(pivot + (take.first - pivot) * factor - _SLACK), 1 - take.shift)
@@ -127,7 +126,7 @@ def _end_of(face: bpy.types.Object, rate: float) -> int:
     return ceil(end + rate / STEPS_PER_SECOND - _SLACK) - 1
 
 
-def _holders(data: bpy.types.AnimData) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:
+def holders_of(data: bpy.types.AnimData) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:
     """What plays an action on the face: its own, and the strips of its NLA tracks."""
     if data.action is not None:
         yield data
@@ -139,14 +138,14 @@ def _own_action(face: bpy.types.Object, holder) -> bpy.types.Action:
     """The holder's action; a copy when another object plays it too, which must not be moved."""
     action = holder.action
     others = (ob.animation_data for ob in bpy.data.objects if ob != face and ob.animation_data is not None)
-    if not any(other.action == action for data in others for other in _holders(data)):
+    if not any(other.action == action for data in others for other in holders_of(data)):
         return action
     slot = holder.action_slot.identifier if animation.LAYERED and holder.action_slot is not None else ""
     copy = action.copy()
     for row in take_rows.rows_of(face):
         if row.action == action:
             row.action = copy
-    for other in list(_holders(face.animation_data)):
+    for other in list(holders_of(face.animation_data)):
         if other.action == action:
             other.action = copy
             if slot:
@@ -238,108 +237,3 @@ def _refill(strip, names: list[str]) -> None:
         element.filename = name
     for name in names[len(strip.elements) :]:
         strip.elements.append(name)
-
-
-# -------------------------------------------------------------------------------------------------- buttons
-
-
-def why_not_fit(context: bpy.types.Context) -> str:
-    """Why nothing can be fitted, "" when it can."""
-    face = rig.active_face(context)
-    if face is None or not face.edtalk.take.name:
-        return "Generate a take first"
-    if face.library is not None:
-        return "This face is linked: make a library override of it first"
-    data = face.animation_data
-    if data is None or worn.take_of(face) is None:
-        return "The take has no curves"
-    if any(holder.action.library is not None for holder in _holders(data)):
-        return "Curves of this face are linked from another file: make them local first"
-    if worn.is_at_rest(face):
-        return "The take is muted: open its eye in the list of takes first"
-    return busy()
-
-
-class EDTALK_OT_fit_take(bpy.types.Operator):
-    """Move all keys of the face so that the take lasts as long as it did at the frame rate it was made for,
-    in step with its sound. Render Changed then makes the pictures"""
-
-    bl_idname = "edtalk.fit_take"
-    bl_label = "Fit Take to Frame Rate"
-    bl_options = {"REGISTER", "UNDO"}
-
-    made_at: bpy.props.FloatProperty(
-        name="Made At",
-        description="Frames a second the take was made for; 0: what the take remembers",
-        min=0.0,
-        max=1000.0,
-        options={"SKIP_SAVE"},
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """From the rate the take was made at to the scene's."""
-        face, scene = rig.active_face(context), context.scene
-        strips = getattr(context, "sequencer_scene", None) or scene
-        now = rate_in(scene)
-        rate = self.made_at or odd_rate(face, scene)
-        if not rate and not rate_of(face):
-            self.report({"ERROR"}, "Nobody knows the rate this take was made at: type it into Made At")
-            return {"CANCELLED"}
-        if not rate or abs(rate - now) <= SAME:
-            self.report({"INFO"}, f"The take is made for {now:.6g} frames a second already")
-            return {"CANCELLED"}
-        fit(face, scene, strips, self.made_at)
-        take = face.edtalk.take
-        if face.edtalk.extend_scene:
-            scene.frame_end = max(scene.frame_end, take.last)
-        said = f"{take.name}: {rate:.6g} -> {now:.6g} frames a second"
-        self.report({"INFO"}, f"{said}, frames {take.first} to {take.last}; press Render Changed")
-        return {"FINISHED"}
-
-
-class EDTALK_OT_keep_frames(bpy.types.Operator):
-    """Leave the keys at their frames: the take plays faster or slower than its sound, as it does now"""
-
-    bl_idname = "edtalk.keep_frames"
-    bl_label = "Keep Frames"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """The take counts as made for the scene's rate from now on."""
-        face, rate = rig.active_face(context), rate_in(context.scene)
-        for holder in _holders(face.animation_data):
-            holder.action[RATE] = rate
-        face.edtalk.take.rate = rate
-        return {"FINISHED"}
-
-
-def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types.Object) -> None:
-    """A question, while the scene runs at another rate than the take was made for."""
-    odd = odd_rate(face, context.scene)
-    if not odd:
-        return
-    column = layout.column(align=True)
-    rates = f"{odd:.5g} fps, the scene runs at {rate_in(context.scene):.5g}"
-    column.label(text=f"Made for {rates}", icon="TIME")
-    row = column.row(align=True)
-    row.operator("edtalk.fit_take", text="Fit to Frame Rate")
-    row.operator("edtalk.keep_frames")
-
-
-CLASSES = (EDTALK_OT_fit_take, EDTALK_OT_keep_frames)

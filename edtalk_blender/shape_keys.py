@@ -13,21 +13,9 @@ from collections.abc import Iterator
 import bpy
 import numpy as np
 
-from ..core.wire.errors import EDTalkError
 from . import animation, exchange, rig, shape_formula, shape_names
-from .properties import OVERRIDABLE
-from .reasons import busy
 
 REPORT = "EDTalk Shape Keys"
-WAY_ITEMS = [
-    ("DRIVERS", "Drivers", "The character follows the face, whatever happens to its curves"),
-    ("BAKE", "Bake", "Keys at every frame of the take, in an action of their own"),
-]
-KIND_ITEMS = [
-    ("AUTO", "Auto", "ARKit where the character has its names, else visemes"),
-    ("ARKIT", "ARKit", "The 52 shapes of ARKit"),
-    ("VISEMES", "Visemes", "Mouth shapes of speech, and blinks"),
-]
 
 
 def meshes_of(target: bpy.types.Object) -> list[bpy.types.Object]:
@@ -48,7 +36,7 @@ def _driver_of(keys: bpy.types.Key, name: str) -> bpy.types.FCurve | None:
     return data.drivers.find(path) if data is not None else None
 
 
-def _all_drivers(meshes: list[bpy.types.Object]) -> Iterator[tuple[bpy.types.Key, str]]:
+def all_drivers(meshes: list[bpy.types.Object]) -> Iterator[tuple[bpy.types.Key, str]]:
     """Every shape key that follows a face."""
     for mesh in meshes:
         for block in mesh.data.shape_keys.key_blocks:
@@ -71,7 +59,7 @@ def _drive(face: bpy.types.Object, block: bpy.types.ShapeKey, gains: np.ndarray)
     driver.expression = text
 
 
-class _Tally:
+class Tally:
     """What happened to the shape keys of a character."""
 
     def __init__(self) -> None:
@@ -116,9 +104,9 @@ def copy(
     kind: str,
     strength: float,
     replace: bool,
-) -> _Tally:
+) -> Tally:
     """Let a character follow a face; gives back what was done to which shape key. Raises InputError."""
-    controls, tally, meshes = shape_formula.controls_of(face), _Tally(), meshes_of(target)
+    controls, tally, meshes = shape_formula.controls_of(face), Tally(), meshes_of(target)
     every = [block.name for mesh in meshes for block in _blocks(mesh)]
     match = shape_names.recognise(dict.fromkeys(every), kind)
     tally.kind = "ARKit" if match.kind == "ARKIT" else "visemes"
@@ -204,128 +192,3 @@ def _key(curves, name: str, frames: range, values: np.ndarray) -> None:
     for attribute, value in kinds:
         curve.keyframe_points.foreach_set(attribute, np.full(len(points), value, np.int32))
     curve.update()
-
-
-# -------------------------------------------------------------------------------------------------- buttons
-
-
-def _is_character(_self: object, ob: bpy.types.Object) -> bool:
-    return bool(meshes_of(ob))
-
-
-def why_not(context: bpy.types.Context) -> str:
-    """Why no character can follow, "" when one can."""
-    face = rig.active_face(context)
-    if face is None:
-        return "Select a face rig first, or generate a take"
-    target = face.edtalk_character
-    if target is None:
-        return "Pick a character first: an object with shape keys, or the parent of such objects"
-    meshes = meshes_of(target)
-    if not meshes:
-        return f"{target.name} has no shape keys"
-    if any(mesh.data.library is not None for mesh in meshes):
-        return f"The meshes of {target.name} are linked: make a library override of them first"
-    return busy()
-
-
-class EDTALK_OT_copy_to_shape_keys(bpy.types.Operator):
-    """Let the shape keys of a 3D character follow the face: by drivers, or by keys that are baked once"""
-
-    bl_idname = "edtalk.copy_to_shape_keys"
-    bl_label = "Copy to Shape Keys"
-    bl_options = {"REGISTER", "UNDO"}
-
-    way: bpy.props.EnumProperty(name="By", description="How the character follows", items=WAY_ITEMS)
-    kind: bpy.props.EnumProperty(name="Names", description="Which names to look for", items=KIND_ITEMS)
-    strength: bpy.props.FloatProperty(
-        name="Strength", description="How far the shape keys go", default=1.0, min=0.0, max=4.0, soft_max=2.0
-    )
-    replace: bpy.props.BoolProperty(
-        name="Replace Others", description="Also take over shape keys that have drivers or keys of their own"
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """With a face and a character."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Connect, report, and list it in a text."""
-        face = rig.active_face(context)
-        target = face.edtalk_character
-        try:
-            tally = copy(face, target, context.scene, self.way, self.kind, self.strength, self.replace)
-        except EDTalkError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        text = bpy.data.texts.get(REPORT) or bpy.data.texts.new(REPORT)
-        text.from_string(tally.text(face, target))
-        if not tally.moved:
-            self.report(
-                {"WARNING"}, f"No shape key of {target.name} was connected. The text {REPORT} says why"
-            )
-            return {"FINISHED"}
-        self.report({"INFO"}, tally.sentence(target))
-        return {"FINISHED"}
-
-
-class EDTALK_OT_release_shape_keys(bpy.types.Operator):
-    """Take the drivers away that make the character follow a face; other drivers and all keys stay"""
-
-    bl_idname = "edtalk.release_shape_keys"
-    bl_label = "Remove Drivers"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """With a face and a character."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """From every mesh of the character."""
-        target = rig.active_face(context).edtalk_character
-        ours = list(_all_drivers(meshes_of(target)))
-        for keys, name in ours:
-            keys.key_blocks[name].driver_remove("value")
-            keys.key_blocks[name].value = 0.0
-        self.report({"INFO"}, f"{len(ours)} shape keys of {target.name} are free again")
-        return {"FINISHED"}
-
-
-def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
-    """The character and the buttons."""
-    header, body = layout.panel("EDTALK_character", default_closed=True)
-    header.label(text="3D Character")
-    if body is None:
-        return
-    body.prop(face, "edtalk_character", text="Character")
-    row = body.row(align=True)
-    row.operator("edtalk.copy_to_shape_keys", text="Drive", icon="DRIVER").way = "DRIVERS"
-    row.operator("edtalk.copy_to_shape_keys", text="Bake", icon="REC").way = "BAKE"
-    body.operator("edtalk.release_shape_keys", icon="X")
-
-
-def register() -> None:
-    """The character that follows a face, on the face."""
-    bpy.types.Object.edtalk_character = bpy.props.PointerProperty(
-        name="Character",
-        description="An object with shape keys, or the parent of such objects",
-        type=bpy.types.Object,
-        poll=_is_character,
-        override=OVERRIDABLE,
-    )
-
-
-def unregister() -> None:
-    """The reverse of `register`."""
-    del bpy.types.Object.edtalk_character
-
-
-CLASSES = (EDTALK_OT_copy_to_shape_keys, EDTALK_OT_release_shape_keys)
