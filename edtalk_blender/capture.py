@@ -24,7 +24,7 @@ from ..core.wire.channels import BANK_SLICES, BANKS, CHANNELS, bank_of
 from ..core.wire.errors import InputError
 from . import animation, jobs, landing, layers, orders, rig, sliders, take_rows, takes, timing, worn
 from .curve_keys import KEYFRAME, Keys, Place, refit, take_place, top_place
-from .curve_scope import BANK_ITEMS, values_at
+from .curve_scope import BANK_ITEMS, LINKED, values_at
 from .jobs import Job, Outcome, push_undo
 from .orders import Order, find_object, find_scene
 from .properties import absolute, copy_settings, settings_of
@@ -103,6 +103,8 @@ def _land(
     if place is None:
         _begin(wish, face, scene, described, analyzed, frames, motion)
         return f"{order.take}: {_kind(wish)} became a new take", ["Render Changed makes its pictures"]
+    if place.action.library is not None:
+        raise InputError(LINKED)
     kept = write(face, scene, place, frames, motion, wish)
     refit(face, place)
     place.action.update_tag()

@@ -42,6 +42,9 @@ RANGE_ITEMS = [
 ]
 
 
+LINKED = "These curves are linked from another file: make their action local, or generate a take"
+
+
 class EDTALK_CurveScope(bpy.types.PropertyGroup):
     """What the curve tools of the panel act on"""
 
@@ -81,6 +84,8 @@ def why_not(context: bpy.types.Context) -> str:
         return "The take is muted: open its eye in the list of takes first"
     if take_place(face) is None and top_place(face) is None:
         return "The rig has no curves yet: generate a take first"
+    if all(place.action.library is not None for place in (take_place(face), top_place(face)) if place):
+        return LINKED
     return busy()
 
 
@@ -159,6 +164,9 @@ class CurveTool:
                 self.report({outcome.level}, jobs.sentence(outcome))
                 return {"CANCELLED"}
         place = place_of(face, self.where)
+        if place.action.library is not None:
+            self.report({"ERROR"}, LINKED)
+            return {"CANCELLED"}
         said = self.apply(context, face, place)
         if not said:
             self.report({"WARNING"}, "No keys are in what this acts on: choose other banks or another range")

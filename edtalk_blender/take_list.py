@@ -43,7 +43,8 @@ def switch(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow) -> None:
     take_rows.stow(face)
     worn.wake(face)
     if row.action is not None:
-        if _wears_it(row.action, face):  # a rig that was copied: the two are to be edited apart
+        # A rig that was copied: the two are to be edited apart. Linked curves cannot be edited at all.
+        if _wears_it(row.action, face) or row.action.library is not None:
             row.action = row.action.copy()
         worn.wear(face, row.action)
     take_rows.copy_take(row.take, take)
@@ -223,8 +224,10 @@ def delete(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, files: bool) -
         face.edtalk_takes.other = ""
     if face.edtalk.take.before == image:
         face.edtalk.take.before = None
-    if action is not None and not _is_needed("action", action):
+    if action is not None and action.library is None and not _is_needed("action", action):
         bpy.data.actions.remove(action)
+    if image is not None and image.library is not None:
+        return "Its files stay: they belong to the file it is linked from" if files else ""
     if image is not None and not _is_needed("image", image):
         for one, _ in take_rows.images_of(image):
             bpy.data.images.remove(one)

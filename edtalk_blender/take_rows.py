@@ -49,8 +49,9 @@ def _renamed(row: EDTALK_TakeRow, _context: bpy.types.Context) -> None:
     take = face.edtalk.take if face.edtalk.take.name == old else row.take
     for image in {take.image, row.take.image} - {None}:
         for one, suffix in images_of(image):
-            one.name = f"{new}{suffix}"
-    if row.action is not None:
+            if one.library is None:
+                one.name = f"{new}{suffix}"
+    if row.action is not None and row.action.library is None:
         row.action.name = new
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:

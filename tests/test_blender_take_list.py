@@ -278,6 +278,40 @@ def test_a_linked_face_says_why_nothing_can_be_done(desk, tmp_path) -> None:
     assert len(target.objects[0].edtalk_takes.rows) == 2
 
 
+def test_an_overridden_face_wears_mutes_and_edits_takes_and_keeps_them_so(desk, tmp_path) -> None:
+    import bpy
+
+    library, shot = str(tmp_path / "two.blend"), str(tmp_path / "shot.blend")
+    press("switch_take", take="anna_001")
+    first = weights(desk)
+    press("switch_take", take="anna_002")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(library, link=True) as (source, target):
+        target.objects = [name for name in source.objects if name == "anna"]
+    scene = bpy.context.scene
+    scene.render.fps = 25
+    scene.collection.objects.link(target.objects[0])
+    face = target.objects[0].override_hierarchy_create(scene, bpy.context.view_layer)
+    bpy.context.view_layer.objects.active = face
+    assert "linked" in desk.part("curve_scope").why_not(bpy.context)
+    press("switch_take", take="anna_001")
+    assert desk.part("curve_scope").why_not(bpy.context) == ""  # its curves are this file's now
+    bpy.ops.wm.save_as_mainfile(filepath=shot)
+    bpy.ops.wm.open_mainfile(filepath=shot)
+    (face,) = [ob for ob in bpy.data.objects if ob.type == "ARMATURE" and ob.library is None]
+    bpy.context.view_layer.objects.active = face
+    read = desk.part("animation").read_weights
+    assert face.edtalk.take.name == "anna_001"
+    assert [row.key for row in face.edtalk_takes.rows] == ["anna_001", "anna_002"]
+    np.testing.assert_array_equal(read(face, range(101, 151), bpy.context.scene), first)
+    press("mute_take", take="anna_001")
+    press("mute_take", take="anna_001")
+    press("gain_curves", offset=(0.5, 0, 0, 0))
+    change = read(face, range(101, 151), bpy.context.scene) - first
+    np.testing.assert_allclose(change[:, :20], 0.5, atol=1e-5)
+
+
 def test_takes_of_files_from_before_the_list_are_found_when_they_are_opened(desk, tmp_path) -> None:
     import bpy
 
