@@ -59,7 +59,6 @@ class EDTalkPanel:
         settings, face = settings_of(context), rig.active_face(context)
         several.draw(layout, context, face)
         _draw_lamp(layout, face, _letters(context))
-        beginning = first_steps.wanted(context)
         if face is not None:
             retime_operators.draw(layout, context, face)
         beginning = first_steps.wanted(context)
