@@ -35,6 +35,7 @@ DRIFT: dict[str, float] = {
 UNLABELLED_DRIFT = 0.04  # for a pose channel whose meaning is not known
 SLOWEST, FASTEST, SINES = 0.08, 0.7, 9  # cycles a second, and how many in between
 ONSET = 1.5  # seconds until the drift has its full size
+SPOKEN = 2.5  # a head that is drawn to a voice, and a slider at its end
 FEELING_ONSET = 0.8  # seconds until a face shows what it feels
 QUIET, LOUD = 0.7, 1.3  # size of the drift in silence and at full voice
 NOD = 0.6  # how far a stressed syllable lowers the head, in deviations of pitch
@@ -92,13 +93,13 @@ def spoken_motion(
 
     pose       [count, 6] in deviations of `DRIFT`, in its order
     blinks     the seconds at which a blink begins
-    amplitude  0 (nothing) to 1; at one half, the head moves as much as those it was learned from
+    amplitude  0 (nothing) to 1, where the head moves `SPOKEN` times as much as it was drawn
     """
     added = np.zeros((len(pose), len(CHANNELS)), np.float32)
     if amplitude <= 0:
         return added
     time = np.arange(len(pose)) / STEPS_PER_SECOND
-    size = 2 * amplitude * soft(time / ONSET)
+    size = SPOKEN * amplitude * soft(time / ONSET)
     columns = dict(zip(DRIFT, pose.T))
     for column, channel in enumerate(channels):
         label = channel.label.lower()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from core.models.audio_to_pose import (
+    FARTHEST,
     HEARD,
     POSES,
     AudioToPose,
@@ -71,6 +72,15 @@ def test_the_same_seed_draws_the_same_head_and_another_another() -> None:
     np.testing.assert_array_equal(one.pose, again.pose)
     assert one.blinks == again.blinks
     assert np.abs(one.pose - other.pose).max() > 0.01
+
+
+def test_a_head_stays_where_heads_are_however_long_the_talk() -> None:
+    net = small()
+    with torch.no_grad():
+        net.flow.transform.transforms[0].hyper[-1].bias += 0.5  # one that pushes always the same way
+    motion = head_motion(net, np.tile(sound(), 30), 3000)
+    assert np.isfinite(motion.pose).all() and np.abs(motion.pose).max() < 1.2 * FARTHEST
+    assert np.abs(motion.pose[-500:, 1]).max() < FARTHEST
 
 
 def test_without_noise_there_is_one_head_for_all_seeds() -> None:

@@ -165,7 +165,9 @@ def spoken(amplitude: float = 0.5, blinks: tuple[float, ...] = (1.0, 3.0), **mor
 def test_a_drawn_head_begins_at_the_portrait_and_reaches_its_size() -> None:
     track = spoken()
     assert not track[0].any()
-    full = [CHANNELS[column].soft_max * idle.DRIFT[NAMES[column]] for column in (YAW, PITCH)]
+    full = [
+        0.5 * idle.SPOKEN * CHANNELS[column].soft_max * idle.DRIFT[NAMES[column]] for column in (YAW, PITCH)
+    ]
     np.testing.assert_allclose(track[60, [YAW, PITCH]], full, rtol=1e-5)
     np.testing.assert_allclose(spoken(1.0)[60, YAW], 2 * full[0], rtol=1e-5)
     assert not spoken(0.0).any()

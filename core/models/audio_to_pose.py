@@ -40,6 +40,12 @@ BLINK_MEMORY = 8.0
 """Seconds after which it no longer matters when the last blink was."""
 FARTHEST = 4.0
 """A pose beyond this many deviations is no pose of a talking head; sampling stays within."""
+CALLED_BACK = (0.02, 0.3, 0.02, 0.02, 0.15, 0.02)
+"""Share of each dimension that a piece gives back."""
+NOD, STILL = 1.0, 0.3
+"""How much of the expected nods the liveliest head takes from the start, and the stillest's share of it."""
+LUCK = 1.8
+"""Noise beyond so many deviations is cut: what is that unlikely was hardly ever seen and may tremble."""
 SETTLE = 0.8
 """Deviation in steps of the Gaussian that takes the last trembling out of a drawn head."""
 
@@ -88,7 +94,6 @@ class AudioToPose(nn.Module):
         )
         # from the knot before the piece to its end: how far down stress would have an average head
         self.stress = nn.Linear(config.width, config.piece + 1)
-        self.reach = nn.Parameter(torch.tensor([0.2, 0.5, 0.4]))  # of nods, by powers of liveliness
         told = config.width + config.piece + 1 + 2 * config.past * len(POSES) + 1
         self.join = nn.Sequential(
             nn.Linear(told, config.width), nn.GELU(), nn.Linear(config.width, config.context)
@@ -133,14 +138,23 @@ class AudioToPose(nn.Module):
         change = change.view(-1, *self.spread.shape) * self.spread
         return past[:, -1:] + self.met(heard, stillness) + change
 
+    def follow(self, noise: Tensor, heard: Tensor, past: Tensor, stillness: Tensor) -> Tensor:
+        """`draw`, held near the front: what a head on its own path does next, [B, K, D].
+
+        Small errors of where a piece begins add up over minutes, above all in the nods that are expected of
+        each piece by itself, so every piece gives back a share of where the last one ended.
+        """
+        given_back = past.new_tensor(CALLED_BACK) * past[:, -1:]
+        way = torch.arange(1, self.config.piece + 1, device=past.device)[:, None] / self.config.piece
+        return (self.draw(noise, heard, past, stillness) - way * given_back).clamp(-FARTHEST, FARTHEST)
+
     def met(self, heard: Tensor, stillness: Tensor) -> Tensor:
         """What an average head does about the stress it hears, since the knot before the piece: [B, K, D].
 
         The flow starts from here, so it need not find nods by itself among all that a head does.
         """
         down = self.nods(heard)
-        lively = (1 - stillness) ** torch.arange(3, device=stillness.device)
-        pitch = -(lively @ self.reach)[:, None] * (down[:, 1:] - down[:, :1])
+        pitch = -NOD * (STILL + (1 - STILL) * (1 - stillness)) * (down[:, 1:] - down[:, :1])
         return functional.pad(pitch[..., None], (1, len(POSES) - 2))
 
     def hazard(self, heard: Tensor, since: Tensor) -> Tensor:
@@ -167,7 +181,7 @@ def head_motion(
     steps: int,
     seed: int = 0,
     stillness: float = 0.3,
-    temperature: float = 0.9,
+    temperature: float = 1.0,
 ) -> HeadMotion:
     """Draw head motion and blinks for a whole sound.
 
@@ -187,10 +201,10 @@ def head_motion(
     track = torch.zeros(1, config.past + knots, len(POSES))
     begins, last = [], -float(random.uniform(0.5, 3.0))
     for piece in range(pieces):
-        noise = torch.from_numpy(random.standard_normal((1, config.piece * len(POSES)), np.float32))
+        luck = random.standard_normal((1, config.piece * len(POSES)), np.float32).clip(-LUCK, LUCK)
         here = piece * config.piece
         window, past = heard[piece : piece + 1], track[:, here : here + config.past]
-        drawn = net.draw(temperature * noise, window, past, calm).clamp(-FARTHEST, FARTHEST)
+        drawn = net.follow(torch.from_numpy(temperature * luck), window, past, calm)
         track[:, here + config.past : here + config.past + config.piece] = drawn
         chances = random.random(config.piece + 1)
         now = (here + np.arange(config.piece)) * STRIDE / STEPS_PER_SECOND

@@ -5,8 +5,8 @@ No recording of a person is used, so the heads that `core.training.audio_to_pose
 for synthetic speech whose syllables are known. The rules:
 
     accents     a stressed syllable is met by a nod, down quickly and up more slowly, with a small overshoot;
-                the stronger the stress the surer and larger; now and then a tilt instead (Hadar et al. 1983;
-                Graf et al. 2002, "Visual prosody"; McClave 2000)
+                the stronger the stress the larger; now and then a tilt instead, or nothing (Hadar et al.
+                1983; Graf et al. 2002, "Visual prosody"; McClave 2000)
     postures    at the beginning of a phrase, and less often at its end, the head takes another position and
                 stays near it (Kendon 1972; Graf et al. 2002); nothing is held far from the front for long
     last words  some phrases end in a slow nod (Ishi et al. 2014)
@@ -44,6 +44,12 @@ FARTHEST = 2.2
 VOWELS = np.array([name in "aa ae ah ao oh eh er ih iy uh uw ue oe".split() for name in VISEMES])
 PAUSE = 0.18
 """Seconds of silence that part phrases."""
+DOWN, UP = 0.155, 0.28
+"""Seconds a beat takes to its peak, and from there."""
+SURE = 0.9
+"""Share of stressed syllables that are met by a beat."""
+USUAL = 0.75
+"""Liveliness of the head that `usual_nods` speaks of."""
 BLINKS_AT_REST, BLINKS_IN_SPEECH = 0.26, 0.46
 """A second, before what the phrase does to them; refractory time takes some away again."""
 
@@ -133,24 +139,17 @@ def _nods(
 ) -> Table:
     """Beats on stressed syllables, and slow nods at the ends of phrases: [T, 6] in degrees."""
     track = np.zeros((len(time), 6))
-    free = -1.0  # no beat before the last one is over
-    for middle, strength in accents(visemes, heard):
-        if middle < free or rng.random() > _chance(strength) * (0.35 + 0.65 * lively):
+    for middle, strength in _beats(visemes, heard, lively):
+        if rng.random() > SURE:
             continue
-        size = np.clip(1.4 + 1.2 * strength + rng.normal(0, 0.6), 0.8, 6.0) * (0.5 + 0.6 * lively)
-        down, up = rng.uniform(0.12, 0.19), rng.uniform(0.22, 0.34)
-        peak = middle + rng.normal(0.02, 0.02)
-        beat = _beat(time, peak, down, up) * size
-        kind = rng.random()
-        if kind < 0.78:
+        size = _size(strength, lively) * np.clip(rng.normal(1, 0.15), 0.5, 1.5)
+        beat = size * _beat(time, middle + rng.normal(0.02, 0.012), DOWN, UP * rng.uniform(0.9, 1.15))
+        if rng.random() < 0.9:
             track[:, 1] -= beat
             track[:, 4] -= 0.10 * beat
-            track[:, 0] += rng.normal(0, 0.25) * beat
-        elif kind < 0.9:  # a tilt
+            track[:, 0] += rng.normal(0, 0.2) * beat
+        else:  # a tilt
             track[:, 2] += rng.choice([-0.8, 0.8]) * beat
-        else:  # the chin comes up
-            track[:, 1] += 0.7 * beat
-        free = peak + up
     for _, end in phrases:
         if rng.random() < 0.3 * (0.3 + 0.7 * lively):
             size = rng.uniform(2.0, 4.5) * (0.4 + 0.6 * lively)
@@ -160,22 +159,30 @@ def _nods(
     return track
 
 
-def _chance(strength: float) -> float:
-    """That a syllable so stressed is met by a beat."""
-    return float(1 / (1 + np.exp(-3.5 * (strength - 0.7))))
+def _beats(visemes: Table, heard: Table, lively: float) -> list[tuple[float, float]]:
+    """The syllables that are met by a beat: stressed enough, and not while the last beat goes on."""
+    found: list[tuple[float, float]] = []
+    for middle, strength in accents(visemes, heard):
+        if strength > 1.15 - 0.6 * lively and (not found or middle > found[-1][0] + UP):
+            found.append((middle, strength))
+    return found
+
+
+def _size(strength: float, lively: float) -> float:
+    """Degrees of a beat."""
+    return float(np.clip(1.4 + 1.2 * strength, 0.8, 5.0) * (0.35 + 0.75 * lively))
 
 
 def usual_nods(visemes: Table, heard: Table) -> Table:
-    """How far an average head is down at each step for the stress it meets, float32 [T] in units of pitch.
+    """How far a lively head goes down for the stress it meets, float32 [T] in units of pitch.
 
     There is no chance in it: it is what a listener can know of nods from the sound.
     """
     time = (np.arange(len(heard)) + 0.5) / STEPS_PER_SECOND
     track = np.zeros(len(heard))
-    for middle, strength in accents(visemes, heard):
+    for middle, strength in _beats(visemes, heard, USUAL):
         here = slice(*np.searchsorted(time, (middle - 0.5, middle + 1.0)))
-        beat = _beat(time[here], middle + 0.02, 0.155, 0.28)
-        track[here] += _chance(strength) * np.clip(1.4 + 1.2 * strength, 0.8, 6.0) * beat
+        track[here] += _size(strength, USUAL) * _beat(time[here], middle + 0.02, DOWN, UP)
     return np.asarray(track / UNIT[1], np.float32)
 
 
