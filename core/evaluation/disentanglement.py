@@ -39,6 +39,7 @@ FIRST_PERSON = HELD_OUT + 2000
 """Held-out people of this file; the redrawn pairs have others."""
 
 _STREAM = 41
+_SEEN = ("encoder", "reader", "truth", "encoder_truth")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class CrossTalk:
     encoder: Rows  # read back by the checkpoint's own encoder
     reader: Rows  # read back by the landmark reader
     truth: Rows  # the reader on renders of the same change
+    encoder_truth: Rows  # the encoder on them: what it confuses by itself, whatever is drawn
     outside: dict[str, float]  # when the mouth moves: share of the change's energy outside the mouth box ...
     outside_lips: dict[str, float]  # ... and outside the tight box of the lips; "drawn" and "truth" each
 
@@ -63,7 +65,7 @@ class CrossTalk:
 def cross_talk(engine: Engine, people: int = 24, say: Say = lambda *_: None) -> CrossTalk:
     """Measure on `people` held-out heads.  The channels must be the factors of `core.heads.factors`."""
     reader, renderer = load_reader(), HeadRenderer(engine.size)
-    sums = {name: (np.zeros((3, 3)), np.zeros((3, 3))) for name in ("encoder", "reader", "truth")}
+    sums = {name: (np.zeros((3, 3)), np.zeros((3, 3))) for name in _SEEN}
     energy = {"drawn": np.zeros(3), "truth": np.zeros(3)}
     for done, (rng, person) in enumerate(_people(renderer, people)):
         start, moves = _moves(rng)
@@ -76,6 +78,7 @@ def cross_talk(engine: Engine, people: int = 24, say: Say = lambda *_: None) -> 
             "encoder": engine.weights_of(_levels(drawn)),
             "reader": reader.read(drawn).weights.numpy(),
             "truth": reader.read(rendered).weights.numpy(),
+            "encoder_truth": engine.weights_of(np.stack([frame.image for frame in true])),
         }
         for name, weights in read.items():
             _add(sums[name], weights[1:] - weights[0], moves)

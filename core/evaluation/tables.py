@@ -98,8 +98,13 @@ def reading(found: Evaluation) -> str:
 def disentanglement(found: Evaluation) -> str:
     """The cross-talk matrix, three times."""
     rows: list[Sequence[str]] = []
-    for label, matrix in (("encoder", found.talk.encoder), ("reader", found.talk.reader),
-                          ("reader, ground truth", found.talk.truth)):  # fmt: skip
+    talk = found.talk
+    for label, matrix in (
+        ("encoder", talk.encoder),
+        ("encoder, ground truth", talk.encoder_truth),
+        ("reader", talk.reader),
+        ("reader, ground truth", talk.truth),
+    ):
         for row, bank in enumerate(_BANKS):
             cells = [f"({x:.2f})" if row == column else f"{x:.2f}" for column, x in enumerate(matrix[row])]
             rows.append((f"{bank} moves, {label}", *cells))
@@ -179,7 +184,8 @@ INTRODUCTIONS: dict[str, str] = {
         say by how many standard deviations the other banks' factors change in the redrawn pictures, as the
         checkpoint's own encoder and as an independent reader see it. In brackets: the share of the move
         itself that is read back. Channels that the encoder only guesses are read as neutral by it; the
-        reader is not so kind. Its *ground truth* rows are renders of the same change.""",
+        reader is not so kind. *Ground truth*: renders of the same change, so that what encoder and reader
+        confuse by themselves can be told from what the drawing does.""",
     "Does the mouth stay in its place": """
         When only the mouth moves: the share of the pictures' change (squared) that lies elsewhere.""",
     "Do the handles keep their word": """

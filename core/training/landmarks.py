@@ -8,9 +8,10 @@ differently, so that a person is known by the face and not by the light.
 
     edtalk train landmarks --data data/train --heldout data/heldout --out runs/landmarks
 
-Several folders may be named with commas.  A good run takes 25 minutes on one core; on held-out heads the
-landmarks are then right to about one hundredth of the picture's width, and the pose to two degrees.
-The reader is written where `core.evaluation.reader` looks for it, in 16-bit floats, 1.2 MB.
+Several folders may be named with commas.  A run takes 15 minutes of one core (0.2 s a step); on held-out
+heads the landmarks are then off by 0.8 % of the picture's width, and R2 is .86 for the pose, .91 for blinks,
+.64 for gaze, .60 for emotions and .36 for the mouth's units, still rising.  The reader is written where
+`core.evaluation.reader` looks for it, in 16-bit floats, 1.5 MB.
 """
 
 from __future__ import annotations
