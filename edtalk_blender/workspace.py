@@ -10,6 +10,7 @@ artist has rearranged is only shown, never set up again.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def show_take(face: bpy.types.Object) -> None:
     for space in _spaces(workspace, "IMAGE_EDITOR"):
         if space.image is None or space.image == take.before:
             space.image = take.image
+            _soon(_fit)
         if space.image == take.image and take.image is not None:
             image_sequence.set_timing(space.image_user, *image_sequence.timing_of(face))
 
@@ -75,13 +77,32 @@ def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
     workspace[MARK] = True
     if hasattr(workspace, "sequencer_scene"):
         workspace.sequencer_scene = context.scene
-    if not bpy.app.background:
-        bpy.app.timers.register(_open_tab, first_interval=DRAWN)
+    _soon(_open_tab)
     face = rig.active_face(context)
     if face is not None:
         show_take(face)
         look_at(face)
     return workspace
+
+
+def _soon(act: Callable[[], None]) -> None:
+    """Do something to the workspace once it has been drawn; without a window there is nothing to do."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(act):
+        bpy.app.timers.register(act, first_interval=DRAWN)
+
+
+def _fit() -> None:
+    """Zoom picture, curves and strips so that all of the take is seen."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas if MARK in window.workspace else ():
+            region = next((region for region in area.regions if region.type == "WINDOW"), None)
+            with bpy.context.temp_override(window=window, area=area, region=region), suppress(RuntimeError):
+                if area.type == "IMAGE_EDITOR":
+                    bpy.ops.image.view_all(fit_view=True)
+                elif area.type == "GRAPH_EDITOR":
+                    bpy.ops.graph.view_all()
+                elif area.type == "SEQUENCE_EDITOR":
+                    bpy.ops.sequencer.view_all()
 
 
 def _open_tab() -> None:
@@ -141,6 +162,9 @@ def register() -> None:
 def unregister() -> None:
     """The reverse of `register`."""
     bpy.types.TOPBAR_MT_window.remove(_draw_menu_entry)
+    for act in (_open_tab, _fit):
+        if bpy.app.timers.is_registered(act):
+            bpy.app.timers.unregister(act)
 
 
 CLASSES = (EDTALK_OT_add_workspace,)

@@ -49,6 +49,7 @@ def build() -> bpy.types.WorkSpace:
     view = middle.spaces.active
     view.show_region_ui = True  # the EDTalk tab
     view.shading.type, view.shading.color_type = "SOLID", "TEXTURE"
+    view.shading.light = "FLAT"  # the picture in its own brightness
     workspace.name = workspace.screens[0].name = NAME
     return workspace
 
