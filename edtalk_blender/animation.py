@@ -20,6 +20,7 @@ Traps:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -41,6 +42,10 @@ THEMES = {"mouth": "THEME01", "pose": "THEME04", "expression": "THEME09"}
 
 WEIGHTS = [(bank_of(name), name) for name in CHANNELS]
 """Bone and property of each weight, in channel order."""
+
+ECHO = 2.0
+"""Seconds within which a reading echoes."""
+_read_at = -ECHO
 
 # A scene named like this is ours; handlers that watch for edits must not look at it.
 READING_SCENE = ".edtalk_reading"
@@ -163,6 +168,22 @@ def _alone(
         yield scene, double
     finally:
         bpy.data.batch_remove([double, scene])
+        global _read_at
+        _read_at = time.monotonic()
+
+
+def is_echo(depsgraph: bpy.types.Depsgraph) -> bool:
+    """Is this update only the echo of a reading? Blender looks at everything again when the reading scene is
+    gone; whoever counts at each update would then count for ever. An edit at the same moment is told by what
+    it touches: an action, or where an object stands.
+    """
+    global _read_at
+    expected, _read_at = time.monotonic() - _read_at < ECHO, -ECHO
+    return expected and not any(
+        isinstance(update.id, bpy.types.Action)
+        or (isinstance(update.id, bpy.types.Object) and update.is_updated_transform)
+        for update in depsgraph.updates
+    )
 
 
 def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene) -> np.ndarray:

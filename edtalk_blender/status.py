@@ -113,7 +113,7 @@ def _count_when_quiet() -> float | None:
 
 @persistent
 def _edited(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if scene.name.startswith(animation.READING_SCENE):
+    if scene.name.startswith(animation.READING_SCENE) or animation.is_echo(depsgraph):
         return
     for update in depsgraph.updates:
         if isinstance(update.id, bpy.types.Action) or rig.is_face(_object_or_none(update.id)):

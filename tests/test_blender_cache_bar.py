@@ -110,3 +110,35 @@ def test_it_can_be_switched_off_in_the_panel(part) -> None:
         assert not part("cache_bar").wanted()
     finally:
         preferences.cache_bar = True
+
+
+def test_counting_is_no_edit_that_would_be_counted_again(part, face) -> None:
+    """Removing the scene a take is read in makes Blender look at everything again."""
+    import bpy
+
+    status = part("status")
+    bpy.context.view_layer.update()
+    for _ in range(2):
+        status.count(face, bpy.context)
+        before = status._last_edit
+        bpy.context.view_layer.update()
+        assert status._last_edit == before
+    face.pose.bones["mouth"]["mouth_00"] = 0.5
+    face.update_tag()
+    bpy.context.view_layer.update()
+    assert status._last_edit > before
+
+
+def test_a_key_moved_right_after_counting_is_an_edit(part, face) -> None:
+    import bpy
+
+    status = part("status")
+    bpy.context.view_layer.update()
+    status.count(face, bpy.context)
+    before = status._last_edit
+    curve = part("animation").curves_of(face).fcurves[0]
+    curve.keyframe_points[2].co.y += 0.5
+    curve.update()
+    face.animation_data.action.update_tag()
+    bpy.context.view_layer.update()
+    assert status._last_edit > before
