@@ -161,7 +161,7 @@ def test_a_person_is_learnt_from_frames_nobody_labelled(taught: Path, tmp_path: 
     meta = checkpoint.Meta("toy", "CC0-1.0", note="From toy faces.")
     checkpoint.save(tmp_path / "toy.safetensors", model_from(taught), meta)
     before = (tmp_path / "toy.safetensors").read_bytes()
-    loop = replace(FEW, steps=80, save_every=80, log_every=40)
+    loop = replace(FEW, steps=150, learning_rate=5e-3, save_every=150, log_every=15)
     settings = person.Settings(
         toy_faces.write_clips(tmp_path / "anna", range(40, 41), frames=24), tmp_path / "run",
         checkpoint=str(tmp_path / "toy.safetensors"), batch=4, threads=1, loop=loop,
@@ -169,9 +169,10 @@ def test_a_person_is_learnt_from_frames_nobody_labelled(taught: Path, tmp_path: 
     made = person.main(settings)
     assert made == tmp_path / "run" / "anna.safetensors"
     old, new = (checkpoint.load(path) for path in (tmp_path / "toy.safetensors", made))
-    kept_back = People(settings.data, 32, (0.8, 1.0))
-    there, here = person.measured(old.model, kept_back), person.measured(new.model, kept_back)
-    assert here["l1_ratio"] < 0.97 * there["l1_ratio"]
+    for share in ((0.0, 0.8), (0.8, 1.0)):  # frames it learnt from, and frames kept back
+        frames = People(settings.data, 32, share)
+        there, here = person.measured(old.model, frames), person.measured(new.model, frames)
+        assert here["l1_ratio"] < 0.93 * there["l1_ratio"]
     assert new.meta.licence.startswith("CC0-1.0; ") and "anna" in new.meta.licence
     assert new.meta.note.startswith("From toy faces. ") and new.meta.id.startswith("anna-")
     assert new.meta.channels == old.meta.channels
