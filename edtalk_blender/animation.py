@@ -15,7 +15,8 @@ Traps:
   keyed, hence the copy;
 - frame-change handlers of other add-ons do run for the temporary scene;
 - `scenes.remove` looks at the window, and in `blender -b file.blend --command ...` there is none: Blender
-  crashes. In a window it stops the loading of asset pictures, in 4.3 for good. `batch_remove` does neither.
+  crashes. `batch_remove` does not look;
+- removing the scene makes Blender look at everything again, see `is_echo`.
 """
 
 from __future__ import annotations
