@@ -30,6 +30,9 @@ def new_face(context: bpy.types.Context) -> bpy.types.Object:
     scene, before = context.scene, rig.active_face(context)
     face = rig.make_rig(scene, landing.NAMELESS)
     face.location, _ = placing.free_place(scene, face.location)
+    others = [one for one in rig.faces_in(scene) if one != face]
+    while any((one.location - face.location).length < 2 * placing.REACH.x for one in others):
+        face.location.x += 2 * placing.REACH.x + placing.GAP  # a face without a picture is not seen
     source = before if before is not None else scene
     copy_settings(source.edtalk, face.edtalk)
     for name in (*OWN, "face", "use_crop", "crop"):

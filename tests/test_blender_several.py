@@ -134,6 +134,15 @@ def test_two_faces_of_one_portrait_may_be_two_people(desk, two, other_portrait) 
     assert third.name == "bert.001"
 
 
+def test_new_faces_without_pictures_do_not_stand_in_each_other(desk) -> None:
+    import bpy
+
+    for _ in range(3):
+        assert bpy.ops.edtalk.new_face() == {"FINISHED"}
+    places = sorted(face.location.x for face in faces(desk))
+    assert len(places) == 3 and min(places[1] - places[0], places[2] - places[1]) >= 2
+
+
 def test_a_face_is_chosen_in_the_panel_by_its_name(desk, two) -> None:
     import bpy
 
