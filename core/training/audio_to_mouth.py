@@ -16,7 +16,8 @@ mouth stays shut in silence, noise and breath.
 The loss is the cross-entropy of mouth units as shares of "on" (closed lips are nearly a yes-or-no matter),
 plus the error of their velocity; with --expert, plus the sync term of `core.models.sync_expert`. A good run
 takes half an hour on one core; the jaw then correlates with the truth by .88 (slt, a woman) and .90 (awb, a
-man) in voices never heard, and three closures of the lips in four are met.
+man) in voices never heard, and three closures of the lips in four are met. (The sync term changed none of
+these by more than .005 when such a network was trained on for 120 steps with it and without.)
 """
 
 from __future__ import annotations
