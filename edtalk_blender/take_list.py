@@ -591,6 +591,10 @@ def collect_all() -> int:
 @bpy.app.handlers.persistent
 def _loaded(_path: str) -> None:
     collect_all()
+    for face in (ob for ob in bpy.data.objects if rig.is_face(ob) and ob.library is None):
+        for row in take_rows.rows_of(face):
+            if row.take.image is not None and not image_sequence.folder_of(row.take.image).is_dir():
+                row.stale = -1  # its pictures are not where they were
 
 
 def register() -> None:

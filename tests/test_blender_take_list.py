@@ -241,6 +241,19 @@ def test_a_take_finds_its_files_when_the_project_was_saved_elsewhere(desk, tmp_p
     assert desk.jobs.last().text == "anna_003: all 50 frames are up to date"
 
 
+def test_a_take_whose_files_are_gone_is_not_said_to_be_up_to_date(desk) -> None:
+    import shutil
+
+    import bpy
+
+    for row in desk.face.edtalk_takes.rows:
+        row.stale = 0
+    bpy.ops.wm.save_mainfile()
+    shutil.rmtree(desk.folder / "edtalk" / "anna_001")
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    assert [row.stale for row in desk.face.edtalk_takes.rows] == [-1, 0]
+
+
 def test_the_list_is_saved_and_comes_with_an_appended_face(desk, tmp_path) -> None:
     import bpy
 
