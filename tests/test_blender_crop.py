@@ -110,7 +110,7 @@ def test_a_face_that_is_not_there_is_said_in_the_panels_numbers(desk, pictures) 
 
     settings = bpy.context.scene.edtalk
     settings.portrait, settings.face = str(pictures[0]), 3
-    with pytest.raises(RuntimeError, match="There is no face 3 in pair.png: 2 faces were found"):
+    with pytest.raises(RuntimeError, match=r"There is no face 3 in pair\.png: 2 faces were found"):
         bpy.ops.edtalk.generate_take()
     assert bpy.ops.edtalk.find_face() == {"FINISHED"} and settings.face == 0
 

@@ -287,7 +287,7 @@ def test_another_portrait_without_a_face_is_refused(desk, portrait: Path) -> Non
     before = hashes(desk.frames)
     portrait.write_bytes(png(96, 64, 2, (b"\0" + bytes((200, 90, 60)) * 96) * 64))
     desk.face.edtalk.use_crop = False
-    with pytest.raises(RuntimeError, match="The portrait was changed. No face was found"):
+    with pytest.raises(RuntimeError, match=r"The portrait was changed\. No face was found"):
         bpy.ops.edtalk.render_changed()
     assert hashes(desk.frames) == before
 

@@ -52,7 +52,7 @@ def test_a_box_does_not_turn_inside_out(box) -> None:
     assert (x, y, side) == (100, 50, box.SMALLEST)
 
 
-@pytest.mark.parametrize("wild", [(-900, 20, 100), (50, 5000, 100), (0, 0, 99999), (10.4, 9.6, 3), (0, 0, 64)])
+@pytest.mark.parametrize("wild", [(-900, 20, 100), (50, 5000, 100), (0, 0, 99999), (10.4, 9.6, 3)])
 def test_a_kept_box_is_one_the_server_takes(box, wild) -> None:
     from core.picture import Crop
 
