@@ -213,7 +213,10 @@ def export(shot: Shot, _tell: Tell) -> Result:
     """Write the weights at scene frames."""
     face = one_face(shot.rig)
     path = Path(shot.export)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputBlocked(f"The folder of {path} cannot be made: {error.strerror or error}") from error
     said = exchange.export(face, bpy.context.scene, path, shot.frames, shot.overwrite)
     return Result(shot.name, said=said, blend=bpy.data.filepath, takes=[_take(face)], wrote=str(path))
 

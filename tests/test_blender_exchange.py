@@ -274,7 +274,11 @@ def test_the_command_exports(part, face, tmp_path, capsys) -> None:
     assert len(path.read_text().splitlines()) == COUNT + 1
     assert main(["export", "--out", str(path), "--rig", "nobody"]) == 1
     assert main(["export", "--out", str(path), "--frames", "9-3"]) == 2
-    assert main(["export", "--out", str(tmp_path / "nowhere" / "a.csv")]) == 1
+    into = tmp_path / "new" / "a.csv"
+    assert main(["export", "--out", str(into)]) == 0 and into.exists()
+    (tmp_path / "file").write_text("not a folder")
+    assert main(["export", "--out", str(tmp_path / "file" / "a.csv")]) == 1
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -45,7 +45,8 @@ def test_the_zip_holds_nothing_else(names) -> None:
 
 
 def test_the_shipped_checkpoint_is_in_the_zip(names) -> None:
-    shipped = [path.relative_to(ROOT).as_posix() for path in (ROOT / "core/checkpoints").glob("*.safetensors")]
+    checkpoints = (ROOT / "core/checkpoints").glob("*.safetensors")
+    shipped = [path.relative_to(ROOT).as_posix() for path in checkpoints]
     assert shipped and set(shipped) <= names
 
 

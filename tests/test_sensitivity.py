@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""core/sensitivity.py, and the server's measure: pixels per unit weight bound how far the face really moves."""
+"""core/sensitivity.py and the server's measure: pixels per unit weight bound how far a face moves."""
 
 from __future__ import annotations
 

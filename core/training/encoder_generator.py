@@ -32,7 +32,8 @@ from ..evaluation.reconstruction import measure, redraw, sample_sheet
 from ..models.config import EDTalkConfig
 from ..models.edtalk import EDTalk, load_overlapping
 from ..wire.channels import BANKS
-from .data import HeadShards
+from .ahead import Ahead
+from .data import Batch, HeadShards
 from .domain import other_media
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 from .losses import flow_l1, mask_truth, masked_l1, pyramid_l1, weight_regression
@@ -67,6 +68,7 @@ class Settings:
     batch: int = 12  # pairs a step, in each process
     reading: int = 0  # further pictures a step, in each process, that are only read: cheap beside a pair
     threads: int = 0
+    ahead: int = 0  # steps whose pictures are made ready in advance, by as many threads: for a GPU
     grow_from: str = ""  # a smaller run's state.pt, to grow from
     # how often each bank is given its true weights; mouth and expression are read late, and until then
     # what is read would only teach the generator to ignore them
@@ -119,7 +121,7 @@ def main(s: Settings) -> None:
     onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
     people = People(s.data, s.size) if s.recombined else None
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+    def drawn_for(step: int) -> tuple[Batch, Tensor, tuple[Tensor, Tensor] | None]:
         if step % 50 == 0:
             shards.refresh()
         rng = rng_of(s.loop.seed, step, place)
@@ -127,13 +129,18 @@ def main(s: Settings) -> None:
         if s.media:
             pictures = other_media(torch.cat([batch.source, batch.driving]), rng, s.media, alike=2)
             batch = replace(batch, source=pictures[: s.batch], driving=pictures[s.batch :])
-        batch = batch.to(place.device)
         share = (s.true_mouth, s.true_pose, s.true_expression)
         given = torch.from_numpy(rng.random((s.batch, len(BANKS))) < np.array(share))
-        given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1).to(place.device)
+        given = given.repeat_interleave(torch.tensor(list(BANKS.values())), 1)
+        return batch, given, shards.draw_single(rng, s.reading) if s.reading else None
+
+    ahead = Ahead(drawn_for, s.ahead)
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        batch, given, more = ahead(step)
+        batch, given = batch.to(place.device), given.to(place.device)
         pictures, true = [batch.source, batch.driving], [batch.source_weights, batch.weights]
-        if s.reading:
-            more = shards.draw_single(rng, s.reading)
+        if more is not None:
             pictures.append(more[0].to(place.device))
             true.append(more[1].to(place.device))
         latent, features = model.encoder(torch.cat(pictures))
@@ -163,6 +170,7 @@ def main(s: Settings) -> None:
         return {k: v for k, v in measure(made).items() if "_copy" not in k}
 
     train(model, loss_of, s.loop, s.out, place, look if place.leads else None)
+    ahead.close()
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ class Log:
             with contextlib.suppress(ImportError):
                 from torch.utils.tensorboard import SummaryWriter
 
-                self.board = SummaryWriter(str(out))  # type: ignore[no-untyped-call]
+                self.board = SummaryWriter(str(out))
 
     def write(self, line: dict[str, float]) -> None:
         """One line of numbers, "step" among them; nothing in the processes that do not lead."""
@@ -231,16 +231,16 @@ class Log:
             return
         step = int(line["step"])
         for name, value in line.items():
-            self.board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self.board.add_scalar(name, value, step)
         for file in self.out.glob(f"*_{step:06d}.png"):
             picture = np.asarray(Image.open(file).convert("RGB"))
             name = file.stem.rsplit("_", 1)[0]
-            self.board.add_image(name, picture, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+            self.board.add_image(name, picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Let go of TensorBoard's file."""
         if self.board is not None:
-            self.board.close()  # type: ignore[no-untyped-call]
+            self.board.close()
 
 
 def rng_of(seed: int, step: int, place: Place) -> np.random.Generator:

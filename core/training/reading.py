@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..evaluation.reconstruction import BLOCKS, r2
 from ..models.edtalk import EDTalk, load_overlapping
+from .ahead import Ahead
 from .data import HeadShards
 from .encoder_generator import config_of
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
@@ -36,6 +37,7 @@ class Settings:
     width: float = 1.0  # feature channels, as a share of ours
     batch: int = 32  # pictures a step, in each process
     threads: int = 0
+    ahead: int = 0  # steps whose pictures are made ready in advance, by as many threads: for a GPU
     grow_from: str = ""  # another run's state.pt, to start from
     loop: LoopSettings = field(default_factory=LoopSettings)
 
@@ -43,7 +45,8 @@ class Settings:
 @torch.inference_mode()
 def read(model: EDTalk, pictures: Tensor, chunk: int = 32) -> Tensor:
     """Pictures [B,3,S,S] in [-1,1] -> the weights the model reads off them, [B,36]."""
-    return torch.cat([model.navigator(model.encoder(part)[0]) for part in pictures.split(chunk)]).float()
+    parts = torch.split(pictures, chunk)
+    return torch.cat([model.navigator(model.encoder(part)[0]) for part in parts]).float()
 
 
 def main(s: Settings) -> None:
@@ -63,10 +66,15 @@ def main(s: Settings) -> None:
     spread = shards.spread().to(place.device)
     held = HeadShards(s.heldout, s.size).fixed(512).to(place.device)
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+    def drawn_for(step: int) -> tuple[Tensor, Tensor]:
         if step % 50 == 0:
             shards.refresh()
-        pictures, weights = shards.draw_single(rng_of(s.loop.seed, step, place), s.batch)
+        return shards.draw_single(rng_of(s.loop.seed, step, place), s.batch)
+
+    ahead = Ahead(drawn_for, s.ahead)
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        pictures, weights = ahead(step)
         pictures, weights = pictures.to(place.device), weights.to(place.device)
         loss = weight_regression(model.navigator(model.encoder(pictures)[0]).float(), weights, spread)
         return loss, {"codes": float(loss.detach())}
@@ -77,6 +85,7 @@ def main(s: Settings) -> None:
         return {f"r2_{name}": r2(found[:, part], held.weights[:, part]) for name, part in BLOCKS.items()}
 
     train(model, loss_of, s.loop, s.out, place, look if place.leads else None)
+    ahead.close()
 
 
 if __name__ == "__main__":
