@@ -50,6 +50,7 @@ RECIPES: dict[str, dict[str, str]] = {
         "clips": "core.training.clips",
         "features": "core.training.features",
         "ship": "core.training.ship",
+        "everything": "core.training.everything",
         "landmarks": "core.training.landmarks",
     },
 }

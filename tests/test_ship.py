@@ -38,7 +38,8 @@ def settings(shards: Path, tmp_path: Path) -> ship.Settings:  # noqa: F811
     audio_to_mouth.export(hearing, tmp_path / "mouth.safetensors", {})
     export(tmp_path / "pose.safetensors", AudioToPose(POSE), POSE.to_dict(), {})
     export(tmp_path / "feeling.safetensors", SpeechToExpression(FEELING), FEELING.to_dict(), {})
-    return ship.Settings(run, tmp_path / "mouth.safetensors", shards, out=str(tmp_path / "out.safetensors"))
+    hearing_file, out = str(tmp_path / "mouth.safetensors"), str(tmp_path / "out.safetensors")
+    return ship.Settings(run, shards, hearing_file, out=out)
 
 
 def test_a_checkpoint_ships_without_the_parts_that_need_not_be_there(settings: ship.Settings) -> None:
@@ -63,3 +64,15 @@ def test_head_motion_and_feelings_ship_along_and_change_nothing_else(settings: s
     kept = ship.pose_of(folder / "pose.safetensors").state_dict()
     for key, value in loaded.audio_to_pose.state_dict().items():
         np.testing.assert_allclose(value.float(), kept[key].float(), atol=1e-3)
+
+
+def test_sounds_can_be_kept_from_another_checkpoint(settings: ship.Settings) -> None:
+    folder = Path(settings.out).parent
+    ship.main(replace(settings, pose=str(folder / "pose.safetensors")))
+    kept = folder / "kept.safetensors"
+    ship.main(replace(settings, audio="", keep=settings.out, out=str(kept)))
+    there, here = checkpoint.load(settings.out), checkpoint.load(kept)
+    assert there.audio_to_mouth is not None and here.audio_to_mouth is not None
+    for key, value in there.audio_to_mouth.state_dict().items():
+        assert torch.equal(here.audio_to_mouth.state_dict()[key], value)
+    assert here.audio_to_pose is not None and here.speech_to_expression is None

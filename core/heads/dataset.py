@@ -25,8 +25,10 @@ the command is run again. People of seed 1 000 000 and up are kept for evaluatio
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -66,6 +68,7 @@ class DatasetSettings:
     recombined: int = 0  # more frames per identity, that wear what three others lend
     shard_identities: int = 32
     workers: int = 2
+    minutes: float = 0.0  # begin no further shard after so long, to be gone on with; 0: render all
 
     def shards(self) -> Iterator[tuple[int, range]]:
         """(shard number, seeds) of every shard; the last may be smaller."""
@@ -82,14 +85,21 @@ def render_dataset(settings: DatasetSettings) -> Iterator[Path]:
     """Renders what is missing and yields each shard's folder when it is finished (in any order)."""
     settings.out.mkdir(parents=True, exist_ok=True)
     missing = [(number, seeds) for number, seeds in settings.shards() if not settings.folder(number).exists()]
+    until = time.monotonic() + 60 * settings.minutes if settings.minutes else math.inf
     if settings.workers <= 1:
         for number, seeds in missing:
             yield _render_shard(settings, number, seeds)
+            if time.monotonic() > until:
+                return
         return
     with _environment(SINGLE_THREADED), \
             ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as workers:
-        for done in as_completed(workers.submit(_render_shard, settings, *shard) for shard in missing):
+        for done in as_completed([workers.submit(_render_shard, settings, *shard) for shard in missing]):
+            if done.cancelled():
+                continue
             yield done.result()
+            if time.monotonic() > until:
+                workers.shutdown(wait=False, cancel_futures=True)
 
 
 def load_shard(folder: Path, mmap: bool = True) -> dict[str, NDArray[Any]]:
@@ -220,17 +230,22 @@ def _environment(names: tuple[str, ...]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Command line; see the module docstring."""
+def settings_of(arguments: list[str] | None = None) -> DatasetSettings:
+    """What the command line asks for; see the module docstring."""
     import argparse
-    import time
 
     parser = argparse.ArgumentParser(description="Render training shards of synthetic heads.")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--identities", type=int, required=True)
     for name in ("first_seed", "frames", "recombined", "size", "pairs", "shard_identities", "workers"):
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(DatasetSettings, name))
-    settings = DatasetSettings(**vars(parser.parse_args(arguments)))
+    parser.add_argument("--minutes", type=float, default=DatasetSettings.minutes)
+    return DatasetSettings(**vars(parser.parse_args(arguments)))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Render, and say how fast."""
+    settings = settings_of(arguments)
     start, frames = time.monotonic(), 0
     for folder in render_dataset(settings):
         frames += len(np.load(folder / "identity.npy"))

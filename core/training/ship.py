@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from ..checkpoint import Meta, default_checkpoint, save
+from ..checkpoint import Meta, default_checkpoint, load, save
 from ..evaluation.reconstruction import r2, redraw
 from ..heads.factors import channels, emotions
 from ..models.audio_to_mouth import AudioToMouth, AudioToMouthConfig, build
@@ -34,11 +34,12 @@ class Settings:
     """Merge the averaged weights of a run with an audio-to-mouth network."""
 
     run: Path
-    audio: Path
     heldout: Path
+    audio: str = ""  # audio_to_mouth.safetensors of its recipe
     least_r2: float = 0.3
     pose: str = ""  # audio_to_pose.safetensors of its recipe, if the head is to move to speech
     expression: str = ""  # speech_to_expression.safetensors, if feelings are to be heard and read
+    keep: str = ""  # a checkpoint whose sound networks are kept, where no others are named
     out: str = ""  # empty: where the product looks for it
     note: str = "Trained from scratch on rendered CC0 heads and synthetic voices."
 
@@ -92,13 +93,16 @@ def main(s: Settings) -> Meta:
     )
     out = Path(s.out) if s.out else default_checkpoint()
     out.parent.mkdir(parents=True, exist_ok=True)
-    return save(
-        out,
-        model,
-        meta,
-        hearing_of(s.audio),
-        audio_to_pose=pose_of(Path(s.pose)) if s.pose else None,
-        speech_to_expression=feeling_of(Path(s.expression)) if s.expression else None,
+    hearing, pose, feeling = _sounds(s)
+    return save(out, model, meta, hearing, audio_to_pose=pose, speech_to_expression=feeling)
+
+
+def _sounds(s: Settings) -> tuple[AudioToMouth | None, AudioToPose | None, SpeechToExpression | None]:
+    kept = load(s.keep) if s.keep else None
+    return (
+        hearing_of(Path(s.audio)) if s.audio else kept.audio_to_mouth if kept else None,
+        pose_of(Path(s.pose)) if s.pose else kept.audio_to_pose if kept else None,
+        feeling_of(Path(s.expression)) if s.expression else kept.speech_to_expression if kept else None,
     )
 
 
