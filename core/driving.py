@@ -19,6 +19,7 @@ from core import face, image
 from core.motion import Weights, interpolate, smoothed, soft
 from core.picture import Crop, Picture
 from core.portrait import framed
+from core.wire import moments
 from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
 from core.wire.errors import NoFace
 
@@ -38,13 +39,18 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 def watch(engine: Engine, path: Path, own: Weights, tell: Progress) -> Weights:
     """[T, 36] that a driving clip or picture asks for: mouth as seen, the rest as the portrait's own plus
-    changes."""
+    changes. Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
     if path.suffix.lower() in PICTURES:
         return _watch_picture(engine, path, own)
+    from core import video
+
     times, seen = _watch_clip(engine, path, tell)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
+    rate = video.info(path).rate
+    shown = min(step, 1 / rate) if rate > 0 else step  # frames nearer than DENSEST were left out
     count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
-    track = interpolate(times, seen, np.arange(count) / STEPS_PER_SECOND)
+    middles = (np.arange(count) + moments.MIDDLE) / STEPS_PER_SECOND
+    track = interpolate(times + moments.MIDDLE * shown, seen, middles)
     rest = slice(BANK_SLICES["pose"].start, len(CHANNELS))  # pose and expression
     track[:, rest] = smoothed(track[:, rest], STEADY)
     track[:, rest] += own[rest] - track[0, rest]

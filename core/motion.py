@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.files import written_whole
+from core.wire import moments
 from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from core.wire.errors import BadMotion
 
@@ -104,9 +105,9 @@ class Motion:
         return len(self) / self.rate
 
     def at(self, seconds: ArrayLike) -> Weights:
-        """[N, 36] weights at any times, linear between rows; before the first and after the last, that row
-        is held."""
-        return interpolate(np.arange(len(self)) / self.rate, self.weights, seconds)
+        """[N, 36] weights at any times, linear between the middles of the rows; before the first and after
+        the last, that row is held."""
+        return self._between(moments.frame_at(np.asarray(seconds, np.float64), self.rate))
 
     def slice(self, start: int, stop: int) -> Motion:
         """Rows start..stop-1, with their frame numbers. Raises BadMotion when none are left."""
@@ -123,15 +124,19 @@ class Motion:
     def blend(self, other: Motion, share: float | Sequence[float] | NDArray[Any]) -> Motion:
         """self * (1 - share) + other * share, at self's times; `share` is one number or one per row."""
         amount = np.broadcast_to(np.asarray(share, np.float64), (len(self),))[:, None]
-        theirs = other.at(np.arange(len(self)) / self.rate)
+        theirs = other._between(moments.carried(np.arange(len(self)), self.rate, other.rate))
         mixed: Weights = (self.weights * (1 - amount) + theirs * amount).astype(np.float32)
         return replace(self, weights=mixed)
 
     def resample(self, rate: float) -> Motion:
-        """The same motion with another number of rows a second, linear in time; numbers start from 0
-        again."""
-        count = max(1, round(self.seconds * rate))
-        return Motion(self.at(np.arange(count) / rate), rate, self.model)
+        """The same motion with another number of rows a second, linear in time and as many as begin while it
+        lasts; numbers start from 0 again."""
+        rows = np.arange(moments.frames_within(len(self), self.rate, rate))
+        return Motion(self._between(moments.carried(rows, rate, self.rate)), rate, self.model)
+
+    def _between(self, rows: ArrayLike) -> Weights:
+        """[N, 36] weights at places between rows, counted from the first."""
+        return interpolate(np.arange(len(self)), self.weights, rows)
 
     # --- files --------------------------------------------------------------------------------------
 

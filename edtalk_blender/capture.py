@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import bpy
@@ -98,10 +99,10 @@ def _land(
     if wish.is_photo:
         frames, motion = np.array([wish.frame]), motion[-1:]  # a still is reached at the end
     else:
-        frames = wish.frame + np.arange(len(motion)) * (order.fps / rate)
+        frames = timing.key_frames(len(motion), wish.frame, order.fps, rate)
     place = (top_place(face) or take_place(face)) if face is not None else None
     if place is None:
-        _begin(wish, face, scene, described, analyzed, frames, motion)
+        _begin(wish, face, scene, described, analyzed, frames, motion, rate)
         return f"{order.take}: {_kind(wish)} became a new take", ["Render Changed makes its pictures"]
     if place.action.library is not None:
         raise InputError(LINKED)
@@ -117,7 +118,7 @@ def _land(
         hints.append(f"The take ends at frame {take.last}: raise Frames under Output to render the rest")
     if take.model and analyzed.model != take.model:
         hints.append(f"The take belongs to checkpoint {take.model}, this was seen by {analyzed.model}")
-    span = f"at frame {frames[0]:g}" if wish.is_photo else f"from frame {frames[0]:g} to {frames[-1]:.0f}"
+    span = f"at frame {frames[0]:g}" if wish.is_photo else f"from frame {wish.frame:g} to {frames[-1]:.0f}"
     return f"{_kind(wish).capitalize()} is keyed {where} {span}: {banks}", hints
 
 
@@ -125,7 +126,9 @@ def _kind(wish: Wish) -> str:
     return "the photo" if wish.is_photo else "the clip"
 
 
-def _begin(wish: Wish, face, scene, described, analyzed, frames: np.ndarray, motion: np.ndarray) -> None:
+def _begin(
+    wish: Wish, face, scene, described, analyzed, frames: np.ndarray, motion: np.ndarray, rate: float
+) -> None:
     """There is no take yet: what was seen becomes one, the banks that are not wanted at rest."""
     order = wish.order
     if face is None:
@@ -140,7 +143,8 @@ def _begin(wish: Wish, face, scene, described, analyzed, frames: np.ndarray, mot
     layers.land(face, order.take, frames, weights)
     first, last = scene.frame_start, scene.frame_end
     if not wish.is_photo:
-        first, last = int(np.ceil(frames[0])), max(int(np.ceil(frames[0])), int(frames[-1]))
+        first = ceil(wish.frame)
+        last = first + timing.frame_count(len(motion), order.fps, rate) - 1
     landing.begin_take(order, face, first, last)
     take = face.edtalk.take
     take.crop, take.model = analyzed.crop, analyzed.model

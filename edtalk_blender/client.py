@@ -180,8 +180,8 @@ class Server:
         if hello.protocol != messages.PROTOCOL:
             older = "older" if hello.protocol < messages.PROTOCOL else "newer"
             raise _other_version(
-                f"The server ({hello.server}) is {older} than this extension: it speaks protocol "
-                f"{hello.protocol}, the extension {messages.PROTOCOL}"
+                f"The server ({hello.server or 'unnamed'}) is {older} than this extension: "
+                f"it speaks protocol {hello.protocol}, the extension {messages.PROTOCOL}"
             )
         self.hello = hello
         return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ..core.wire import moments
 from ..core.wire.channels import BANKS, CHANNELS
 from . import curve_math, jobs, measure, rig, sliders, timing, worn
 from .curve_keys import POINTS, Keys, Place, take_place
@@ -272,8 +273,8 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
         found = list(self.targets(context, place))
         if not found:
             return ""
-        start = measure.sound_start(face, place.to_scene(min(t.keys.times[0] for t in found)))
-        bends = place.to_action(curve_math.corners(spans, self.fade) * fps + start)
+        start = measure.sound_start(face, place.to_scene(worn.begin_of(place.action, face)))
+        bends = place.to_action(moments.frame_at(curve_math.corners(spans, self.fade), fps, start))
         rest = dict(zip(CHANNELS, worn.rest_of(face).tolist()))
         changed = 0
         for target in found:
@@ -287,7 +288,7 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
             near = np.abs(fresh[:, None] - keys.times[None]).min(axis=1, initial=np.inf) < 0.1
             keys = keys.with_generated(fresh[~near], values_at(target.curve, keys, fresh[~near]))
             times = keys.times
-            seconds = (place.to_scene(times) - start) / fps
+            seconds = moments.seconds_at(place.to_scene(times), fps, start)
             share = curve_math.closed_share(seconds, spans, self.fade) * self.free(keys)
             if self.range == "KEYS":
                 share *= keys.selected

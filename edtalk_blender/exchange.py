@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
+from ..core.wire import moments
 from ..core.wire.errors import BadMotion, EDTalkError, OutputExists
 from . import animation, landing, layers, orders, rig, take_rows, timing, weight_files
 from .properties import absolute, copy_settings
@@ -74,7 +75,15 @@ def keys_for(table: weight_files.Table, start: int, fps: float) -> np.ndarray:
     """
     if abs(table.rate - fps) < 1e-3:
         return table.numbers.astype(np.float64)
-    return start + (table.numbers - table.numbers[0]) * (fps / table.rate)
+    return moments.carried(table.numbers - table.numbers[0], table.rate, fps, start)
+
+
+def span_for(table: weight_files.Table, start: int, fps: float) -> tuple[int, int]:
+    """First and last scene frame of a table that is put where `keys_for` says."""
+    rows = int(table.numbers[-1] - table.numbers[0]) + 1
+    if abs(table.rate - fps) < 1e-3:
+        return int(table.numbers[0]), int(table.numbers[-1])
+    return start, start + moments.frames_within(rows, table.rate, fps) - 1
 
 
 def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Object:
@@ -88,8 +97,7 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
         copy_settings(scene.edtalk, face.edtalk)
     layers.land(face, order.take, keys, table.weights)
-    first = int(np.ceil(keys[0] - 1e-6))
-    landing.begin_take(order, face, first, max(first, int(np.floor(keys[-1] + 1e-6))))
+    landing.begin_take(order, face, *span_for(table, order.start, order.fps))
     take = face.edtalk.take
     take.model = take.model or table.model
     take_rows.note(face, order)

@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.wire import messages
+from ..core.wire import messages, moments
 from ..core.wire.errors import OutputBlocked, OutputExists
 from . import (
     animation,
@@ -205,7 +205,7 @@ def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) ->
     face, scene = find_object(order.rig), find_scene(order.scene)
     if face is None or scene is None or layers.base_strip(face) is not None:
         return []
-    steps = (pictures.numbers - order.start) * (rate / order.fps)
+    steps = np.maximum(moments.carried(pictures.numbers - order.start, order.fps, rate), 0)
     lower = np.clip(steps.astype(int), 0, len(motion) - 1)
     upper = np.minimum(lower + 1, len(motion) - 1)
     share = np.clip(steps - lower, 0, 1)[:, None]

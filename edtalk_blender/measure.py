@@ -119,7 +119,7 @@ def sound_of(face: bpy.types.Object) -> str:
 
 
 def sound_start(face: bpy.types.Object, otherwise: float) -> float:
-    """The scene frame at which the take's sound begins: where its strip stands, if it has one."""
+    """The scene frame that the take's sound begins with: where its strip stands, if it has one."""
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:
             for strip in image_sequence.find_strips(scene, face.edtalk.take.name):

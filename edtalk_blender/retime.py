@@ -5,8 +5,9 @@ as long as it did.
 Keys lie on frames, sound lies on seconds. When an animator changes the scene's rate, Blender leaves the keys
 at their frames and the sound in real time, so lips and voice part. Here all keys of the face move so that
 each comes back to its moment: those of the take, those of the layers above it, NLA strips and the frame
-ranges of F-modifiers with them. What stays is the frame at which the sound begins. Pictures are then asked
-for at other moments, so Render Changed makes them again; none is touched before.
+ranges of F-modifiers with them. What stays is where the sound begins. A frame shows what is heard in the
+middle of its time (see `core.wire.moments`), so that is half a frame before the frame it begins with.
+Pictures are then asked for at other moments, so Render Changed makes them again; none is touched before.
 
 Each action remembers the rate it is laid out for, so that fitting one take, then another one under the same
 hand edits, moves those edits once.
@@ -21,6 +22,7 @@ import bpy
 import numpy as np
 
 from ..core.wire.channels import CHANNELS, STEPS_PER_SECOND
+from ..core.wire.moments import MIDDLE
 from . import animation, image_sequence, rig, take_rows, takes, timing, worn
 
 RATE = "edtalk_rate"
@@ -74,29 +76,31 @@ def note(face: bpy.types.Object, start: float, rate: float) -> None:
             holder.action[RATE] = holder.action.get(RATE, before)
         elif abs((factor := rate / holder.action.get(RATE, rate)) - 1) > SAME:
             slot = holder.action_slot if animation.LAYERED else None
-            _stretch_action(action, slot, start, factor, {rig.path_of(name) for name in CHANNELS})
+            _stretch_action(action, slot, start - MIDDLE, factor, {rig.path_of(name) for name in CHANNELS})
     if action is not None:
-        action[RATE] = rate
+        action[RATE], action[worn.BEGIN] = rate, start
     face.edtalk.take.rate = rate
 
 
-def pivot_of(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
-    """The frame that stays: where the take's sound begins, else the take's first key."""
+def begin_of(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
+    """The frame that stays: the one that the take's sound begins with, else the take."""
     name = face.edtalk.take.name
     if scene.sequence_editor is not None:
         sounds = [strip for strip in image_sequence.find_strips(scene, name) if strip.type == "SOUND"]
         if sounds:
             return float(sounds[0].frame_start)
     action = worn.take_of(face)
-    return float(action.frame_range[0]) if action is not None else float(face.edtalk.take.first)
+    return worn.begin_of(action, face) if action is not None else float(face.edtalk.take.first)
 
 
 def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene, made_at: float) -> None:
     """Move everything of the face to the scene's rate, the take from `made_at`, or from what it remembers."""
-    new, pivot = rate_in(scene), pivot_of(face, strips)
-    rate = made_at or rate_of(face) or new
-    if made_at and worn.take_of(face) is not None:
-        worn.take_of(face)[RATE] = made_at
+    new, begin, worn_take = rate_in(scene), begin_of(face, strips), worn.take_of(face)
+    rate, pivot = made_at or rate_of(face) or new, begin - MIDDLE
+    if worn_take is not None:
+        worn_take[worn.BEGIN] = worn.begin_of(worn_take, face)
+        if made_at:
+            worn_take[RATE] = made_at
     is_whole = face.edtalk.take.last == _end_of(face, rate)
     seen: dict[tuple[str, int], float] = {}
     data = face.animation_data
@@ -113,8 +117,11 @@ def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene,
     for action in {holder.action for holder in holders_of(data)}:
         action[RATE] = new
     take, factor = face.edtalk.take, new / rate
-    first = max(ceil(pivot + (take.first - pivot) * factor - _SLACK), 1 - take.shift)
-    last = ceil(pivot + (take.last + 1 - pivot) * factor - _SLACK) - 1
+    if worn_take is not None:
+        worn_take = worn.take_of(face)  # a copy by now, if another rig plays it, too
+        worn_take[worn.BEGIN] = begin + (worn_take[worn.BEGIN] - begin) * factor
+    first = max(ceil(begin + (take.first - begin) * factor - _SLACK), 1 - take.shift)
+    last = ceil(begin + (take.last + 1 - begin) * factor - _SLACK) - 1
     _move_pictures(face, strips, first, max(first, _end_of(face, new) if is_whole else last))
     face.edtalk.take.rate = new
 
@@ -122,8 +129,10 @@ def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene,
 def _end_of(face: bpy.types.Object, rate: float) -> int:
     """The last frame of a take as long as its motion: the last that begins within its last step."""
     action = worn.take_of(face)
-    end = action.frame_range[1] if action is not None else 0.0
-    return ceil(end + rate / STEPS_PER_SECOND - _SLACK) - 1
+    if action is None:
+        return -1
+    (first, last), begin = worn.span_of(action, face), worn.begin_of(action, face)
+    return ceil(last + rate / STEPS_PER_SECOND - (first - begin) - _SLACK) - 1
 
 
 def holders_of(data: bpy.types.AnimData) -> Iterator[bpy.types.AnimData | bpy.types.NlaStrip]:

@@ -299,7 +299,7 @@ def _identity(folder: Path) -> dict:
 
 def _span(action: bpy.types.Action, folder: Path, number: int) -> tuple[int, int]:
     """First and last scene frame of an older take: its pictures tell how many, its curves where."""
-    first = round(action.frame_range[0])
+    first = round(action.get(worn.BEGIN, action.frame_range[0]))
     last = max(first, round(action.frame_range[1]))
     with suppress(OSError, BadMotion):
         files = [PICTURE.fullmatch(path.name) for path in folder.iterdir()]

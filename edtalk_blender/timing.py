@@ -2,8 +2,9 @@
 """Seconds, steps and scene frames: plain arithmetic, no bpy.
 
 Motion comes at 25 steps a second, a scene runs at any rate (24, 29.97 = 30 / 1.001, 60 ...). Keys are
-laid out in seconds, so a key may stand between two scene frames; pictures are made at whole scene
-frames. Nothing is re-timed: at 30 frames a second 30 pictures are decoded from the same curves.
+laid out in seconds, so a key may stand between two scene frames, the first one too: see
+`core.wire.moments`. Pictures are made at whole scene frames. Nothing is re-timed: at 30 frames a second 30
+pictures are decoded from the same curves.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import math
 
 import numpy as np
 
-# A take of exactly 2 s at 24 fps has 48 frames, not 49 because of the last bit of a division.
+from ..core.wire import moments
+
 _SLACK = 1e-6
 
 
@@ -28,14 +30,16 @@ def rate_parts(rate: float) -> tuple[int, float]:
     return whole, 1.001 if ntsc else whole / rate
 
 
-def key_frames(steps: int, start: int, fps: float, rate: float) -> np.ndarray:
-    """Where the keys of a take stand: scene frames, whole or not, float64 [steps]; the first is `start`."""
-    return start + np.arange(steps) * (fps / rate)
+def key_frames(steps: int, start: float, fps: float, rate: float) -> np.ndarray:
+    """Where the keys of a take stand that begins with scene frame `start`: scene frames, whole or not,
+    float64 [steps].
+    """
+    return moments.carried(np.arange(steps), rate, fps, start)
 
 
 def frame_count(steps: int, fps: float, rate: float) -> int:
     """How many scene frames a take covers: those that begin while it lasts, at least one."""
-    return max(1, math.ceil(steps / rate * fps - _SLACK))
+    return moments.frames_within(steps, rate, fps)
 
 
 def file_shift(start: int) -> int:

@@ -22,6 +22,8 @@ REST = "edtalk_rest"
 """Custom property of the rig: the portrait's own 36 weights."""
 AWAKE = "edtalk_take"
 """Custom property of an action at rest: the take that it stands in for."""
+BEGIN = "edtalk_begin"
+"""Custom property of a take's action: the scene frame that the take begins with, and its sound."""
 
 
 def base_strip(face: bpy.types.Object) -> bpy.types.NlaStrip | None:
@@ -50,6 +52,22 @@ def take_of(face: bpy.types.Object) -> bpy.types.Action | None:
     """The action of the face's take, also while it is muted."""
     action = worn(face)
     return action[AWAKE] if action is not None and AWAKE in action else action
+
+
+def span_of(action: bpy.types.Action, face: bpy.types.Object) -> tuple[float, float]:
+    """Where the first and the last key of a take's weights stand, whatever else is keyed in its action."""
+    curve = animation.curves_in(action, slot_of(action, face)).fcurves.find(rig.path_of(CHANNELS[0]), index=0)
+    if curve is None or not len(curve.keyframe_points):
+        return tuple(action.frame_range)
+    return curve.keyframe_points[0].co.x, curve.keyframe_points[-1].co.x
+
+
+def begin_of(action: bpy.types.Action, face: bpy.types.Object) -> float:
+    """The frame a take's action begins with. Its first key stands half a step of motion into it, and not
+    where frames are, see `core.wire.moments`; takes of older files, which do not say, have a key there.
+    """
+    begin = action.get(BEGIN)
+    return float(begin) if begin is not None else span_of(action, face)[0]
 
 
 def slot_of(action: bpy.types.Action, face: bpy.types.Object):

@@ -130,9 +130,11 @@ class Session:
     def _check_order(self, message: messages.Message) -> None:
         if isinstance(message, messages.Initialize):
             if message.protocol != messages.PROTOCOL:
+                newer = "newer" if message.protocol < messages.PROTOCOL else "older"
                 raise WrongProtocol(
-                    f"The extension speaks protocol {message.protocol}, this server {messages.PROTOCOL}",
-                    hint="Install the extension and the server from the same version of EDTalk",
+                    f"The server is {newer} than this extension: it speaks protocol {messages.PROTOCOL}, the "
+                    f"extension {message.protocol}",
+                    hint="Install EDTalk again and restart Blender, so that both are the same",
                 )
             self._greeted = True
         elif not self._greeted and not isinstance(message, messages.Shutdown):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.motion import Motion
 from core.wire.channels import CHANNELS, DEFAULT_CHANNELS, Channel
 
 pytestmark = pytest.mark.blender
@@ -101,6 +102,22 @@ def test_what_is_read_at_key_times_is_what_was_written(animation, face, weights,
     np.testing.assert_allclose(read, weights, atol=2e-3)  # a sub-frame is a float32 of the frame number
     if fps == 25:
         np.testing.assert_array_equal(read, weights)
+
+
+@pytest.mark.parametrize(("fps", "base"), [(12, 1.0), (24, 1.001), (25, 1.0), (30, 1.001), (60, 1.0)])
+def test_blender_and_the_command_line_show_the_same_at_every_frame(animation, face, weights, part, fps, base):
+    """`edtalk decode --fps` resamples the motion; a scene of that rate reads it off the curves."""
+    import bpy
+
+    scene, timing = bpy.context.scene, part("timing")
+    scene.render.fps, scene.render.fps_base = fps, base
+    animation.new_action(face, "take")
+    animation.write_weights(face, timing.key_frames(len(weights), 101, fps / base, 25.0), weights)
+    count = timing.frame_count(len(weights), fps / base, 25.0)
+    read = animation.read_weights(face, range(101, 101 + count), scene)
+    wanted = Motion(weights).resample(fps / base).weights
+    assert len(wanted) == count
+    np.testing.assert_allclose(read, wanted, atol=1e-4)
 
 
 def test_machine_keys_are_generated_linear_and_not_selected(animation, face, weights) -> None:

@@ -5,7 +5,10 @@ its death, and leaves none behind.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -220,6 +223,59 @@ def test_a_server_of_another_version_is_refused(
     server.start()
     with pytest.raises(errors.WrongProtocol):
         greet(server)
+    server.kill()
+
+
+def of_version(folder: Path, protocol: int) -> Path:
+    """EDTalk as it was or will be in another version: its messages have a number and a field of their own."""
+    wire = folder / "core" / "wire"
+    shutil.copytree(ROOT / "core" / "wire", wire)
+    for path in [*ROOT.glob("core/*"), ROOT / "server", ROOT / "edtalk_blender", ROOT / "__init__.py"]:
+        if path.name not in {"wire", "__pycache__"}:
+            (folder / path.relative_to(ROOT)).symlink_to(path)
+    text = (wire / "messages.py").read_text()
+    before = f"PROTOCOL = {importlib.import_module('core.wire.messages').PROTOCOL}\n"
+    assert text.count(before) == 1 and text.count('client: str = ruled(rules.text, "")\n') == 1
+    text = text.replace(before, f"PROTOCOL = {protocol}\n")
+    if protocol == 1:  # the first version looked at the fields of a greeting before its number
+        text = text.replace("    other = _other_protocol(data)\n", "    other = None\n")
+    field = f'field_of_{protocol}: str = ruled(rules.text, "x")'
+    for after in ('client: str = ruled(rules.text, "")\n', "# version of EDTalk\n"):
+        text = text.replace(after, f"{after}    {field}\n")
+    (wire / "messages.py").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(("protocol", "words"), [(1, "older|protocol 2, this server 1"), (3, "newer")])
+def test_a_real_server_of_another_version_is_told_in_a_sentence(
+    client, errors, messages, server_python, tmp_path: Path, protocol: int, words: str
+) -> None:
+    root = of_version(tmp_path / "other", protocol)
+    server = client.Server(Path(server_python), root, tmp_path / "log" / "s.log")
+    server.start()
+    with pytest.raises(errors.WrongProtocol, match=words) as caught:
+        greet(server)
+    assert "Install EDTalk again" in caught.value.hint
+    server.kill()
+
+
+@pytest.mark.parametrize(("protocol", "words"), [(1, "newer than this ext"), (3, "older than this ext")])
+def test_an_add_on_of_another_version_hears_the_same_from_our_server(
+    server_python, tmp_path: Path, protocol: int, words: str
+) -> None:
+    root, name = of_version(tmp_path / "other", protocol), f"edtalk_version_{protocol}"
+    spec = importlib.util.spec_from_file_location(
+        name, root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    client = importlib.import_module(f"{name}.edtalk_blender.client")
+    errors = importlib.import_module(f"{name}.core.wire.errors")
+    server = client.Server(Path(server_python), ROOT, tmp_path / "log" / "s.log")
+    server.start()
+    with pytest.raises(errors.WrongProtocol, match=words) as caught:
+        greet(server)
+    assert "Install EDTalk again" in caught.value.hint
     server.kill()
 
 

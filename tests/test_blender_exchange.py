@@ -190,8 +190,9 @@ def test_steps_of_another_rate_begin_at_the_start_frame_and_keep_their_time(
     files.save(tmp_path / "motion.npz", steps)
     face.edtalk.start = 201
     assert bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "motion.npz")) == {"FINISHED"}
-    assert (face.edtalk.take.first, face.edtalk.take.last) == (201, 201 + 27)  # 29 / 25 s at 24 a second
-    read = part("animation").read_weights(face, [201 + 24 / 25 * 10], bpy.context.scene)
+    assert (face.edtalk.take.first, face.edtalk.take.last) == (201, 201 + 28)  # 30 / 25 s at 24 a second
+    middle = 201 + 24 / 25 * 10.5 - 0.5
+    read = part("animation").read_weights(face, [middle], bpy.context.scene)
     np.testing.assert_allclose(read[0], steps.weights[10], atol=1e-3)
 
 

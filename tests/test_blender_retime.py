@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.test_blender_road import Desk, hashes, key_of
+from tests.test_blender_road import Desk, hashes
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
@@ -29,13 +29,15 @@ def run_at(fps: int, base: float = 1.0) -> float:
 
 
 def weights_at(desk: Desk, seconds: np.ndarray, rate: float) -> np.ndarray:
-    """The face's weights so many seconds after scene frame 101."""
+    """What is seen of the face so many seconds after scene frame 101 began: frames are seen about their
+    middles.
+    """
     import bpy
 
-    return desk.part("animation").read_weights(desk.face, 101 + seconds * rate, bpy.context.scene)
+    return desk.part("animation").read_weights(desk.face, 100.5 + seconds * rate, bpy.context.scene)
 
 
-TIMES = np.array([0.0, 0.36, 0.77, 1.234, 1.9])
+TIMES = np.array([0.02, 0.36, 0.77, 1.234, 1.9])
 
 
 @pytest.mark.parametrize(("fps", "base"), RATES)
@@ -52,6 +54,35 @@ def test_a_take_fitted_to_a_rate_is_where_it_was_in_time(desk, fps: int, base: f
     np.testing.assert_allclose(weights_at(desk, TIMES, new), before, atol=2e-4)
     assert take.first == 101 and take.last == 100 + int(np.ceil(2 * new - 1e-4))
     assert take.rate == pytest.approx(new)
+
+
+def as_older_versions_made_it(desk: Desk, rate: float) -> None:
+    """Lay the take out as before there were `moments`: a key on the frame that it begins with."""
+    face = desk.face
+    motion, steps = desk.part("takes").load_motion(desk.frames / "motion.npz")
+    keys = 101 + np.arange(len(motion)) * (rate / steps)
+    desk.part("animation").write_weights(face, keys, motion)
+    del face.animation_data.action["edtalk_begin"]
+
+
+@pytest.mark.parametrize("old", [12.0, 25.0, 60.0])
+@pytest.mark.parametrize(("fps", "base"), [(24, 1.001), (60, 1.0), (12, 1.0)])
+def test_a_take_of_an_older_version_plays_as_it_did_and_fits_to_any_rate(desk, old, fps, base) -> None:
+    import bpy
+
+    run_at(int(old))
+    take = desk.generate().edtalk.take
+    as_older_versions_made_it(desk, old)
+    before, ended = weights_at(desk, TIMES, old), take.last
+    new = run_at(fps, base)
+    if new != old:
+        assert bpy.ops.edtalk.fit_take() == {"FINISHED"}
+    np.testing.assert_allclose(weights_at(desk, TIMES, new), before, atol=2e-4)
+    assert (take.first, take.last) == (101, 100 + int(np.ceil(2 * new - 1e-4)))
+    run_at(int(old))
+    if new != old:
+        assert bpy.ops.edtalk.fit_take() == {"FINISHED"}
+    assert take.last == ended
 
 
 def test_there_and_back_again_is_the_take_as_it_was(desk) -> None:
@@ -126,7 +157,7 @@ def test_hand_edits_emotions_and_modifiers_come_along_once(desk) -> None:
 
     run_at(24)
     face = desk.generate()
-    _, curve = key_of(desk, "pose_00", 101)
+    curve = desk.part("animation").curves_of(face).fcurves.find('pose.bones["pose"]["pose_00"]')
     modifier = curve.modifiers.new("STEPPED")
     modifier.use_restricted_range, modifier.frame_start, modifier.frame_end = True, 110, 122
     modifier.frame_step, modifier.blend_in = 4.0, 2.0
@@ -140,10 +171,11 @@ def test_hand_edits_emotions_and_modifiers_come_along_once(desk) -> None:
     assert bpy.ops.edtalk.fit_take() == {"FINISHED"}
     np.testing.assert_allclose(weights_at(desk, TIMES, 60), before, atol=2e-3)
     edits = desk.part("animation").curves_of(face).fcurves.find('pose.bones["mouth"]["mouth_03"]')
-    assert [round(k.co.x) for k in edits.keyframe_points] == [131, 161, 191]
+    moved = [100.5 + 2.5 * (frame - 100.5) for frame in (113, 125, 137)]
+    assert [k.co.x for k in edits.keyframe_points] == moved
     assert bpy.ops.edtalk.fit_take() == {"CANCELLED"}
     desk.generate()  # at 60: the edits above it are laid out for 60 as well
-    assert [round(k.co.x) for k in edits.keyframe_points] == [131, 161, 191]
+    assert [k.co.x for k in edits.keyframe_points] == moved
     assert desk.part("retime").odd_rate(face, bpy.context.scene) == 0
 
 
@@ -162,7 +194,7 @@ def test_edits_above_a_take_made_at_a_new_rate_are_found_out(desk) -> None:
     take = (face.edtalk.take.first, face.edtalk.take.last)
     assert bpy.ops.edtalk.fit_take() == {"FINISHED"}
     edits = desk.part("animation").curves_of(face).fcurves.find('pose.bones["mouth"]["mouth_03"]')
-    assert edits.keyframe_points[0].co.x == pytest.approx(149)
+    assert edits.keyframe_points[0].co.x == pytest.approx(100.5 + 2 * (125 - 100.5))
     assert (face.edtalk.take.first, face.edtalk.take.last) == take
 
 
@@ -180,7 +212,8 @@ def test_an_action_that_another_rig_plays_is_not_moved(desk) -> None:
     assert bpy.ops.edtalk.fit_take() == {"FINISHED"}
     assert face.animation_data.action != action and other.animation_data.action == action
     assert tuple(action.frame_range) == ends
-    assert face.animation_data.action.frame_range[1] == pytest.approx(101 + 2 * (ends[1] - 101), abs=1e-2)
+    end = 100.5 + 2 * (ends[1] - 100.5)
+    assert face.animation_data.action.frame_range[1] == pytest.approx(end, abs=1e-2)
 
 
 def test_fitting_is_one_undo_step_and_keeping_frames_is_an_answer_too(desk) -> None:

@@ -17,10 +17,15 @@ def test_at_25_fps_every_step_stands_on_a_frame(timing) -> None:
 
 
 @pytest.mark.parametrize(("fps", "base"), [(24, 1.0), (25, 1.0), (30, 1.001), (60, 1.0), (12, 1.0)])
-def test_keys_are_laid_out_in_seconds(timing, fps: float, base: float) -> None:
+def test_a_step_stands_where_the_middle_of_a_frame_is_the_middle_of_the_step(timing, fps, base) -> None:
     rate = timing.scene_rate(fps, base)
     frames = timing.key_frames(76, 10, rate, 25.0)
-    np.testing.assert_allclose((frames - 10) / rate, np.arange(76) / 25)
+    np.testing.assert_allclose((frames - 10 + 0.5) / rate, (np.arange(76) + 0.5) / 25)
+
+
+def test_at_25_fps_long_takes_stand_on_their_frames_to_the_bit(timing) -> None:
+    steps = np.arange(100_000)
+    assert (timing.key_frames(100_000, -17, 25.0, 25.0) == steps - 17).all()
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,9 @@ def test_a_body_cut_off_by_the_end_of_the_stream_ends_the_server(client: toy.Cli
         ("decode", {**SOMEWHERE, "color": "red"}, "bad_fields"),
         ("decode", {**SOMEWHERE, "portrait": "portrait.png"}, "bad_fields"),
         ("initialize", {"protocol": messages.PROTOCOL + 1}, "wrong_protocol"),
+        ("initialize", {"protocol": messages.PROTOCOL - 1, "once": "known"}, "wrong_protocol"),
+        ("initialize", {"protocol": messages.PROTOCOL, "once": "known"}, "bad_fields"),
+        ("initialize", {"protocol": "new"}, "bad_fields"),
     ],
 )
 def test_a_bad_request_is_answered_under_its_number_and_harms_nothing(

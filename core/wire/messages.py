@@ -20,8 +20,11 @@ from . import rules
 from .errors import BadFields
 from .rules import ruled
 
-PROTOCOL = 1
-"""Raised whenever a message changes its meaning; both sides must agree."""
+PROTOCOL = 2
+"""Raised whenever a release changes what a message holds or means; both sides must agree. The two greetings
+are the exception: whatever the version, they are an object with this number in `protocol`, and what else they
+hold is only looked at when the number is the same.
+"""
 
 COMPOSITES = ("crop", "paste")
 FORMATS = ("png", "png16", "exr")
@@ -76,6 +79,12 @@ class Initialize(Message):
     protocol: int = ruled(_COUNT)
     client: str = ruled(rules.text, "")
 
+    @classmethod
+    def from_dict(cls, data: Any) -> Initialize:
+        """Of another version, the number alone."""
+        other = _other_protocol(data)
+        return super().from_dict(data) if other is None else cls(protocol=other)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Initialized(Message):
@@ -102,6 +111,30 @@ class Initialized(Message):
         )
     )
     warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Initialized:
+        """Of another version, its number and its name alone."""
+        other = _other_protocol(data)
+        if other is None:
+            return super().from_dict(data)
+        name = data.get("server")
+        return cls(
+            protocol=other,
+            server=name[:60] if isinstance(name, str) else "",
+            python="",
+            torch="",
+            device="",
+            memory_mb=0,
+            pid=0,
+            checkpoints=(),
+        )
+
+
+def _other_protocol(data: Any) -> int | None:
+    """The number in a greeting, if it is a proper one and not ours."""
+    number = data.get("protocol") if isinstance(data, Mapping) else None
+    return number if type(number) is int and 0 <= number <= 10**9 and number != PROTOCOL else None
 
 
 @dataclass(frozen=True, kw_only=True)
