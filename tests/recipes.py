@@ -57,26 +57,35 @@ def toy_corpus(folder: Path, *names: str) -> Path:
     return folder
 
 
-def run(recipe: str, *arguments: object, processes: int = 1) -> str:
-    """Run a recipe as its users do, in one process or several on this machine; returns what it printed."""
-    command = [sys.executable, "-m", f"core.training.{recipe}"]
-    if processes > 1:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        several = ["torch.distributed.run", "--nproc-per-node", processes, "--master-port", port, "-m"]
-        command = [sys.executable, "-m", *map(str, several), f"core.training.{recipe}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+def run_together(*arguments: object, processes: int = 2) -> None:
+    """Run Python with these arguments in several processes that know of each other, as `torchrun` starts them
+    (whose own start takes seconds; `test_training_loop` goes through it)."""
+    here = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WORLD_SIZE": str(processes)}
+    here |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=here | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(processes)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[1] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert not any(process.returncode for process in started), "\n".join(said)[-3000:]
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def weights_of(out: Path) -> dict[str, torch.Tensor]:

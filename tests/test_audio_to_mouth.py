@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from core import audio, mel
 from core.evaluation import hearing
+from core.models import small
 from core.models.audio_to_mouth import (
     CLEAN,
     FULL,
@@ -26,7 +27,7 @@ from core.models.audio_to_mouth import (
 from core.speech import corpus
 from core.speech.visemes import UNITS
 from core.training import audio_to_mouth as recipe
-from core.wire.errors import BadCheckpoint
+from core.wire.errors import BadCheckpoint, InputError
 from tests import parity
 from tests.recipes import toy_voice
 
@@ -197,7 +198,7 @@ def test_the_recipe_runs_resumes_goes_on_and_keeps_its_marks(tmp_path: Path) -> 
     )
     marks = recipe.main(shipped)
     assert set(marks) == {"voices held out", "sentences kept back"}
-    with pytest.raises(ValueError, match="flite-nobody"):
+    with pytest.raises(InputError, match="flite-nobody"):
         recipe.main(replace(first, hold_out="flite-nobody"))
 
 
@@ -229,9 +230,9 @@ def test_an_exported_network_loads_and_agrees(tmp_path: Path, speech: np.ndarray
     path = tmp_path / "net.safetensors"
     marks = {"voices held out": {"flite-slt": {"r_jaw_open": 0.9}}}
     recipe.export(net, path, marks)
-    assert recipe.marks_of(path) == marks
+    assert small.marks_of(path) == marks
     state = load_file(path)
-    assert all(v.dtype == torch.float16 for v in state.values() if v.is_floating_point())
+    assert all(v.dtype == torch.float16 for v in state.values() if v.ndim > 1)
     other = recipe.restore(path)
     assert other.config == net.config
     theirs, ours = audio.mouth_from_audio(other, speech), audio.mouth_from_audio(net, speech)

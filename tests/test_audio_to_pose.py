@@ -25,7 +25,7 @@ from core.prosody import FEATURES
 from core.training import audio_to_pose as recipe
 from core.training.loop import from_command_line
 from core.wire.errors import BadCheckpoint
-from tests.recipes import log_of, run, toy_corpus, weights_of
+from tests.recipes import log_of, run_together, toy_corpus, weights_of
 from tests.test_gestures import stressed_talk
 
 TINY = AudioToPoseConfig(width=32, context=16, couplings=2, hidden=24)
@@ -184,7 +184,7 @@ def test_the_recipe_repeats_resumes_and_is_shared_without_changing_the_result(tm
     corpus = toy_corpus(tmp_path / "corpus", "flite-toy", "espeak-toy")
     for name, steps in (("whole", 4), ("cut", 2), ("cut", 4)):
         recipe.main(from_command_line(recipe.Settings, flags(corpus, tmp_path / name, steps)))
-    run("audio_to_pose", *flags(corpus, tmp_path / "two", 4), processes=2)
+    run_together("-m", recipe.__name__, *flags(corpus, tmp_path / "two", 4))
     whole, cut, two = (weights_of(tmp_path / name) for name in ("whole", "cut", "two"))
     for key, value in whole.items():
         assert torch.equal(cut[key], value), key  # the same seed, data and machine: the same bits

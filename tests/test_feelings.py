@@ -8,7 +8,7 @@ import pytest
 
 from core.evaluation.feeling import written_sentences
 from core.feelings import BUCKETS, CUES, FELT, GROUPS, cues, feelings_of, letters, vocabulary
-from core.speech import feelings
+from core.speech import feelings, sayings
 from core.speech.synth import Voice, available
 
 
@@ -50,12 +50,12 @@ def test_related_words_share_letters_and_hashes_repeat_everywhere() -> None:
 
 def test_texts_repeat_by_seed_and_speak_of_their_feeling() -> None:
     one, again = (
-        [feelings.said_with(name, np.random.default_rng(3)) for name in feelings.CLASSES] for _ in range(2)
+        [sayings.said_with(name, np.random.default_rng(3)) for name in feelings.CLASSES] for _ in range(2)
     )
     assert one == again
     rng = np.random.default_rng(0)
     for name in FELT:
-        texts = [feelings.said_with(name, rng)[0] for _ in range(60)]
+        texts = [sayings.said_with(name, rng)[0] for _ in range(60)]
         assert len(set(texts)) > 40
         found = [any(name in names(word.strip(".,!?")) for word in text.split()) for text in texts]
         assert np.mean(found) > 0.4
@@ -64,7 +64,7 @@ def test_texts_repeat_by_seed_and_speak_of_their_feeling() -> None:
 
 def test_nobody_trains_on_the_sentences_of_the_examination() -> None:
     rng = np.random.default_rng(1)
-    made = {feelings.said_with(name, rng)[0].lower() for name in feelings.CLASSES for _ in range(300)}
+    made = {sayings.said_with(name, rng)[0].lower() for name in feelings.CLASSES for _ in range(300)}
     asked = written_sentences()
     assert len(asked) == 64 and {feeling for _, feeling in asked} == set(feelings.CLASSES)
     assert not {sentence.lower() for sentence, _ in asked} & made

@@ -21,11 +21,12 @@ from core.models.speech_to_expression import (
 from core.prosody import FEATURES
 from core.speech import feelings
 from core.speech.feelings import Spoken
+from core.training import feeling_scenes
 from core.training import speech_to_expression as recipe
 from core.training.loop import from_command_line
 from core.transcript import laid_out, words_of
 from core.wire.errors import BadCheckpoint, CheckpointError
-from tests.recipes import log_of, run, weights_of
+from tests.recipes import log_of, run_together, weights_of
 
 
 @pytest.fixture(autouse=True)
@@ -159,11 +160,12 @@ def toy(count: int = 16) -> Spoken:
 
 
 def test_a_small_network_learns_two_feelings_by_heart_from_either_voice_or_words() -> None:
-    scenes = recipe.pool([toy()], 6, 0)
+    scenes = feeling_scenes.pool([toy()], 6, 0)
     net = small(dropout=0.0).train()
     optimiser = torch.optim.Adam(net.parameters(), 5e-3)
     for step in range(70):
-        batch = recipe.batch_of(scenes, 0, np.random.default_rng(step), only=("voice", "text", "")[step % 3])
+        only = ("voice", "text", "")[step % 3]
+        batch = feeling_scenes.batch_of(scenes, 0, np.random.default_rng(step), only=only)
         loss, _ = recipe.loss_of_batch(net, batch)
         optimiser.zero_grad()
         loss.backward()
@@ -175,7 +177,7 @@ def test_a_small_network_learns_two_feelings_by_heart_from_either_voice_or_words
 
 
 def test_a_scene_repeats_by_seed_and_its_sentences_follow_each_other() -> None:
-    one, again, other = (recipe.scene(toy(), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, again, other = (feeling_scenes.scene(toy(), np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.heard, again.heard)
     assert one.texts == again.texts and not np.array_equal(one.heard, other.heard)
     assert (np.diff(one.owner) >= 0).all() and one.owner.max() == len(one.texts) - 1
@@ -183,8 +185,9 @@ def test_a_scene_repeats_by_seed_and_its_sentences_follow_each_other() -> None:
 
 
 def flags(corpus: Path, out: Path, steps: int) -> list[str]:
-    text = f"--steps {steps} --scenes 3 --batch 2 --decay-from 1 --warmup 1 --log-every 1 --dropout 0"
-    return [*text.split(), "--corpus", str(corpus), "--out", str(out), "--hold-out", "", "--no-synthesise"]
+    text = f"--steps {steps} --scenes 3 --judged 4 --batch 2 --decay-from 1 --warmup 1 --log-every 1"
+    chosen = ["--dropout", "0", "--corpus", str(corpus), "--out", str(out), "--hold-out", ""]
+    return [*text.split(), *chosen, "--no-synthesise"]
 
 
 def losses_of(out: Path) -> list[float]:
@@ -197,7 +200,7 @@ def test_the_recipe_repeats_resumes_and_is_shared_without_changing_the_result(tm
     feelings.save(corpus / "flite-toy.npz", toy())
     for name, steps in (("whole", 4), ("cut", 2), ("cut", 4)):
         recipe.main(from_command_line(recipe.Settings, flags(corpus, tmp_path / name, steps)))
-    run("speech_to_expression", *flags(corpus, tmp_path / "two", 4), processes=2)
+    run_together("-m", recipe.__name__, *flags(corpus, tmp_path / "two", 4))
     whole, cut, two = (weights_of(tmp_path / name) for name in ("whole", "cut", "two"))
     for key, value in whole.items():
         assert torch.equal(cut[key], value), key  # the same seed, data and machine: the same bits

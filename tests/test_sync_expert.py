@@ -16,7 +16,7 @@ from core.training import sync_expert as recipe
 from core.training.audio_to_mouth import SCENE, Scenes
 from core.training.loop import from_command_line
 from core.wire.errors import BadCheckpoint
-from tests.recipes import log_of, run, toy_corpus, toy_voice, weights_of
+from tests.recipes import log_of, run_together, toy_corpus, toy_voice, weights_of
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_two_processes_share_a_step(tmp_path: Path) -> None:
     """Batch statistics are a process's own, so a shared step is near to a single one and not the same."""
     corpus = toy_corpus(tmp_path / "corpus", "flite-toy", "espeak-toy")
     recipe.main(from_command_line(recipe.Settings, flags(corpus, tmp_path / "one", 1)))
-    run("sync_expert", *flags(corpus, tmp_path / "two", 1), processes=2)
+    run_together("-m", recipe.__name__, *flags(corpus, tmp_path / "two", 1))
     one, two = (weights_of(tmp_path / name) for name in ("one", "two"))
     near = [
         torch.allclose(two[key], value, atol=5e-3) for key, value in one.items() if key.startswith("lips")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sentences that mean a feeling, said as that feeling is said.
 
-What `core.training.speech_to_expression` learns from. The words come from frames of our own and the lexicon;
-the voice changes as studies of emotional speech report (Murray and Arnott 1993; Scherer 2003; Juslin and
-Laukka 2003): anger is fast, loud, high and bright; sadness slow, soft, low, flat and dull; joy fast, high and
-very melodious; fear faster, higher, flatter, with a tremble; surprise highest, rising; disgust and contempt
-slow and low. A synthesiser with these settings is a caricature of a feeling person, not one.
+What `core.training.speech_to_expression` learns from. The words are those of `core.speech.sayings`; the voice
+changes as studies of emotional speech report (Murray and Arnott 1993; Scherer 2003; Juslin and Laukka 2003):
+anger is fast, loud, high and bright; sadness slow, soft, low, flat and dull; joy fast, high and very
+melodious; fear faster, higher, flatter, with a tremble; surprise highest, rising; disgust and contempt slow
+and low. A synthesiser with these settings is a caricature of a feeling person, not one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.feelings import FELT, vocabulary
+from core.feelings import FELT
 from core.files import written_whole
-from core.speech.sentences import sentence
+from core.speech.sayings import denied, said_with
 from core.speech.synth import RATE, SpeechUnavailable, UnknownSound, Voice, speak
 
 CLASSES = ("neutral", *FELT)
@@ -49,237 +49,6 @@ MANNERS = {
     "sad": Manner(0.74, -0.12, 0.4, -2.0, -7.0, tremble=0.006),
     "surprised": Manner(1.02, 0.5, 2.0, 0.8, 4.0, rise=0.4),
 }
-
-_FRAMES = {
-    "angry": """
-        how dare you
-        get out of my house now
-        I told you a hundred times
-        you did this on purpose
-        I will not accept this
-        leave me alone right now
-        who do you think you are
-        do not touch my {thing}
-        you broke my {thing} again
-        I have had it with you
-        give it back this minute
-        they lied to all of us
-        this is your fault
-        I want an answer now
-        you had no right to do that
-        shut the door and be quiet
-        that {thing} was mine
-    """,
-    "contempt": """
-        oh please , spare me
-        is that really the best you can do
-        as if that would matter
-        you call that a {thing}
-        I would not expect you to understand
-        how very clever of you
-        what a charming little {thing}
-        I am above that
-        nobody asked for your opinion
-        they could not even find the {thing}
-        try harder next time
-        good luck with that , genius
-        people like you never learn
-        I have seen better from {thing}s
-        it is not worth my time
-    """,
-    "disgusted": """
-        there is hair in my {thing}
-        it smells like old fish
-        I cannot even look at it
-        take that thing away from me
-        this {thing} is covered in slime
-        something died in the {thing}
-        I feel sick
-        who would eat that
-        it tastes like mud
-        do not put that near my mouth
-        wash your hands at once
-        the milk has gone off
-        what is that smell
-        it is crawling with flies
-    """,
-    "fear": """
-        did you hear that
-        there is somebody in the {thing}
-        please don't leave me here
-        it is right behind us
-        we have to go now
-        something moved in the {thing}
-        do not open that door
-        I think he saw us
-        what if they find us
-        please , not again
-        I can hear it breathing
-        the {thing} is going to fall
-        lock the doors
-        I cannot breathe
-        stay close to me
-        they are coming
-    """,
-    "happy": """
-        this is the best day of my life
-        I got the job
-        we did it
-        I can't wait to see you
-        you made my day
-        look , the sun is out
-        she said yes
-        what a lovely {thing}
-        it is so good to see you
-        I feel wonderful today
-        we are going to the {thing}
-        that makes me smile every time
-        my favourite {thing}
-        everything turned out well
-        the baby is laughing
-        let us celebrate
-    """,
-    "sad": """
-        I miss her every day
-        he is not coming back
-        I have nobody left
-        it will never be the same
-        I lost my {thing}
-        there is nothing left to say
-        nobody remembered my birthday
-        I wish I could see you again
-        we buried him in {thing}
-        I am so tired of it all
-        the {thing} is gone now
-        she left without a word
-        it hurts to think of it
-        I feel so alone
-    """,
-    "surprised": """
-        I can't believe it
-        you are here
-        what , already
-        are you serious
-        I had no idea
-        look at the size of that {thing}
-        where did that come from
-        no way
-        is that a {thing}
-        I never thought I would see that
-        wait , what did you say
-        you bought a {thing}
-        how is that possible
-        since when do you have a {thing}
-        that was not there before
-        oh my goodness
-    """,
-    "neutral": """
-        the meeting is at three
-        I will send you the file
-        the train leaves in an hour
-        please turn left at the {thing}
-        we need two cups of flour
-        the report is on the table
-        it is on the second floor
-        the shop opens at nine
-        there are seven days in a week
-        he works at the {thing}
-        the {thing} is next to the {thing}
-        I parked the car outside
-        as you can see in the chart
-        welcome to the first part of this course
-        the next step is to save the document
-    """,
-}
-_GENERIC = """
-    I am {more} {word}
-    it was {more} {word}
-    I feel {word}
-    that is {word}
-    {word} , {word}
-    so {word}
-    what a {word} {thing}
-    this {thing} is {more} {word}
-    she was {word} about the {thing}
-    it makes me {word}
-    they were {word} and {word}
-    the {thing} is {word}
-    my {word} {thing}
-    you are {word}
-    we were all {word} yesterday
-    the {word} {thing} on the table
-"""
-_THINGS = """
-    house car dog cat brother sister door window letter phone box kitchen soup bread garden river book ring
-    coat boat train picture kettle chair basement office bottle lamp paper story teacher neighbour friend
-    mother father dinner sandwich
-""".split()
-_MORE = ("", "", "very", "so", "really", "quite", "extremely", "a little")
-_DENIALS = (
-    "I am not {word}",
-    "she isn't {word}",
-    "it was not {word} at all",
-    "don't be {word}",
-    "never {word}",
-)
-_REMAINS = {"happy": "sad", "sad": "neutral", "fear": "neutral", "angry": "neutral", "surprised": "neutral"}
-
-
-def said_with(feeling: str, rng: np.random.Generator) -> tuple[str, float]:
-    """A short text that means a feeling, and how strongly, 0 to 1."""
-    if feeling == "neutral":
-        text = sentence(rng, 0.0).rstrip(".") if rng.random() < 0.5 else _choice("neutral", rng)
-        return _filled(text, [""], rng) + _end(rng, 0.0), 0.0
-    strength, words = float(rng.uniform(0.35, 1.0)), _vocabulary()[feeling]
-    frame = _choice(feeling, rng) if rng.random() < 0.45 else str(rng.choice(_lines(_GENERIC)))
-    text = _filled(frame, words, rng)
-    if rng.random() < 0.25:  # more of it, or something plain around it
-        alone = rng.random() < 0.4
-        other = str(rng.choice(words)) if alone else _filled(_choice("neutral", rng), [""], rng)
-        text = f"{text}, {other}" if rng.random() < 0.5 else f"{other}, {text}"
-    if strength > 0.9 and rng.random() < 0.3:
-        text = text.upper()
-    return text + _end(rng, strength, feeling), strength
-
-
-def denied(rng: np.random.Generator) -> tuple[str, str, float]:
-    """A feeling that is said not to be there: text, the feeling that then remains, strength."""
-    feeling = str(rng.choice(list(_REMAINS)))
-    after = _REMAINS[feeling]
-    text = _filled(str(rng.choice(_DENIALS)), _vocabulary()[feeling], rng)
-    return text + ".", after, 0.4 if after == "sad" else 0.0
-
-
-def _vocabulary() -> dict[str, list[str]]:
-    return {feeling: [word for word in words if word.isalpha()] for feeling, words in vocabulary().items()}
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.strip().splitlines()]
-
-
-def _choice(feeling: str, rng: np.random.Generator) -> str:
-    return str(rng.choice(_lines(_FRAMES[feeling])))
-
-
-def _filled(text: str, words: list[str], rng: np.random.Generator) -> str:
-    for slot, choices in (("{word}", words), ("{thing}", _THINGS), ("{more}", _MORE)):
-        while slot in text:
-            text = text.replace(slot, str(rng.choice(choices)), 1)
-    return " ".join(text.split()).replace(" ,", ",")
-
-
-def _end(rng: np.random.Generator, strength: float, feeling: str = "neutral") -> str:
-    if feeling == "surprised" and rng.random() < 0.4:
-        return "?!" if rng.random() < 0.3 else "?"
-    if feeling in ("angry", "happy", "fear", "surprised") and rng.random() < 0.55 * strength:
-        return "!"
-    if feeling in ("sad", "fear", "contempt") and rng.random() < 0.2:
-        return "..."
-    return "." if rng.random() < 0.9 else ""
-
-
-# --- voices ---------------------------------------------------------------------------------------
 
 _TONES = {"slt": (170.0, 16.0), "awb": (129.0, 9.0), "kal16": (100.0, 10.0)}
 """Mean and deviation of the pitch of flite's voices, hertz."""

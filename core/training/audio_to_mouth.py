@@ -23,7 +23,6 @@ these by more than .005 when such a network was trained on for 120 steps with it
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,21 +30,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core import mel
 from core.evaluation.hearing import lost_spread, measure
-from core.files import written_whole
+from core.models import small
 from core.models.audio_to_mouth import CLEAN, AudioToMouthConfig, CleanAudioToMouth
 from core.models.sync_expert import expert_of
 from core.speech import augment, corpus
 from core.speech.corpus import Recordings
 from core.speech.synth import RATE, Utterance
 from core.speech.visemes import UNITS, mouth_track
-from core.training.loop import LoopSettings, from_command_line, take_place, train
+from core.training.ahead import Ahead
+from core.training.loop import LoopSettings, from_command_line, rng_of, take_place, train
+from core.training.voices import by_engine, parted
 
 SCENE = 100
 """Steps of one training scene: 4 s."""
@@ -95,7 +94,7 @@ class Scenes:
     """Draws training scenes; the same generator state gives the same scene."""
 
     def __init__(self, recordings: list[Recordings], flite: float) -> None:
-        self.groups = [[r for r in recordings if r.key.startswith(engine)] for engine in ("flite", "espeak")]
+        self.groups = by_engine(recordings)
         self.share = flite if all(self.groups) else float(bool(self.groups[0]))
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -187,45 +186,23 @@ def loss_of_units(logits: Tensor, units: Tensor, velocity: float) -> tuple[Tenso
 
 def export(net: CleanAudioToMouth, path: Path, marks: Marks) -> None:
     """Write the network as half-precision safetensors that carry their own config and marks."""
-    state = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    with written_whole(path) as temporary:
-        save_file(
-            {k: v.contiguous() for k, v in state.items()},
-            temporary,
-            {"config": json.dumps(net.config.to_dict()), "marks": json.dumps(marks)},
-        )
+    small.export(path, net, net.config.to_dict(), marks)
 
 
 def restore(path: Path) -> CleanAudioToMouth:
     """Inverse of `export`, in evaluation mode."""
-    with safe_open(path, "pt") as file:
-        net = CleanAudioToMouth(AudioToMouthConfig.from_dict(json.loads(file.metadata()["config"])))
-        net.load_state_dict({key: file.get_tensor(key) for key in file.keys()}, strict=True)  # noqa: SIM118
-    return net.eval()
-
-
-def marks_of(path: Path) -> Marks:
-    """The marks that a network's file carries."""
-    with safe_open(path, "pt") as file:
-        marks: Marks = json.loads(file.metadata()["marks"])
-    return marks
+    return small.restore(path, lambda values: CleanAudioToMouth(AudioToMouthConfig.from_dict(values)))
 
 
 def main(settings: Settings) -> Marks:
-    """Make the corpus, train, measure on the voices held out (or, with none, on sentences kept back),
-    export."""
-    if settings.synthesise:
-        for reason in corpus.make(settings.corpus, workers=settings.workers):
-            print(f"left out: {reason}")
+    """Make the corpus, train, measure on the voices held out (or, with none, on sentences kept back), export.
+
+    Raises InputError for a voice that is not there.
+    """
+    made = corpus.make(settings.corpus, workers=settings.workers) if settings.synthesise else []
     place = take_place(settings.threads)
-    recordings = [corpus.load(path) for path in sorted(settings.corpus.glob("*.npz"))]
-    apart = {key for key in settings.hold_out.split(",") if key}
-    if missing := apart - {voice.key for voice in recordings}:
-        raise ValueError(f"not in the corpus: {', '.join(sorted(missing))}")
-    trained = [voice for voice in recordings if voice.key not in apart]
-    judged = [voice for voice in recordings if voice.key in apart] or [
-        v for v in trained if v.key.startswith("flite")
-    ]
+    trained, apart = parted(settings.corpus, settings.hold_out, corpus.load, made)
+    judged = apart or by_engine(trained)[0]
 
     torch.manual_seed(settings.loop.seed)
     net = restore(Path(settings.start)) if settings.start else CleanAudioToMouth(CLEAN)
@@ -238,43 +215,41 @@ def main(settings: Settings) -> Marks:
     narrower = slice(first - frames[0], last - frames[0])  # the expert hears less far
 
     def prepare(step: int) -> tuple[Tensor, Tensor]:
-        return scenes.batch(
-            settings.batch, usual, frames, np.random.default_rng((settings.loop.seed, step, place.rank))
-        )
+        return scenes.batch(settings.batch, usual, frames, rng_of(settings.loop.seed, step, place))
 
-    ahead: dict[int, Future[tuple[Tensor, Tensor]]] = {}
-    with ThreadPoolExecutor(1) as pool:
+    ahead = Ahead(prepare, 1)
 
-        def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-            waiting = ahead.pop(step, None) or pool.submit(prepare, step)
-            ahead[step + 1] = pool.submit(prepare, step + 1)
-            heard, units = waiting.result()
-            logits, truth = net.logits(heard.to(place.device)), units.to(place.device)
-            loss, numbers = loss_of_units(logits, truth, settings.velocity)
-            if expert is not None:
-                known = heard[:, narrower].to(place.device)
-                late = expert.agreement(known, torch.sigmoid(logits).float())
-                loss, numbers = loss + settings.sync * late, {**numbers, "sync": late.item()}
-            return loss, numbers
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        heard, units = ahead(step)
+        torch.manual_seed(1000 * step + place.rank)  # what is dropped is the same after a resume
+        logits, truth = net.logits(heard.to(place.device)), units.to(place.device)
+        loss, numbers = loss_of_units(logits, truth, settings.velocity)
+        if expert is not None:
+            known = heard[:, narrower].to(place.device)
+            late = expert.agreement(known, torch.sigmoid(logits).float())
+            loss, numbers = loss + settings.sync * late, {**numbers, "sync": late.item()}
+        return loss, numbers
 
-        def look(step: int, average: nn.Module) -> dict[str, float]:
-            assert isinstance(average, CleanAudioToMouth)
-            return {
-                f"{voice.key} {name}": value
-                for voice in judged
-                for name, value in measure(average, voice, KEPT_BACK).items()
-                if name in ("r_jaw_open", "r_press", "closed", "lag_ms")
-            }
+    def look(step: int, average: nn.Module) -> dict[str, float]:
+        assert isinstance(average, CleanAudioToMouth)
+        return {
+            f"{voice.key} {name}": value
+            for voice in judged
+            for name, value in measure(average, voice, KEPT_BACK).items()
+            if name in ("r_jaw_open", "r_press", "closed", "lag_ms")
+        }
 
-        average = train(net, loss_of, settings.loop, settings.out, place, look)
+    average = train(net, loss_of, settings.loop, settings.out, place, look)
+    ahead.close()
     assert isinstance(average, CleanAudioToMouth)
     if apart:
         average.gain.copy_(torch.from_numpy(lost_spread(average, judged, 40)))
     judging, count = ("voices held out", 60) if apart else ("sentences kept back", KEPT_BACK)
-    marks = marks_of(Path(settings.start)) if settings.start else {}
+    marks: Marks = small.marks_of(Path(settings.start)) if settings.start else {}
     marks[judging] = {voice.key: measure(average, voice, count) for voice in judged}
-    export(average.cpu(), settings.out / "audio_to_mouth.safetensors", marks)
-    (settings.out / "marks.json").write_text(json.dumps(marks, indent=1), encoding="utf-8")
+    if place.leads:
+        export(average.cpu(), settings.out / "audio_to_mouth.safetensors", marks)
+        (settings.out / "marks.json").write_text(json.dumps(marks, indent=1), encoding="utf-8")
     return marks
 
 

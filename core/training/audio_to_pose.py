@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import functools
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,9 @@ from core.speech import corpus
 from core.speech.corpus import Recordings
 from core.speech.gestures import gestures
 from core.speech.talks import Talk, talk
-from core.training.loop import LoopSettings, Place, from_command_line, rng_of, take_place, train
+from core.training.ahead import Ahead
+from core.training.loop import LoopSettings, from_command_line, take_place, train
+from core.training.voices import alike, by_engine, parted
 from core.wire.channels import STEPS_PER_SECOND
 
 STRAY, COMES_BACK = 0.8, 1.2
@@ -105,7 +106,7 @@ class Settings:
 
 def pool(voices: list[Recordings], count: int, seconds: float, flite: float, seed: int) -> list[Talk]:
     """Talks of these voices, the same for the same seed."""
-    groups = [[v for v in voices if v.key.startswith(engine)] for engine in ("flite", "espeak")]
+    groups = by_engine(voices)
     share = flite if all(groups) else float(bool(groups[0]))
     talks = []
     for number in range(count):
@@ -228,51 +229,42 @@ def _cut(talks: list[Talk], steps: int) -> list[Talk]:
 
 
 def main(settings: Settings) -> dict[str, float]:
-    """Make corpus and pool, train, judge on voices held out, export."""
-    if settings.synthesise:
-        for reason in corpus.make(settings.corpus, workers=settings.workers):
-            print(f"left out: {reason}")
+    """Make corpus and pool, train, judge on voices held out, export. Raises InputError for one not there."""
+    made = corpus.make(settings.corpus, workers=settings.workers) if settings.synthesise else []
     place = take_place(settings.threads)
-    voices = [corpus.load(path) for path in sorted(settings.corpus.glob("*.npz"))]
-    apart = {key for key in settings.hold_out.split(",") if key}
-    if missing := apart - {voice.key for voice in voices}:
-        raise ValueError(f"not in the corpus: {', '.join(sorted(missing))}")
+    trained, apart = parted(settings.corpus, settings.hold_out, corpus.load, made)
     seed, length = settings.loop.seed, settings.seconds
-    trained = [voice for voice in voices if voice.key not in apart]
     talks = pool(trained, settings.talks, length, settings.flite, seed)
-    judged = pool([v for v in voices if v.key in apart] or trained, 24, length, settings.flite, seed + 1)
+    judged = pool(apart or trained, 24, length, settings.flite, seed + 1)
 
     torch.manual_seed(seed)
     net = AudioToPose(AudioToPoseConfig())
     net.spread.copy_(spread_of(talks[:40], net))
     net.to(place.device).train()
 
-    ahead: dict[int, Future[Batch]] = {}
-    with ThreadPoolExecutor(1) as helper:
+    @functools.cache
+    def head(number: int, variant: int) -> Batch:
+        rng = np.random.default_rng((seed, 13, number, variant))
+        return worn(talks[number], net.config, float(rng.uniform()), rng)
 
-        @functools.cache
-        def head(number: int, variant: int) -> Batch:
-            rng = np.random.default_rng((seed, 13, number, variant))
-            return worn(talks[number], net.config, float(rng.uniform()), rng)
+    def prepare(step: int) -> Batch:
+        rng = alike(seed, step)
+        chosen = rng.integers((len(talks), VARIANTS), size=(settings.batch, 2)).tolist()
+        batch = disturbed(joined([head(*one) for one in chosen]), settings.forget, rng)
+        used = len(batch[0]) - len(batch[0]) % place.world
+        return tuple(column[place.rank : used : place.world] for column in batch)
 
-        def prepare(step: int) -> Batch:
-            # all processes draw the same, and each takes every `world`-th piece: several give what one gives
-            rng = rng_of(seed, step, Place(0, 1, place.device))
-            chosen = rng.integers((len(talks), VARIANTS), size=(settings.batch, 2)).tolist()
-            batch = disturbed(joined([head(*one) for one in chosen]), settings.forget, rng)
-            used = len(batch[0]) - len(batch[0]) % place.world
-            return tuple(column[place.rank : used : place.world] for column in batch)
+    ahead = Ahead(prepare, 1)
 
-        def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-            waiting = ahead.pop(step, None) or helper.submit(prepare, step)
-            ahead[step + 1] = helper.submit(prepare, step + 1)
-            return loss_of_heads(net, tuple(part.to(place.device) for part in waiting.result()))
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        return loss_of_heads(net, tuple(part.to(place.device) for part in ahead(step)))
 
-        def look(step: int, averaged: nn.Module) -> dict[str, float]:
-            assert isinstance(averaged, AudioToPose)
-            return judge(averaged, judged)
+    def look(step: int, averaged: nn.Module) -> dict[str, float]:
+        assert isinstance(averaged, AudioToPose)
+        return judge(averaged, judged)
 
-        averaged = train(net, loss_of, settings.loop, settings.out, place, look)
+    averaged = train(net, loss_of, settings.loop, settings.out, place, look)
+    ahead.close()
     assert isinstance(averaged, AudioToPose)
     averaged.cpu()
     marks = judge(averaged, judged)

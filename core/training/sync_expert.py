@@ -27,7 +27,8 @@ from core.speech import corpus
 from core.speech.corpus import Recordings
 from core.speech.visemes import mouth_track
 from core.training.audio_to_mouth import KEPT_BACK, SCENE, Scenes, usual_spectrum
-from core.training.loop import LoopSettings, Place, from_command_line, rng_of, take_place, train
+from core.training.loop import LoopSettings, from_command_line, take_place, train
+from core.training.voices import alike, parted
 
 STRETCH = 5
 """Steps that are judged together: a fifth of a second."""
@@ -81,17 +82,11 @@ def measure(net: SyncExpert, voice: Recordings, count: int) -> dict[str, float]:
 
 
 def main(settings: Settings) -> dict[str, Any]:
-    """Make the corpus, train, measure on the voices held out, export."""
-    if settings.synthesise:
-        for reason in corpus.make(settings.corpus, workers=settings.workers):
-            print(f"left out: {reason}")
+    """Make the corpus, train, measure on the voices held out, export. Raises InputError for one not there."""
+    made = corpus.make(settings.corpus, workers=settings.workers) if settings.synthesise else []
     place = take_place(settings.threads)
-    voices = [corpus.load(path) for path in sorted(settings.corpus.glob("*.npz"))]
-    apart = {key for key in settings.hold_out.split(",") if key}
-    if missing := apart - {voice.key for voice in voices}:
-        raise ValueError(f"not in the corpus: {', '.join(sorted(missing))}")
-    trained = [voice for voice in voices if voice.key not in apart]
-    judged = [voice for voice in voices if voice.key in apart] or trained
+    trained, apart = parted(settings.corpus, settings.hold_out, corpus.load, made)
+    judged = apart or trained
     seed = settings.loop.seed
     torch.manual_seed(seed)
     net = SyncExpert()
@@ -101,11 +96,8 @@ def main(settings: Settings) -> dict[str, Any]:
     usual = net.ears.usual.double().cpu().numpy()
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = rng_of(
-            seed, step, Place(0, 1, place.device)
-        )  # all processes draw the same, each takes its part
         torch.manual_seed(1000 * step + place.rank)  # what is dropped is the same after a resume
-        heard, units = scenes.batch(settings.batch, usual, frames, rng)
+        heard, units = scenes.batch(settings.batch, usual, frames, alike(seed, step))
         mine = slice(place.rank, None, place.world)
         loss = net.agreement(heard[mine].to(place.device), units[mine].to(place.device))
         return loss, {"loss": loss.item()}
