@@ -2,15 +2,15 @@
 """The reader that judges models: 68 landmarks, the motion and the person, read off rendered heads.
 
 It is no part of the product and of no model: `edtalk calibrate` and `edtalk evaluate` look through it, so
-that a checkpoint is not judged by its own encoder alone.  Decoded pictures are softer than renders, so
+that a checkpoint is not judged by its own encoder alone. Decoded pictures are softer than renders, so
 pictures are blurred, recoloured and grained at random; two pictures of one person are recoloured
 differently, so that a person is known by the face and not by the light.
 
     edtalk train landmarks --data data/train --heldout data/heldout --out runs/landmarks
 
-Several folders may be named with commas.  A run takes 15 minutes of one core (0.2 s a step); on held-out
+Several folders may be named with commas. A run takes 15 minutes of one core (0.2 s a step); on held-out
 heads the landmarks are then off by 0.8 % of the picture's width, and R2 is .86 for the pose, .91 for blinks,
-.64 for gaze, .60 for emotions and .36 for the mouth's units, still rising.  The reader is written where
+.64 for gaze, .60 for emotions and .36 for the mouth's units, still rising. The reader is written where
 `core.evaluation.reader` looks for it, in 16-bit floats, 1.5 MB.
 """
 
@@ -31,6 +31,7 @@ from ..evaluation.reader import COLUMNS, MOUTH, SIDE, LandmarkReader, reader_fil
 from ..files import written_whole
 from ..heads.factors import to_weights
 from ..models.edtalk import load_overlapping
+from ..wire.errors import InputError
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 
 
@@ -65,7 +66,7 @@ class Settings:
 
 
 class Faces:
-    """Single pictures of rendered shards, in pairs of one person.  Raises FileNotFoundError."""
+    """Single pictures of rendered shards, in pairs of one person. Raises InputError when there is none."""
 
     def __init__(self, roots: list[Path]) -> None:
         self.roots = roots
@@ -73,7 +74,8 @@ class Faces:
         self._shards: list[dict[str, NDArray[Any]]] = []
         self.refresh()
         if not self._shards:
-            raise FileNotFoundError(f"{roots[0]} holds no shards; run `edtalk heads render` first")
+            what = f"{roots[0]} holds no shards of rendered heads"
+            raise InputError(what, hint=f"`edtalk heads render --out {roots[0]}` makes some")
 
     def refresh(self) -> None:
         """Open shards that have appeared since the last look."""

@@ -2,9 +2,8 @@
 """The loop every recipe shares: seed, device, bf16, EMA, gradient clipping, resume, log, several processes.
 
 Nothing in this file knows about faces. A recipe hands over a model and a function ``loss_of(step)`` that
-draws
-its batch from ``(seed, step, rank)`` alone, so that a resumed run sees the data an uninterrupted one would
-have seen.
+draws its batch from ``(seed, step, rank)`` alone, so that a resumed run sees the data an uninterrupted one
+would have seen.
 
     python -m core.training.encoder_generator --data DIR --out DIR                      one process
     torchrun --nproc-per-node 3 -m core.training.encoder_generator --data ... --out ...  data-parallel
@@ -66,8 +65,8 @@ class Place:
 
 
 def take_place(threads: int = 0) -> Place:
-    """Join the process group when ``torchrun`` started us, choose the device, once. ``threads`` 0 keeps
-    torch's choice."""
+    """Join the process group if ``torchrun`` started us, and choose the device; ``threads`` 0 keeps torch's
+    choice."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     cuda = torch.cuda.is_available()
     if world > 1 and not dist.is_initialized():
@@ -135,12 +134,11 @@ def train(
     place: Place,
     every_save: Callable[[int, nn.Module], dict[str, float]] | None = None,
 ) -> nn.Module:
-    """Run to ``settings.steps``, resuming from ``out/state.pt`` when it is there; return the averaged
-    model.
+    """Run to ``settings.steps``, resuming from ``out/state.pt`` when it is there; return the averaged model.
 
     ``loss_of(step)`` gives the loss and numbers to log. ``every_save(step, ema_model)`` looks at the run
-    (pictures, held-out
-    numbers) and returns numbers to log. The log is ``out/log.jsonl``, one line each ``log_every`` steps.
+    (pictures, held-out numbers) and returns numbers to log. The log is ``out/log.jsonl``, one line each
+    ``log_every`` steps.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -249,8 +247,7 @@ def rng_of(seed: int, step: int, place: Place) -> np.random.Generator:
 
 
 def from_command_line(kind: type[Settings], argv: list[str] | None = None) -> Settings:
-    """Fill a settings dataclass from flags named after its fields, nested dataclasses included (``--steps
-    100``)."""
+    """Fill a settings dataclass from flags (``--steps 100``) named after its fields and its dataclasses'."""
     parser = argparse.ArgumentParser(
         description=kind.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

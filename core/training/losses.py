@@ -32,12 +32,11 @@ def masked_l1(made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 
 def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, heed: Tensor) -> Tensor:
-    """Distance of each level's sampling positions [B,2,h,h] from the rendered truth, where it is seen in
-    both pictures.
+    """Distance of each level's sampling positions [B,2,h,h] from the rendered truth, where both pictures show
+    it.
 
-    ``heed`` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the
-    truth averaged over
-    visible pixels, finer ones see it interpolated where all neighbours are visible.
+    ``heed`` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the truth
+    averaged over visible pixels, finer ones see it interpolated where all neighbours are visible.
     """
     loss = flow.new_zeros(())
     for level in flows:
