@@ -36,6 +36,7 @@ RECIPES: dict[str, dict[str, str]] = {
         "render": "core.heads.dataset",
         "sheet": "core.heads.sheet",
         "demo": "core.heads.demo",
+        "talk": "core.heads.talk",
     },
     "train": {
         "reading": "core.training.reading",

@@ -329,3 +329,29 @@ def test_a_motion_drives_a_person_into_a_clip(renderer, tmp_path: Path) -> None:
     pictures = [frame.rgb for frame in video.read(tmp_path / "driving.mp4")]
     assert len(pictures) == 6 and pictures[0].shape == (64, 64, 3)
     assert np.abs(pictures[0].astype(int) - pictures[-1]).mean() > 3
+
+
+def test_a_person_talks_with_lips_that_close_where_the_sound_says_so(renderer, tmp_path: Path) -> None:
+    from core import audio, video
+    from core.heads import talk
+    from core.speech.synth import Voice, available
+    from core.speech.visemes import UNITS, VISEMES
+
+    if not available("flite"):
+        pytest.skip("flite is not installed")
+    rng = np.random.default_rng(2)
+    said = talk.speech(Voice("flite", "slt"), 1.2, rng)
+    weights = talk.acted(said, "0:neutral,0.6:happy", 0.3, rng)
+    assert weights.shape == (30, 36) and len(said.samples) == 19200
+    jaw, happy = weights[:, UNITS.index("jaw_open")], weights[:, channels_of("happy")]
+    assert jaw.max() > 0.4 and happy[0] == 0 and happy[-1] == pytest.approx(1.5)
+    pressed = [int((a + b) / 2 * 25) for number, a, b in said.visemes if VISEMES[int(number)] == "p"]
+    assert pressed and (weights[[step for step in pressed if step < 30], UNITS.index("press")] > 1.4).all()
+    assert talk.talking_clip(tmp_path / "talk.mp4", SEED, said, weights, 64) == 30
+    assert video.info(tmp_path / "talk.mp4").seconds == pytest.approx(1.2, abs=0.05)
+    assert np.abs(audio.load_audio(tmp_path / "talk.mp4")).max() > 0.05
+
+
+def channels_of(factor: str) -> int:
+    """The column of a factor's weight."""
+    return next(f.column for f in FACTORS if f.name == factor)

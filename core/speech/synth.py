@@ -87,7 +87,9 @@ def speak(text: str, voice: Voice) -> Utterance:
         SpeechUnavailable: no such engine or voice on this machine.
         UnknownSound: the voice used a sound that has no viseme.
     """
-    return {"flite": _flite, "espeak": _espeak}[voice.engine](text, voice)
+    if voice.engine not in ("flite", "espeak"):
+        raise SpeechUnavailable(f"there is no engine {voice.engine!r}, only flite and espeak")
+    return _flite(text, voice) if voice.engine == "flite" else _espeak(text, voice)
 
 
 def resampled(samples: NDArray[Any], factor: float, quality: str = "HQ") -> NDArray[Any]:
