@@ -249,9 +249,7 @@ def _write(path: Path | str, tensors: dict[str, Tensor], header: Header) -> None
         temporary.write_bytes(serialised(tensors, about))
 
 
-_NO_ZUKO = (
-    "The head moves by a simple rule, because the package zuko is not installed beside the server"
-)
+_NO_ZUKO = "The head moves by a simple rule, because the package zuko is not installed beside the server"
 _AGAIN = "Get the file again, or choose another checkpoint"
 
 

@@ -21,6 +21,7 @@ CHIN, NOSE, LEFT_EYE_TOP, LEFT_EYE_BOTTOM = 8, 30, [37, 38], [41, 40]
 
 # --- factors ------------------------------------------------------------------------------------------
 
+
 def test_weights_and_factors_are_inverse() -> None:
     rng = np.random.default_rng(0)
     motion = [random_factors(rng) for _ in range(20)]
@@ -71,6 +72,7 @@ def test_banks_of_random_motion_are_uncorrelated() -> None:
 
 # --- pictures ------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def renderer():
     try:
@@ -120,8 +122,9 @@ def test_the_face_is_about_half_as_wide_as_the_picture(renderer, person) -> None
     assert abs(eyes[0]) < 0.03 and -0.3 < eyes[1] < 0.0
 
 
-@pytest.mark.parametrize(("factor", "value", "axis"), [
-    ("yaw", 0.3, 0), ("tx", 0.1, 0), ("pitch", -0.3, 1), ("ty", -0.1, 1)])
+@pytest.mark.parametrize(
+    ("factor", "value", "axis"), [("yaw", 0.3, 0), ("tx", 0.1, 0), ("pitch", -0.3, 1), ("ty", -0.1, 1)]
+)
 def test_turning_and_shifting_move_the_nose_right_and_down(renderer, person, factor, value, axis) -> None:
     there, back = moved(renderer, person, **{factor: value}), moved(renderer, person, **{factor: -value})
     assert there[NOSE, axis] > 0.08
@@ -194,24 +197,49 @@ def test_every_factor_changes_the_picture(renderer, person, name) -> None:
 
 # --- labels -------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def shard(renderer, tmp_path_factory) -> dict[str, np.ndarray]:
-    settings = dataset.DatasetSettings(tmp_path_factory.mktemp("heads"), identities=2, first_seed=SEED,
-                                       frames=4, size=64, pairs=2, shard_identities=2, workers=1)
+    settings = dataset.DatasetSettings(
+        tmp_path_factory.mktemp("heads"),
+        identities=2,
+        first_seed=SEED,
+        frames=4,
+        size=64,
+        pairs=2,
+        shard_identities=2,
+        workers=1,
+    )
     return dataset.load_shard(next(dataset.render_dataset(settings)))
 
 
 def test_a_shard_has_the_promised_arrays(shard) -> None:
     assert {name: (a.shape, a.dtype.str[1:]) for name, a in shard.items()} == {
-        "image": ((8, 64, 64, 3), "u1"), "identity": ((8,), "i4"), "pose": ((8, 6), "f4"),
-        "mouth": ((8, 12), "f4"), "expression": ((8, 10), "f4"), "pair": ((8, 2), "i4"),
+        "image": ((8, 64, 64, 3), "u1"),
+        "identity": ((8,), "i4"),
+        "pose": ((8, 6), "f4"),
+        "mouth": ((8, 12), "f4"),
+        "expression": ((8, 10), "f4"),
+        "pair": ((8, 2), "i4"),
         "flow": ((8, 2, 64, 64, 2), "f2"),
-        "visible": ((8, 2, 64, 64), "u1"), "boxes": ((8, 3, 4), "f4"), "landmarks": ((8, 68, 2), "f2")}
+        "visible": ((8, 2, 64, 64), "u1"),
+        "boxes": ((8, 3, 4), "f4"),
+        "landmarks": ((8, 68, 2), "f2"),
+    }
 
 
 def test_a_recombined_frame_wears_mouth_pose_and_expression_of_three_others(renderer, tmp_path: Path) -> None:
-    settings = dataset.DatasetSettings(tmp_path, identities=4, first_seed=SEED, frames=3, size=64, pairs=1,
-                                       recombined=1, shard_identities=4, workers=1)
+    settings = dataset.DatasetSettings(
+        tmp_path,
+        identities=4,
+        first_seed=SEED,
+        frames=3,
+        size=64,
+        pairs=1,
+        recombined=1,
+        shard_identities=4,
+        workers=1,
+    )
     shard = dataset.load_shard(next(dataset.render_dataset(settings)))
     recombined = np.flatnonzero(shard["donors"][:, 0] >= 0)
     assert recombined.tolist() == [3, 7, 11, 15]  # each person's own three frames come first
@@ -281,8 +309,9 @@ def test_boxes_hold_the_mouth_and_the_eyes(shard) -> None:
 
 
 def test_rendering_goes_on_where_it_stopped(renderer, tmp_path: Path) -> None:
-    settings = dataset.DatasetSettings(tmp_path, identities=2, first_seed=SEED, frames=2, size=64, pairs=1,
-                                       shard_identities=1, workers=1)
+    settings = dataset.DatasetSettings(
+        tmp_path, identities=2, first_seed=SEED, frames=2, size=64, pairs=1, shard_identities=1, workers=1
+    )
     steps = dataset.render_dataset(settings)
     first = next(steps)
     steps.close()
@@ -294,8 +323,9 @@ def test_rendering_goes_on_where_it_stopped(renderer, tmp_path: Path) -> None:
 
 
 def test_workers_render_what_one_process_renders(renderer, shard, tmp_path: Path) -> None:
-    settings = dataset.DatasetSettings(tmp_path, identities=2, first_seed=SEED, frames=4, size=64, pairs=2,
-                                       shard_identities=1, workers=2)
+    settings = dataset.DatasetSettings(
+        tmp_path, identities=2, first_seed=SEED, frames=4, size=64, pairs=2, shard_identities=1, workers=2
+    )
     folders = sorted(dataset.render_dataset(settings))
     halves = [dataset.load_shard(folder) for folder in folders]
     for name in ("image", "flow", "visible", "mouth"):

@@ -287,11 +287,13 @@ def in_one_process(
     stage: str, root: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[float], nn.Module]:
     """What one process gives that draws both shares of the work: mean losses, and the model."""
+
     class Caught(Exception):
         pass
 
     shares = []
     for rank in range(2):
+
         def catch(model: nn.Module, loss_of: Any, loop: LoopSettings, *rest: Any) -> nn.Module:
             shares.append((model, loss_of))
             raise Caught

@@ -92,8 +92,10 @@ def render_dataset(settings: DatasetSettings) -> Iterator[Path]:
             if time.monotonic() > until:
                 return
         return
-    with _environment(SINGLE_THREADED), \
-            ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as workers:
+    with (
+        _environment(SINGLE_THREADED),
+        ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as workers,
+    ):
         for done in as_completed([workers.submit(_render_shard, settings, *shard) for shard in missing]):
             if done.cancelled():
                 continue
@@ -104,8 +106,10 @@ def render_dataset(settings: DatasetSettings) -> Iterator[Path]:
 
 def load_shard(folder: Path, mmap: bool = True) -> dict[str, NDArray[Any]]:
     """All arrays of a shard by name, read lazily when `mmap`."""
-    return {file.stem: np.load(file, mmap_mode="r" if mmap else None, allow_pickle=False)
-            for file in sorted(folder.glob("*.npy"))}
+    return {
+        file.stem: np.load(file, mmap_mode="r" if mmap else None, allow_pickle=False)
+        for file in sorted(folder.glob("*.npy"))
+    }
 
 
 def render_identity(
@@ -172,8 +176,11 @@ def _recombined(seeds: range, frames: int, donors: NDArray[np.int32]) -> list[li
     motion = [motion_of(seed, frames) for seed in seeds]
     return [
         [
-            Factors(motion[pose[0]][pose[1]].pose, motion[mouth[0]][mouth[1]].mouth,
-                    motion[face[0]][face[1]].expression)
+            Factors(
+                motion[pose[0]][pose[1]].pose,
+                motion[mouth[0]][mouth[1]].mouth,
+                motion[face[0]][face[1]].expression,
+            )
             for mouth, pose, face in rows
         ]
         for rows in donors
@@ -182,8 +189,10 @@ def _recombined(seeds: range, frames: int, donors: NDArray[np.int32]) -> list[li
 
 def _flows(drawn: list[Frame], sources: NDArray[np.int32], triangles: Ints) -> tuple[NDArray[Any], ...]:
     pairs = [[flow(drawn[j], drawn[i], triangles) for i in row] for j, row in enumerate(sources)]
-    return (np.stack([[position for position, _ in row] for row in pairs]).astype(np.float16),
-            np.stack([[visible for _, visible in row] for row in pairs]))
+    return (
+        np.stack([[position for position, _ in row] for row in pairs]).astype(np.float16),
+        np.stack([[visible for _, visible in row] for row in pairs]),
+    )
 
 
 _renderers: dict[int, HeadRenderer] = {}
@@ -194,14 +203,16 @@ def _render_shard(settings: DatasetSettings, number: int, seeds: range) -> Path:
         _renderers[settings.size] = HeadRenderer(settings.size)
     renderer = _renderers[settings.size]
     donors = donors_of(seeds, settings.frames, settings.recombined)
-    parts = [render_identity(renderer, seed, settings.frames, settings.pairs, borrowed)
-             for seed, borrowed in zip(seeds, _recombined(seeds, settings.frames, donors))]
+    parts = [
+        render_identity(renderer, seed, settings.frames, settings.pairs, borrowed)
+        for seed, borrowed in zip(seeds, _recombined(seeds, settings.frames, donors))
+    ]
     each = settings.frames + settings.recombined
     for place, part in enumerate(parts):
         part["pair"] = part["pair"] + np.int32(place * each)
         if settings.recombined:
             part["donors"] = np.full((each, 3), -1, np.int32)
-            part["donors"][settings.frames:] = donors[place, ..., 0] * each + donors[place, ..., 1]
+            part["donors"][settings.frames :] = donors[place, ..., 0] * each + donors[place, ..., 1]
     folder = settings.folder(number)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir()

@@ -3,6 +3,8 @@
 
     python -m core.heads.demo demo/portrait.png
     python -m core.heads.demo driving.mp4 --motion motion.npz --seed 1000300
+
+A clip is silent; `core.heads.talk` makes one that speaks.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def driving_clip(path: Path, motion: Motion, seed: int = PORTRAIT_SEED, size: in
 
 
 def _wall() -> Floats:
-    y, x = np.mgrid[0:1:BACKGROUND_SIDE * 1j, 0:1:BACKGROUND_SIDE * 1j]
+    y, x = np.mgrid[0 : 1 : BACKGROUND_SIDE * 1j, 0 : 1 : BACKGROUND_SIDE * 1j]
     falloff = 0.16 * np.hypot(x - 0.42, y - 0.35)
     return np.asarray(np.array([0.62, 0.66, 0.69]) - falloff[..., None] * np.array([1.0, 0.95, 0.9]))
 

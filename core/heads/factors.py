@@ -55,8 +55,10 @@ class Factor:
 
 
 def _bank(bank: str, *rows: tuple[str, str, str, float, float, float]) -> tuple[Factor, ...]:
-    return tuple(Factor(name, label, text, bank, i, scale, low, high)
-                 for i, (name, label, text, scale, low, high) in enumerate(rows))
+    return tuple(
+        Factor(name, label, text, bank, i, scale, low, high)
+        for i, (name, label, text, scale, low, high) in enumerate(rows)
+    )
 
 
 POSE = _bank(
@@ -141,15 +143,16 @@ def to_weights(pose: ArrayLike, mouth: ArrayLike, expression: ArrayLike) -> Arra
     weights = np.zeros((rows, WEIGHTS), np.float32)
     for table, values in ((MOUTH, mouth), (POSE, pose), (EXPRESSION, expression)):
         start = table[0].column
-        weights[:, start:start + len(table)] = np.asarray(values, np.float32) / _scales(table)
+        weights[:, start : start + len(table)] = np.asarray(values, np.float32) / _scales(table)
     return weights
 
 
 def from_weights(weights: ArrayLike) -> tuple[Array, Array, Array]:
     """Inverse of `to_weights`: [N, 36] -> pose [N, 6], mouth [N, 12], expression [N, 10] in natural units."""
     rows = np.atleast_2d(np.asarray(weights, np.float32))
-    pose, mouth, expression = (rows[:, t[0].column:t[0].column + len(t)] * _scales(t)
-                               for t in (POSE, MOUTH, EXPRESSION))
+    pose, mouth, expression = (
+        rows[:, t[0].column : t[0].column + len(t)] * _scales(t) for t in (POSE, MOUTH, EXPRESSION)
+    )
     return pose, mouth, expression
 
 
@@ -164,13 +167,29 @@ def channels() -> list[Channel]:
             name = f"{bank}_{index:02d}"
             factor = by_column.get(start + index)
             if factor is None:
-                result.append(Channel(name=name, label=f"Spare {index:02d}",
-                                      description="Not used by this checkpoint.",
-                                      soft_min=-3.0, soft_max=3.0, default=0.0, used=False))
+                result.append(
+                    Channel(
+                        name=name,
+                        label=f"Spare {index:02d}",
+                        description="Not used by this checkpoint.",
+                        soft_min=-3.0,
+                        soft_max=3.0,
+                        default=0.0,
+                        used=False,
+                    )
+                )
                 continue
-            result.append(Channel(name=name, label=factor.label, description=factor.description,
-                                  soft_min=round(factor.soft_min / factor.scale, 3),
-                                  soft_max=round(factor.soft_max / factor.scale, 3), default=0.0, used=True))
+            result.append(
+                Channel(
+                    name=name,
+                    label=factor.label,
+                    description=factor.description,
+                    soft_min=round(factor.soft_min / factor.scale, 3),
+                    soft_max=round(factor.soft_max / factor.scale, 3),
+                    default=0.0,
+                    used=True,
+                )
+            )
     return result
 
 

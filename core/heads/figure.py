@@ -99,11 +99,19 @@ def build_figure(seed: int) -> Figure:
     joined, triangles, parts = _join(pieces)
     whole_to_split = np.zeros(len(pack.base), np.int64)
     whole_to_split[pack.skin.vertex] = np.arange(len(pack.skin.vertex))
-    return Figure(seed=seed, look=look, light=random_light(light_rng),
-                  background=random_background(background_rng), joints=pack.joints(identity.rest),
-                  friendliness=float(look_rng.uniform(0.75, 1.3)), triangles=triangles, parts=parts,
-                  share=head_share(joined["canonical"]).astype(np.float32),
-                  landmark_vertices=whole_to_split[pack.landmarks], **joined)
+    return Figure(
+        seed=seed,
+        look=look,
+        light=random_light(light_rng),
+        background=random_background(background_rng),
+        joints=pack.joints(identity.rest),
+        friendliness=float(look_rng.uniform(0.75, 1.3)),
+        triangles=triangles,
+        parts=parts,
+        share=head_share(joined["canonical"]).astype(np.float32),
+        landmark_vertices=whole_to_split[pack.landmarks],
+        **joined,
+    )
 
 
 def magnified(uv: Floats) -> Floats:
@@ -116,7 +124,7 @@ def magnified(uv: Floats) -> Floats:
 def _skin(pack: Pack, rest: Floats, look: Look) -> _Piece:
     mesh, base = pack.skin, pack.base
     back, drop, width = look.neckline
-    line = back - drop * np.clip(base[:, 2] - 0.2, -0.6, 1.0) * np.exp(-(base[:, 0] / width) ** 2)
+    line = back - drop * np.clip(base[:, 2] - 0.2, -0.6, 1.0) * np.exp(-((base[:, 0] / width) ** 2))
     line = np.minimum(line, 6.02 + 0.12 * np.clip(0.6 - base[:, 2], 0.0, 1.0))
     below = np.clip(line - base[:, 1], -1.0, 1.0)
     clothed = np.clip(below / 0.06 + 0.6, 0.0, 1.0)
@@ -134,8 +142,10 @@ def _fitted(pack: Pack, name: str, rest: Floats) -> list[_Piece]:
         cornea = raw["m/eyes/cornea"] > 0
         trait = _traits(ones, cornea, canonical[:, 0] > 0)[mesh.vertex]
         clear = cornea[mesh.vertex[mesh.triangles[:, 0]]]
-        return [_Piece(name, material, mesh, mesh.triangles[which], fitted, canonical, trait, mesh.uv)
-                for name, material, which in (("eyes", "eye", ~clear), ("cornea", "cornea", clear))]
+        return [
+            _Piece(name, material, mesh, mesh.triangles[which], fitted, canonical, trait, mesh.uv)
+            for name, material, which in (("eyes", "eye", ~clear), ("cornea", "cornea", clear))
+        ]
     if name.startswith("teeth"):
         material, trait = "teeth", _traits(ones, raw[f"m/{name}/tooth"], 0 * ones)
     elif name.startswith("tongue"):
@@ -143,8 +153,11 @@ def _fitted(pack: Pack, name: str, rest: Floats) -> list[_Piece]:
     elif name.startswith("hair"):
         border = 0.16 if any(style in name for style in TIGHT_HAIR) else 0.06
         material = "hair"
-        trait = _traits(np.clip(raw[f"m/{name}/edge"] / border, 0.0, 1.0),
-                        np.clip((canonical[:, 1] - 6.6) / 1.4, 0.0, 1.0), 0 * ones)
+        trait = _traits(
+            np.clip(raw[f"m/{name}/edge"] / border, 0.0, 1.0),
+            np.clip((canonical[:, 1] - 6.6) / 1.4, 0.0, 1.0),
+            0 * ones,
+        )
     elif name.startswith("eyebrow"):
         edge = raw[f"m/{name}/edge"].astype(np.float64)
         material, trait = "brow", _traits(np.clip(edge / (0.85 * edge.max()), 0.0, 1.0), 0 * ones, 0 * ones)
@@ -182,8 +195,14 @@ def _join(pieces: list[_Piece]) -> tuple[dict[str, Floats], Ints, tuple[Part, ..
     vertices = drawn = 0
     for piece in pieces:
         index = piece.mesh.vertex
-        values = (piece.rest[index], piece.mesh.normals(piece.rest)[index], piece.canonical[index], piece.uv,
-                  piece.trait, piece.mesh.bones[index])
+        values = (
+            piece.rest[index],
+            piece.mesh.normals(piece.rest)[index],
+            piece.canonical[index],
+            piece.uv,
+            piece.trait,
+            piece.mesh.bones[index],
+        )
         for name, value in zip(names, values, strict=True):
             columns[name].append(value)
         triangles.append(piece.triangles + vertices)

@@ -16,16 +16,41 @@ from core.heads.pack import Floats, Pack
 ETHNICITIES = ("caucasian", "african", "asian")
 
 # Standard deviation of local targets by group, of their full amount; everything is clipped at LOCAL_CLIP.
-LOCAL_SIGMA = {"head": 0.16, "forehead": 0.2, "eyebrows": 0.25, "eyes": 0.2, "nose": 0.22, "mouth": 0.2,
-               "chin": 0.2, "cheek": 0.25, "ears": 0.4, "neck": 0.15}
+LOCAL_SIGMA = {
+    "head": 0.16,
+    "forehead": 0.2,
+    "eyebrows": 0.25,
+    "eyes": 0.2,
+    "nose": 0.22,
+    "mouth": 0.2,
+    "chin": 0.2,
+    "cheek": 0.25,
+    "ears": 0.4,
+    "neck": 0.15,
+}
 LOCAL_CLIP = 0.6
 
 # Targets that deform rather than vary.
-AVOID = ("head-age", "head-angle", "head-scale", "head-back", "eye-trans", "eye-push", "eyefold-angle",
-         "ear-shape", "neck-double-decr")
+AVOID = (
+    "head-age",
+    "head-angle",
+    "head-scale",
+    "head-back",
+    "eye-trans",
+    "eye-push",
+    "eyefold-angle",
+    "ear-shape",
+    "neck-double-decr",
+)
 
-OPPOSITES = {"incr": "decr", "up": "down", "in": "out", "convex": "concave", "forward": "backward",
-             "compress": "uncompress"}
+OPPOSITES = {
+    "incr": "decr",
+    "up": "down",
+    "in": "out",
+    "convex": "concave",
+    "forward": "backward",
+    "compress": "uncompress",
+}
 
 # The point between the eyes is moved here, and the head scaled to this height (chin to crown, dm).
 EYES_AT = np.array([0.0, 7.28, 1.25])
@@ -69,13 +94,17 @@ def _macros(feminine: float, age: float, ethnicity: Floats, muscle: float, weigh
             for muscle_name, muscle_share in _thirds(muscle, "muscle"):
                 for weight_name, weight_share in _thirds(weight, "weight"):
                     amounts[f"macro/universal-{sex}-{years}-{muscle_name}-{weight_name}"] = (
-                        share * muscle_share * weight_share)
+                        share * muscle_share * weight_share
+                    )
     return amounts
 
 
 def _thirds(x: float, noun: str) -> tuple[tuple[str, float], ...]:
-    return (("min" + noun, max(0.0, 1.0 - 2.0 * x)), ("average" + noun, 1.0 - abs(2.0 * x - 1.0)),
-            ("max" + noun, max(0.0, 2.0 * x - 1.0)))
+    return (
+        ("min" + noun, max(0.0, 1.0 - 2.0 * x)),
+        ("average" + noun, 1.0 - abs(2.0 * x - 1.0)),
+        ("max" + noun, max(0.0, 2.0 * x - 1.0)),
+    )
 
 
 def _local(group: str, target: str, rng: np.random.Generator) -> dict[str, float]:

@@ -35,7 +35,7 @@ def flow(driving: Frame, source: Frame, triangles: Ints) -> tuple[Floats, NDArra
     """
     centres = pixel_centres(FLOW_SIDE)
     step = driving.triangles.shape[0] // FLOW_SIDE
-    seen = driving.triangles[step // 2::step, step // 2::step].astype(np.int64)
+    seen = driving.triangles[step // 2 :: step, step // 2 :: step].astype(np.int64)
     surface = seen > 0
     corners = triangles[seen[surface] - 1]  # [K, 3]
     share = _barycentric(centres[surface], driving.screen[corners, :2])

@@ -45,15 +45,20 @@ def random_light(rng: np.random.Generator) -> Light:
 
 def portrait_light() -> Light:
     """Soft daylight from the upper left: the light of the demonstration portrait."""
-    return Light(key=_direction(-0.5, 0.45), key_colour=np.array([0.72, 0.68, 0.63]),
-                 fill=_direction(0.8, 0.15), fill_colour=np.array([0.30, 0.32, 0.35]),
-                 ambient=np.array([0.34, 0.35, 0.36]), ambient_up=np.array([0.10, 0.11, 0.12]),
-                 ambient_side=np.array([-0.04, -0.04, -0.03]))
+    return Light(
+        key=_direction(-0.5, 0.45),
+        key_colour=np.array([0.72, 0.68, 0.63]),
+        fill=_direction(0.8, 0.15),
+        fill_colour=np.array([0.30, 0.32, 0.35]),
+        ambient=np.array([0.34, 0.35, 0.36]),
+        ambient_up=np.array([0.10, 0.11, 0.12]),
+        ambient_side=np.array([-0.04, -0.04, -0.03]),
+    )
 
 
 def random_background(rng: np.random.Generator) -> Floats:
     """A backdrop [96, 96, 3] as on screen (0..1, top row first): plain, gradient, clouds, an unsharp room."""
-    y, x = np.mgrid[0:1:BACKGROUND_SIDE * 1j, 0:1:BACKGROUND_SIDE * 1j]
+    y, x = np.mgrid[0 : 1 : BACKGROUND_SIDE * 1j, 0 : 1 : BACKGROUND_SIDE * 1j]
     first, second = muted(rng) ** (1 / 2.2), muted(rng) ** (1 / 2.2)
     kind = rng.choice(["plain", "gradient", "clouds", "room"], p=[0.22, 0.25, 0.18, 0.35])
     if kind == "plain":
@@ -89,7 +94,7 @@ def _furniture(rng: np.random.Generator, x: Floats, y: Floats, picture: Floats) 
     cx, cy = rng.uniform(-0.1, 1.1, 2)
     if rng.random() < 0.3:
         radius = rng.uniform(0.03, 0.15)
-        cover = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / radius ** 2) * rng.uniform(0.3, 0.9)
+        cover = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / radius**2) * rng.uniform(0.3, 0.9)
         colour = np.array([1.0, 0.95, 0.85]) * rng.uniform(0.7, 1.0)
     else:
         width, height = rng.uniform(0.04, 0.35, 2)

@@ -16,28 +16,68 @@ from core.heads.pack import Floats
 Colour = tuple[float, float, float]
 
 # Skin from lightest to darkest, as seen on screen; made linear below.
-SKIN = np.array([[.76, .58, .49], [.74, .53, .42], [.71, .48, .35], [.55, .35, .23], [.37, .22, .14],
-                 [.21, .12, .08]])
+SKIN = np.array(
+    [
+        [0.76, 0.58, 0.49],
+        [0.74, 0.53, 0.42],
+        [0.71, 0.48, 0.35],
+        [0.55, 0.35, 0.23],
+        [0.37, 0.22, 0.14],
+        [0.21, 0.12, 0.08],
+    ]
+)
 MELANIN = np.array([0.22, 0.84, 0.36])  # mean place on that scale of the three ethnicities
 
-HAIR = np.array([[.018, .014, .012], [.029, .022, .019], [.05, .028, .016], [.11, .058, .03],
-                 [.27, .17, .085], [.42, .30, .17], [.21, .065, .025]])
+HAIR = np.array(
+    [
+        [0.018, 0.014, 0.012],
+        [0.029, 0.022, 0.019],
+        [0.05, 0.028, 0.016],
+        [0.11, 0.058, 0.03],
+        [0.27, 0.17, 0.085],
+        [0.42, 0.30, 0.17],
+        [0.21, 0.065, 0.025],
+    ]
+)
 HAIR_COMMON = np.array([1.2, 1.0, 1.0, 0.9, 0.6, 0.5, 0.25])
 HAIR_OF_LIGHT_SKIN = np.array([0.0, 0.0, 0.2, 0.5, 0.9, 1.0, 1.0])
 GREY = np.array([0.40, 0.40, 0.40])
 
-IRIS = np.array([[.10, .045, .018], [.16, .085, .03], [.20, .15, .05], [.12, .17, .11], [.14, .22, .32],
-                 [.22, .26, .30]])
+IRIS = np.array(
+    [
+        [0.10, 0.045, 0.018],
+        [0.16, 0.085, 0.03],
+        [0.20, 0.15, 0.05],
+        [0.12, 0.17, 0.11],
+        [0.14, 0.22, 0.32],
+        [0.22, 0.26, 0.30],
+    ]
+)
 IRIS_COMMON = np.array([2.0, 1.5, 1.0, 0.7, 0.9, 0.5])
 IRIS_OF_LIGHT_SKIN = np.array([0.0, 0.1, 0.5, 0.8, 1.0, 1.0])
 
 # Hair styles with their frequency. bob01, bob02, braid01 and short03 hang over one eye, so they are rare.
 # "" is a bald or shaven head.
-FEMALE_HAIR = {"hair_bob01": 0.04, "hair_bob02": 0.12, "hair_braid01": 0.15, "hair_short03": 0.06,
-               "hair_long01": 1.3, "hair_ponytail01": 1.3, "hair_short02": 0.8, "hair_short01": 0.3,
-               "hair_short04": 0.3, "hair_afro01": 0.8}
-MALE_HAIR = {"hair_short01": 1.2, "hair_short02": 1.1, "hair_short03": 0.08, "hair_short04": 1.8, "": 1.4,
-             "hair_afro01": 0.9}
+FEMALE_HAIR = {
+    "hair_bob01": 0.04,
+    "hair_bob02": 0.12,
+    "hair_braid01": 0.15,
+    "hair_short03": 0.06,
+    "hair_long01": 1.3,
+    "hair_ponytail01": 1.3,
+    "hair_short02": 0.8,
+    "hair_short01": 0.3,
+    "hair_short04": 0.3,
+    "hair_afro01": 0.8,
+}
+MALE_HAIR = {
+    "hair_short01": 1.2,
+    "hair_short02": 1.1,
+    "hair_short03": 0.08,
+    "hair_short04": 1.8,
+    "": 1.4,
+    "hair_afro01": 0.9,
+}
 MALE_BROWS = (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12)
 FEMALE_BROWS = (1, 2, 4, 5, 6, 7, 10, 11)
 TEETH = ("teeth_base", "teeth_shape01", "teeth_shape03")
@@ -107,8 +147,11 @@ def random_look(identity: Identity, rng: np.random.Generator) -> Look:
     hair_mesh = list(styles)[_index(np.array(list(styles.values())), rng)]
 
     made_up = female and rng.random() < 0.45
-    lip = (rng.uniform((.25, .03, .04), (.5, .14, .16)) if made_up
-           else tone * (0.80, 0.50, 0.48) + (0.03, 0.0, 0.01))
+    lip = (
+        rng.uniform((0.25, 0.03, 0.04), (0.5, 0.14, 0.16))
+        if made_up
+        else tone * (0.80, 0.50, 0.48) + (0.03, 0.0, 0.01)
+    )
     brows = FEMALE_BROWS if female else MALE_BROWS
     iris = _pick(IRIS, IRIS_COMMON * (1.0 - 0.92 * IRIS_OF_LIGHT_SKIN * min(1.0, melanin * 1.7)), rng)
     return Look(
@@ -143,8 +186,11 @@ def random_look(identity: Identity, rng: np.random.Generator) -> Look:
         cloth=_colour(muted(rng) * rng.uniform(0.3, 1.0)),
         cloth_trim=_colour(muted(rng)),
         stripes=float((rng.random() < 0.25) * rng.uniform(3.0, 9.0)),
-        neckline=(float(rng.uniform(5.75, 6.05)), float(rng.uniform(-0.35, 0.55)),
-                  float(rng.uniform(0.15, 0.9))),
+        neckline=(
+            float(rng.uniform(5.75, 6.05)),
+            float(rng.uniform(-0.35, 0.55)),
+            float(rng.uniform(0.15, 0.9)),
+        ),
     )
 
 

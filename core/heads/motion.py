@@ -49,8 +49,10 @@ def random_mouth(rng: np.random.Generator) -> Array:
 def _spoken(rng: np.random.Generator) -> Array:
     """A moment of three random sounds that flow into each other."""
     ends = np.cumsum(rng.uniform(0.05, 0.2, 3))
-    sounds = [(VISEMES[rng.integers(len(VISEMES))], end - length, end)
-              for end, length in zip(ends, np.diff(ends, prepend=0.0))]
+    sounds = [
+        (VISEMES[rng.integers(len(VISEMES))], end - length, end)
+        for end, length in zip(ends, np.diff(ends, prepend=0.0))
+    ]
     steps = int(ends[-1] * STEPS_PER_SECOND) + 1
     track = mouth_track(timed(sounds), steps, np.full(steps, rng.uniform(0.5, 1.25)))
     return np.asarray(track[rng.integers(steps)], np.float32)

@@ -22,12 +22,14 @@ def open_context() -> moderngl.Context:
     """
     try:
         if sys.platform.startswith("linux"):
-            return moderngl.create_context(standalone=True, require=330, backend="egl", libgl="libGL.so.1",
-                                           libegl="libEGL.so.1")
+            return moderngl.create_context(
+                standalone=True, require=330, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1"
+            )
         return moderngl.create_context(standalone=True, require=330)
     except Exception as error:  # the backends raise whatever they like
-        raise NoGraphics(f"OpenGL 3.3 could not be started: {error}",
-                         hint="On Debian: apt install libegl1 libgl1-mesa-dri") from error
+        raise NoGraphics(
+            f"OpenGL 3.3 could not be started: {error}", hint="On Debian: apt install libegl1 libgl1-mesa-dri"
+        ) from error
 
 
 def used_fields(program: moderngl.Program, layout: Layout) -> list[tuple[Any, ...]]:

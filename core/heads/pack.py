@@ -78,9 +78,12 @@ class Pack:
     def fit(self, name: str, rest: Floats) -> Floats:
         """A fitted mesh (hair, teeth, eyes ...) on an identity's rest vertices: [n, 3]."""
         ref, weights, offsets, scale_vertices, scale_lengths = (
-            self.raw[f"m/{name}/{key}"] for key in ("ref", "w", "off", "scale_v", "scale_d"))
-        size = [abs(rest[scale_vertices[k, 0], k] - rest[scale_vertices[k, 1], k]) / scale_lengths[k]
-                for k in range(3)]
+            self.raw[f"m/{name}/{key}"] for key in ("ref", "w", "off", "scale_v", "scale_d")
+        )
+        size = [
+            abs(rest[scale_vertices[k, 0], k] - rest[scale_vertices[k, 1], k]) / scale_lengths[k]
+            for k in range(3)
+        ]
         return np.asarray(np.einsum("nk,nkd->nd", weights, rest[ref]) + offsets * np.array(size))
 
     @cached_property
@@ -131,5 +134,9 @@ def _split(quads: Ints, quad_uvs: Ints, uv: Floats, bones: Floats) -> Mesh:
     vertex = pairs // len(uv)
     a, b, c = vertex[triangles].T
     proper = (a != b) & (b != c) & (a != c)
-    return Mesh(vertex, uv[pairs % len(uv)].astype(np.float32), triangles[proper].astype(np.int32),
-                bones.astype(np.float32))
+    return Mesh(
+        vertex,
+        uv[pairs % len(uv)].astype(np.float32),
+        triangles[proper].astype(np.int32),
+        bones.astype(np.float32),
+    )

@@ -45,8 +45,9 @@ class Posed:
         return np.concatenate([self.clip[:, :1] / w, -self.clip[:, 1:2] / w, w], axis=1)
 
 
-def bone_rotations(pack: Pack, factors: Factors, rest: float,
-                   action: Mapping[str, float] | None = None) -> Floats:
+def bone_rotations(
+    pack: Pack, factors: Factors, rest: float, action: Mapping[str, float] | None = None
+) -> Floats:
     """Rotation vectors [63, 3] of the bones; `rest` and `action` as in `recipes.unit_weights`."""
     units = unit_weights(factors.mouth, factors.expression, rest, action)
     rotations = np.einsum("u,ubd->bd", units, pack.unit_rotations)
@@ -88,8 +89,9 @@ def head_share(canonical: Floats) -> Floats:
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
-def pose_vertices(rest: Floats, normals: Floats, bones: Floats, share: Floats, transforms: Floats,
-                  pose: Floats) -> Posed:
+def pose_vertices(
+    rest: Floats, normals: Floats, bones: Floats, share: Floats, transforms: Floats, pose: Floats
+) -> Posed:
     """Linear blend skinning, projection, and the head's shift and size within the picture.
 
     Args:

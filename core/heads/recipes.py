@@ -35,19 +35,56 @@ MOUTH_RECIPES: dict[str, dict[str, float]] = {
 }
 
 EXPRESSION_RECIPES: dict[str, dict[str, float]] = {
-    "angry": {"BothBrowDown": 0.9, "NoseWrinkler": 0.45, "BothUpperLidOpen": 0.35, "BothLowerLidUp": 0.35,
-              "NasolabialDeepener": 0.7, "BothMouthPullDown": 0.35, "CheeksSuck": 0.2, "lowerLipUp": 0.25},
-    "contempt": {"LeftBrowDown": 0.12, "RightOuterBrowUp": 0.45, "LeftMouthPullUp": 0.75, "LeftCheekUp": 0.35,
-                 "BothUpperLidClosed": 0.15, "LeftMouthPullSide": 0.3},
-    "disgusted": {"NoseWrinkler": 0.9, "UpperLipUp": 0.45, "NasolabialDeepener": 1.0, "BothBrowDown": 0.55,
-                  "BothCheekUp": 0.7, "BothLowerLidUp": 0.5, "BothUpperLidClosed": 0.15,
-                  "BothMouthPlatysma": 0.3},
-    "fear": {"BothInnerBrowUp": 0.6, "BothOuterBrowUp": 0.3, "BothUpperLidOpen": 1.0,
-             "BothMouthPlatysma": 0.45, "BothMouthPullSide": 0.25},
-    "happy": {"BothMouthPullUp": 0.7, "BothMouthPullSide": 0.35, "NasolabialDeepener": 0.5,
-              "BothCheekUp": 0.75, "BothLowerLidUp": 0.45, "BothUpperLidClosed": 0.12},
-    "sad": {"BothInnerBrowUp": 0.6, "BothBrowDown": 0.1, "BothMouthPullDown": 0.65, "lowerLipUp": 0.35,
-            "BothUpperLidClosed": 0.25},
+    "angry": {
+        "BothBrowDown": 0.9,
+        "NoseWrinkler": 0.45,
+        "BothUpperLidOpen": 0.35,
+        "BothLowerLidUp": 0.35,
+        "NasolabialDeepener": 0.7,
+        "BothMouthPullDown": 0.35,
+        "CheeksSuck": 0.2,
+        "lowerLipUp": 0.25,
+    },
+    "contempt": {
+        "LeftBrowDown": 0.12,
+        "RightOuterBrowUp": 0.45,
+        "LeftMouthPullUp": 0.75,
+        "LeftCheekUp": 0.35,
+        "BothUpperLidClosed": 0.15,
+        "LeftMouthPullSide": 0.3,
+    },
+    "disgusted": {
+        "NoseWrinkler": 0.9,
+        "UpperLipUp": 0.45,
+        "NasolabialDeepener": 1.0,
+        "BothBrowDown": 0.55,
+        "BothCheekUp": 0.7,
+        "BothLowerLidUp": 0.5,
+        "BothUpperLidClosed": 0.15,
+        "BothMouthPlatysma": 0.3,
+    },
+    "fear": {
+        "BothInnerBrowUp": 0.6,
+        "BothOuterBrowUp": 0.3,
+        "BothUpperLidOpen": 1.0,
+        "BothMouthPlatysma": 0.45,
+        "BothMouthPullSide": 0.25,
+    },
+    "happy": {
+        "BothMouthPullUp": 0.7,
+        "BothMouthPullSide": 0.35,
+        "NasolabialDeepener": 0.5,
+        "BothCheekUp": 0.75,
+        "BothLowerLidUp": 0.45,
+        "BothUpperLidClosed": 0.12,
+    },
+    "sad": {
+        "BothInnerBrowUp": 0.6,
+        "BothBrowDown": 0.1,
+        "BothMouthPullDown": 0.65,
+        "lowerLipUp": 0.35,
+        "BothUpperLidClosed": 0.25,
+    },
     "surprised": {"BothInnerBrowUp": 0.5, "BothOuterBrowUp": 0.9, "BothUpperLidOpen": 0.85},
 }
 
@@ -55,8 +92,9 @@ EXPRESSION_RECIPES: dict[str, dict[str, float]] = {
 LIMITS = {"BothMouthPullUp": 0.85, "UpperLipBackward": 0.3}
 
 
-def unit_weights(mouth: Floats, expression: Floats, rest: float = 1.0,
-                 action: Mapping[str, float] | None = None) -> Floats:
+def unit_weights(
+    mouth: Floats, expression: Floats, rest: float = 1.0, action: Mapping[str, float] | None = None
+) -> Floats:
     """Unit weights [60] for mouth factors [12] and expression factors [10] (gaze is not a unit here).
 
     `rest` is how strongly this identity wears the friendly rest face; `action` is one more recipe, in
@@ -112,7 +150,7 @@ def _sides(name: str) -> tuple[str, ...]:
     """Both sides of a `Both...` unit; the mouth units carry their side in the middle of the name."""
     for side in ("Both", "Left", "Right"):
         if name.startswith(side + "Mouth"):
-            pattern = "Mouth{}" + name[len(side + "Mouth"):]
+            pattern = "Mouth{}" + name[len(side + "Mouth") :]
             return tuple(pattern.format(s) for s in (("Left", "Right") if side == "Both" else (side,)))
     if name.startswith("Both"):
         return "Left" + name[4:], "Right" + name[4:]
@@ -125,6 +163,10 @@ def _matrices() -> dict[str, Floats]:
     for name, limit in LIMITS.items():
         limits[[load_pack().unit[s] for s in _sides(name)]] = limit
     mirrored = {name.replace("Left", "Right"): amount for name, amount in MOUTH_RECIPES["jaw_side"].items()}
-    return {"rest": _row(REST), "limits": limits, "jaw_right": _row(mirrored),
-            "mouth": np.stack([_row(MOUTH_RECIPES[f.name]) for f in MOUTH]),
-            "expression": np.stack([_row(EXPRESSION_RECIPES[name]) for name in EMOTION_NAMES])}
+    return {
+        "rest": _row(REST),
+        "limits": limits,
+        "jaw_right": _row(mirrored),
+        "mouth": np.stack([_row(MOUTH_RECIPES[f.name]) for f in MOUTH]),
+        "expression": np.stack([_row(EXPRESSION_RECIPES[name]) for name in EMOTION_NAMES]),
+    }

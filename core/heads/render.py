@@ -4,6 +4,8 @@
     renderer = HeadRenderer(256)
     person = renderer.person(7)
     picture = renderer.draw(person, Factors.of(yaw=0.2, jaw_open=0.5))   # uint8 [256, 256, 3]
+
+The same seed and factors give the same picture.
 """
 
 from __future__ import annotations
@@ -53,8 +55,10 @@ class HeadRenderer:
         try:
             from core.heads.renderer import Renderer
         except ModuleNotFoundError as error:
-            raise NoGraphics("The Python package moderngl is missing, which draws the synthetic heads",
-                             hint="pip install moderngl") from error
+            raise NoGraphics(
+                "The Python package moderngl is missing, which draws the synthetic heads",
+                hint="pip install moderngl",
+            ) from error
         self.size = size
         self._renderer = Renderer(size)
 

@@ -21,20 +21,61 @@ from core.heads.pose import EYE, Posed
 from core.heads.shaders import SURFACES, sources
 
 SHADOW_CENTRE = np.array([0.0, 7.1, 0.6])
-LOOK_UNIFORMS = ("oil", "bump", "stripes", "cloth", "cloth_trim", "iris", "sclera", "pupil", "teeth", "hair",
-                 "hair_light", "brow", "lash_density", "seed")
-BAKE_UNIFORMS = ("seed", "blush", "freckles", "mottle", "under_eye", "age_spots", "eyeshadow", "lip_amount",
-                 "beard", "scalp", "hairline", "skin", "eyeshadow_tint", "lip", "hair")
-PROGRAM_OF = {"skin": "skin", "eye": "eye", "cornea": "eye", "teeth": "mouth", "tongue": "mouth",
-              "hair": "hair", "brow": "brow", "lash": "brow"}
+LOOK_UNIFORMS = (
+    "oil",
+    "bump",
+    "stripes",
+    "cloth",
+    "cloth_trim",
+    "iris",
+    "sclera",
+    "pupil",
+    "teeth",
+    "hair",
+    "hair_light",
+    "brow",
+    "lash_density",
+    "seed",
+)
+BAKE_UNIFORMS = (
+    "seed",
+    "blush",
+    "freckles",
+    "mottle",
+    "under_eye",
+    "age_spots",
+    "eyeshadow",
+    "lip_amount",
+    "beard",
+    "scalp",
+    "hairline",
+    "skin",
+    "eyeshadow_tint",
+    "lip",
+    "hair",
+)
+PROGRAM_OF = {
+    "skin": "skin",
+    "eye": "eye",
+    "cornea": "eye",
+    "teeth": "mouth",
+    "tongue": "mouth",
+    "hair": "hair",
+    "brow": "brow",
+    "lash": "brow",
+}
 # Nearest first, so that what lies below is not shaded in vain; the others blend over all of it.
 SOLID = ("hair", "skin", "eye", "teeth", "tongue")
 BLENDED = ("brow", "lash", "cornea")
 TWO_SIDED = ("hair", "brow", "lash")
 
 # Streak direction, streak centre and gloss by hair style (see shaders/hair.frag).
-HAIR_STYLES = {"short": (1, (0.0, 8.42, 0.35), 0.7), "braid": (1, (0.0, 8.42, 0.35), 0.7),
-               "afro": (1, (0.0, 8.42, 0.35), 0.15), "ponytail": (2, (0.0, 7.75, -0.75), 0.7)}
+HAIR_STYLES = {
+    "short": (1, (0.0, 8.42, 0.35), 0.7),
+    "braid": (1, (0.0, 8.42, 0.35), 0.7),
+    "afro": (1, (0.0, 8.42, 0.35), 0.15),
+    "ponytail": (2, (0.0, 7.75, -0.75), 0.7),
+}
 PLAIN_STYLE = (0, (0.0, 8.42, 0.35), 0.7)
 
 ALBEDO, BUMPS, SHADOW, PICTURE = range(4)  # texture units
@@ -57,8 +98,15 @@ class Drawable:
     def release(self) -> None:
         """Frees the graphics memory; the drawable is unusable afterwards."""
         with self.gl:
-            for thing in (*self.arrays.values(), self.moving, self.still, self.index, self.albedo, self.bumps,
-                          self.background):
+            for thing in (
+                *self.arrays.values(),
+                self.moving,
+                self.still,
+                self.index,
+                self.albedo,
+                self.bumps,
+                self.background,
+            ):
                 thing.release()
 
 
@@ -79,11 +127,14 @@ class Renderer:
     def __init__(self, size: int) -> None:
         self.size, self.side = size, 2 * size
         gl = self.gl = open_context()
-        self.programs = {name: gl.program(vertex_shader=vertex, fragment_shader=fragment)
-                         for name, (vertex, fragment) in sources().items()}
+        self.programs = {
+            name: gl.program(vertex_shader=vertex, fragment_shader=fragment)
+            for name, (vertex, fragment) in sources().items()
+        }
         square = (self.side, self.side)
-        self.target = gl.framebuffer([gl.texture(square, 4), gl.texture(square, 1, dtype="u4")],
-                                     gl.depth_renderbuffer(square))
+        self.target = gl.framebuffer(
+            [gl.texture(square, 4), gl.texture(square, 1, dtype="u4")], gl.depth_renderbuffer(square)
+        )
         shadow_side = int(np.clip(2 * size, 256, 1024))
         self.shadow = gl.depth_texture((shadow_side, shadow_side))
         self.shadow.compare_func = "<="
@@ -107,10 +158,14 @@ class Renderer:
         still = gl.buffer(np.concatenate([figure.canonical, figure.uv, figure.trait], axis=1).tobytes())
         moving = gl.buffer(reserve=len(figure.rest) * 40, dynamic=True)
         index = gl.buffer(figure.triangles.tobytes())
-        layout = ((moving, (("4f", "in_clip"), ("3f", "in_position"), ("3f", "in_normal"))),
-                  (still, (("3f", "in_rest"), ("2f", "in_uv"), ("4f", "in_trait"))))
-        arrays = {name: gl.vertex_array(self.programs[name], used_fields(self.programs[name], layout), index)
-                  for name in (*SURFACES, "shadow")}
+        layout = (
+            (moving, (("4f", "in_clip"), ("3f", "in_position"), ("3f", "in_normal"))),
+            (still, (("3f", "in_rest"), ("2f", "in_uv"), ("4f", "in_trait"))),
+        )
+        arrays = {
+            name: gl.vertex_array(self.programs[name], used_fields(self.programs[name], layout), index)
+            for name in (*SURFACES, "shadow")
+        }
         albedo, bumps = self._bake(figure, still)
         rows = (figure.background * 255.0 + 0.5).astype(np.uint8)
         background = clamped(gl.texture(rows.shape[1::-1], 3, rows.tobytes(), alignment=1))
@@ -134,12 +189,23 @@ class Renderer:
         self._draw_shadow(drawable, light_view)
         self.target.use()
         self.target.clear(depth=1.0)
-        for unit, texture in ((ALBEDO, drawable.albedo), (BUMPS, drawable.bumps), (SHADOW, self.shadow),
-                              (PICTURE, drawable.background)):
+        for unit, texture in (
+            (ALBEDO, drawable.albedo),
+            (BUMPS, drawable.bumps),
+            (SHADOW, self.shadow),
+            (PICTURE, drawable.background),
+        ):
             texture.use(unit)
         shared: dict[str, Any] = {
-            "light_view": light_view, "eye": EYE, "shadow_map": SHADOW, "albedo": ALBEDO, "bumps": BUMPS,
-            "daylight": 0.35 + 0.65 * daylight, **asdict(figure.light), **_chosen(figure.look, LOOK_UNIFORMS)}
+            "light_view": light_view,
+            "eye": EYE,
+            "shadow_map": SHADOW,
+            "albedo": ALBEDO,
+            "bumps": BUMPS,
+            "daylight": 0.35 + 0.65 * daylight,
+            **asdict(figure.light),
+            **_chosen(figure.look, LOOK_UNIFORMS),
+        }
         style = next((s for key, s in HAIR_STYLES.items() if key in figure.look.hair_mesh), PLAIN_STYLE)
         shared.update(strands=style[0], crown=style[1], gloss=style[2])
         for name in SURFACES:
@@ -185,9 +251,10 @@ class Renderer:
         skin = figure.parts[0]
         low, high = pack.raw["mask_uv_lo"], pack.raw["mask_uv_hi"]
         mask_uv = gl.buffer(((pack.skin.uv - low) / (high - low)).astype(np.float32).tobytes())
-        index = gl.buffer(figure.triangles[:skin.count].tobytes())
-        array = gl.vertex_array(program, [(still, "3f 2f 16x", "in_rest", "in_uv"),
-                                          (mask_uv, "2f", "in_mask_uv")], index)
+        index = gl.buffer(figure.triangles[: skin.count].tobytes())
+        array = gl.vertex_array(
+            program, [(still, "3f 2f 16x", "in_rest", "in_uv"), (mask_uv, "2f", "in_mask_uv")], index
+        )
         textures = [clamped(gl.texture((self.bake_side, self.bake_side), 4)) for _ in range(2)]
         target = gl.framebuffer(textures)
         target.use()

@@ -3,6 +3,8 @@
 
     python -m core.heads.sheet out.png --people 8 --frames 10      random people (rows) in random motion
     python -m core.heads.sheet out.png --factors --first-seed 7    one person under every factor in turn
+
+People and motion are drawn as those of the data set are.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def grid(pictures: list[Picture], columns: int) -> Picture:
     """Pictures of one size side by side; a last row that is not full ends in black."""
     empty = np.zeros_like(pictures[0])
     filled = [*pictures, *[empty] * (-len(pictures) % columns)]
-    rows = [np.concatenate(filled[i:i + columns], axis=1) for i in range(0, len(filled), columns)]
+    rows = [np.concatenate(filled[i : i + columns], axis=1) for i in range(0, len(filled), columns)]
     return np.concatenate(rows)
 
 

@@ -2,7 +2,7 @@
 """A rendered person who talks, with the sound: what the networks are told is true, to look at and to hear.
 
     python -m core.heads.talk talk.mp4 --seconds 10
-    python -m core.heads.talk talk.mp4 --voice espeak:en-us+f3 --emotion "0:neutral,4:happy:0.7" --person 1000300
+    python -m core.heads.talk talk.mp4 --voice espeak:en-us+f3 --emotion "0:neutral,4:happy" --person 1000300
 
 Lips follow the phones that the synthesiser says it makes, the head and the lids the rules of
 `core.speech.gestures`.
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         said = speech(Voice(engine, name), chosen.seconds, rng)
     except SpeechUnavailable as reason:
-        raise InputError(str(reason), hint="--voice flite:slt and espeak:en-us+f3 are two of many") from reason
+        raise InputError(str(reason), hint="Try --voice flite:slt or espeak:en-us+f3") from reason
     weights = acted(said, chosen.emotion, chosen.stillness, rng)
     talking_clip(chosen.out, chosen.person, said, weights, chosen.size)
 

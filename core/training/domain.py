@@ -97,7 +97,6 @@ class _Draw:
         return torch.from_numpy(values).to(self.device)
 
 
-
 def _coloured(x: Tensor, draw: _Draw) -> Tensor:
     matrix = x.new_tensor(_TO_YCC)
     ycc = torch.einsum("ij,bjhw->bihw", matrix, x)
@@ -179,6 +178,7 @@ def _quantised(x: Tensor, scale: Tensor, table: tuple[int, ...]) -> Tensor:
 @cache
 def _cosines() -> tuple[tuple[float, ...], ...]:
     """The orthonormal cosine transform of eight values, a row for each wave."""
+
     def wave(row: int) -> tuple[float, ...]:
         size = math.sqrt((1 if row == 0 else 2) / 8)
         return tuple(size * math.cos((2 * k + 1) * row * math.pi / 16) for k in range(8))

@@ -209,9 +209,7 @@ def open_features(path: Path | str) -> FeatureNet:
     return net.eval().requires_grad_(False)
 
 
-def _tilted(
-    picture: Tensor, points: Tensor, most: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def _tilted(picture: Tensor, points: Tensor, most: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Pictures and points [B, 68, 2] turned, shifted and grown a little, as badly framed clips are."""
     count = len(picture)
     angle, grown, right, down = torch.from_numpy(rng.uniform(-most, most, (4, count)).astype(np.float32)).to(

@@ -163,6 +163,7 @@ class People:
 
     def take(self, places: Sequence[Place]) -> Faces:
         """These frames, at ``size``."""
+
         def gathered(name: str) -> Tensor:
             rows = np.stack([self.shards[number][name][row] for number, row in places])
             return torch.from_numpy(rows)

@@ -139,6 +139,7 @@ def train_only(model: nn.Module, *parts: nn.Module | nn.Parameter) -> None:
 def hold_bases(bank: Bank, columns: slice) -> None:
     """Keep these columns of the bank as they are while others learn: QR never moves an earlier basis by a
     later one, and Adam leaves what has no gradient alone."""
+
     def without(gradient: Tensor) -> Tensor:
         gradient = gradient.clone()
         gradient[:, columns] = 0
