@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.heads.dataset import motion_of
+from core.heads.dataset import HELD_OUT, motion_of
+from core.heads.demo import PORTRAIT_SEED
 from core.heads.factors import FACTORS, Factors
 from core.heads.render import HeadRenderer
 from core.speech.visemes import VISEMES, mouth_track, timed
@@ -62,18 +63,19 @@ def main(arguments: list[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(description="Draw a contact sheet of synthetic heads.")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--first-seed", type=int, default=1_000_000)
+    parser.add_argument("--first-seed", type=int, help="of the people (default: people kept back)")
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--factors", action="store_true", help="one person under every factor instead")
     chosen = parser.parse_args(arguments)
     renderer = HeadRenderer(chosen.size)
+    first = chosen.first_seed
     if chosen.factors:
-        sheet = factor_sheet(renderer, chosen.first_seed)
+        sheet = factor_sheet(renderer, PORTRAIT_SEED if first is None else first)
     else:
-        seeds = range(chosen.first_seed, chosen.first_seed + chosen.people)
-        sheet = people_sheet(renderer, seeds, chosen.frames)
+        first = HELD_OUT if first is None else first
+        sheet = people_sheet(renderer, range(first, first + chosen.people), chosen.frames)
     Image.fromarray(sheet).save(chosen.out)
 
 
