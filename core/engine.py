@@ -41,7 +41,7 @@ from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
 from core.models.audio_to_pose import AudioToPose
 from core.models.decoder import Decoded, SourceLevel
-from core.models.layers import bake
+from core.models.layers import bake, resampled
 from core.models.speech_to_expression import SpeechToExpression
 from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel, Handle
 from core.wire.errors import BadMotion
@@ -101,7 +101,7 @@ class Engine:
         self.device = choose_device(str(device))
         self.precision = precision
         self.config = model.config
-        self.size = model.config.size
+        self.size, self.read_size = model.config.size, model.config.read_size
         self.checkpoint_id = checkpoint_id
         self.channels = tuple(channels)
         self.emotions = {name: list(values) for name, values in (emotions or {}).items()}
@@ -164,13 +164,17 @@ class Engine:
         )
 
     def prepare(self, portrait: Pictures) -> Source:
-        """Encode a portrait, uint8 [S,S,3] RGB."""
+        """Encode a portrait, uint8 [R,R,3] RGB."""
         picture = self._pictures(portrait[None])
         latent, levels = self._encode(picture)
-        return Source(latent, levels, picture, self._to_channels(self._navigate(latent))[0])
+        weights = self._to_channels(self._navigate(latent))[0]
+        return Source(latent, levels, resampled(picture, self.size), weights)
 
     def weights_of(self, pictures: Pictures) -> Weights:
-        """uint8 [N,S,S,3] RGB -> float32 [N,36]: the weights each picture shows."""
+        """uint8 [N,R,R,3] RGB -> float32 [N,36]: the weights each picture shows.
+
+        Pictures as large as those that are drawn do as well, read less sharply.
+        """
         found = [np.zeros((0, len(CHANNELS)), np.float32)]
         for start in range(0, len(pictures), self.batch):
             part = _filled(pictures[start : start + self.batch], self.batch)
@@ -201,8 +205,10 @@ class Engine:
 
     @torch.inference_mode()
     def _pictures(self, pictures: Pictures) -> Tensor:
-        if pictures.dtype != np.uint8 or pictures.shape[1:] != (self.size, self.size, 3):
-            raise ValueError(f"pictures are uint8 N x {self.size} x {self.size} x 3, not {pictures.shape}")
+        fitting = {(side, side, 3) for side in (self.size, self.read_size)}
+        if pictures.dtype != np.uint8 or pictures.shape[1:] not in fitting:
+            side = self.read_size
+            raise ValueError(f"pictures are uint8 N x {side} x {side} x 3, not {pictures.shape}")
         levels = torch.tensor(pictures, device=self.device).permute(0, 3, 1, 2)
         return ((levels.float() / 255 - 0.5) * 2).contiguous(memory_format=self._layout)
 

@@ -110,8 +110,8 @@ def prepare_portrait(
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:
-    """uint8 [S, S, 3] at the network's size, resampled as its checkpoint was trained."""
+    """uint8 [R, R, 3] at the size the network reads, resampled as its checkpoint was trained."""
     if engine.config.arithmetic == "published":
         cut = pictures.crop(picture, where, where.side).to_depth(8)
-        return pictures.from_model(pictures.published_picture(cut.rgb, engine.size))
-    return pictures.crop(picture, where, engine.size).to_depth(8).rgb
+        return pictures.from_model(pictures.published_picture(cut.rgb, engine.read_size))
+    return pictures.crop(picture, where, engine.read_size).to_depth(8).rgb

@@ -15,14 +15,20 @@ from core.models import EDTalk, EDTalkConfig
 CHANNELS = {4: 12, 8: 12, 16: 10, 32: 8, 64: 6}
 
 
-def config(arithmetic: str = "clean", size: int = 32, expression: int = 10) -> EDTalkConfig:
-    return EDTalkConfig(size, 48, expression=expression, channels=CHANNELS, arithmetic=arithmetic)
+def config(
+    arithmetic: str = "clean", size: int = 32, expression: int = 10, reading: int = 0
+) -> EDTalkConfig:
+    return EDTalkConfig(
+        size, 48, expression=expression, channels=CHANNELS, arithmetic=arithmetic, reading=reading
+    )
 
 
-def model(arithmetic: str = "clean", size: int = 32, expression: int = 10, seed: int = 0) -> EDTalk:
+def model(
+    arithmetic: str = "clean", size: int = 32, expression: int = 10, seed: int = 0, reading: int = 0
+) -> EDTalk:
     """A network whose warps are mild and whose every parameter counts (fresh ones have zeros in them)."""
     torch.manual_seed(seed)
-    net = EDTalk(config(arithmetic, size, expression)).eval()
+    net = EDTalk(config(arithmetic, size, expression, reading)).eval()
     with torch.no_grad():
         for level in net.decoder.ordered:
             level.flow.weight.mul_(0.2)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 import torch
 
 from core.evaluation.reconstruction import measure, redraw
+from core.evaluation.report import held_out
 from core.training import encoder_generator
 from core.training.data import HeadShards
 from core.training.loop import LoopSettings
+from core.wire.errors import InputError
 
 SIDE, FRAMES = 64, 6
 
@@ -83,6 +86,34 @@ def test_a_small_set_begins_to_be_learnt_by_heart(shards: Path, tmp_path: Path) 
     assert (tmp_path / "sheet_000120.png").stat().st_size > 1000
     config = encoder_generator.config_of_run(tmp_path)
     assert (config.size, config.latent) == (32, 40)
+
+
+def test_finer_pictures_are_read_than_drawn_and_shards_of_two_sizes_mix(shards: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    for times in (1, 2):
+        target = mixed / f"shard_{times}"
+        target.mkdir(parents=True)
+        for file in shards.glob("shard_*/*.npy"):
+            array = np.load(file)
+            if file.stem == "image":
+                array = array.repeat(times, 1).repeat(times, 2)
+            np.save(target / file.name, array)
+    loop = LoopSettings(steps=2, save_every=2, log_every=1)
+    settings = encoder_generator.Settings(
+        mixed, mixed, tmp_path / "run", size=16, finer=2, latent=40, width=0.4, batch=3, reading=2, loop=loop
+    )
+    encoder_generator.main(settings)
+    config = encoder_generator.config_of_run(tmp_path / "run")
+    assert (config.size, config.read_size) == (16, 32)
+    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert np.isfinite(last["l1_ratio"])
+
+
+def test_held_out_heads_that_are_too_small_are_refused(shards: Path, tmp_path: Path) -> None:
+    shutil.copytree(next(shards.glob("shard_*")), tmp_path / "shard_00000")
+    assert held_out(tmp_path, SIDE, 32, lambda *_: None).identities() == 2
+    with pytest.raises(InputError, match=f"are {SIDE} pixels wide and this model reads {2 * SIDE}"):
+        held_out(tmp_path, 2 * SIDE, 32, lambda *_: None)
 
 
 def test_copying_the_source_is_the_yardstick(shards: Path) -> None:

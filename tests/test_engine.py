@@ -33,14 +33,17 @@ def images(engine: Engine, weights: np.ndarray, batch: int | None = None) -> np.
     return np.stack([frame.image.cpu().numpy() for frame in engine.decode(source, weights, batch)])
 
 
-@pytest.mark.parametrize(("arithmetic", "expression"), [("published", 10), ("published", 0), ("clean", 10)])
-def test_the_engine_says_what_the_plain_network_says(arithmetic: str, expression: int) -> None:
-    net = small.model(arithmetic, expression=expression)
+@pytest.mark.parametrize(
+    ("arithmetic", "expression", "reading"),
+    [("published", 10, 0), ("published", 0, 0), ("clean", 10, 0), ("clean", 10, 64)],
+)
+def test_the_engine_says_what_the_plain_network_says(arithmetic: str, expression: int, reading: int) -> None:
+    net = small.model(arithmetic, expression=expression, reading=reading)
     engine = Engine(net, "cpu", precision="exact")
-    weights = small.weights(5)
-    source = engine.prepare(small.levels()[0])
+    weights, levels = small.weights(5), small.levels(engine.read_size)
+    source = engine.prepare(levels[0])
     with torch.inference_mode():
-        picture = (torch.from_numpy(small.levels()).permute(0, 3, 1, 2) / 255 - 0.5) * 2
+        picture = (torch.from_numpy(levels).permute(0, 3, 1, 2) / 255 - 0.5) * 2
         latent, features = net.encoder(picture)
         plain = net.decode(latent, features, torch.from_numpy(weights[:, : net.config.banked]), picture)
         own = net.navigator(latent)[0]

@@ -45,6 +45,8 @@ def test_a_config_survives_json(config: EDTalkConfig) -> None:
         ({"latent": 30}, "latent"),
         ({"channels": {4: 8, 8: 8}}, "channels"),
         ({"enhance": (8, 12)}, "enhance"),
+        ({"reading": 16}, "reading"),
+        ({"reading": 100}, "reading"),
         ({"expression": 0, "enhance": (8,)}, "expression"),
         ({"depth": 3}, "depth"),
     ],
@@ -52,6 +54,22 @@ def test_a_config_survives_json(config: EDTalkConfig) -> None:
 def test_a_config_that_cannot_be_built_names_the_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(ValueError, match=field):
         EDTalkConfig.from_dict(small.config().to_dict() | change)
+
+
+def test_a_network_may_read_finer_pictures_than_it_draws() -> None:
+    net = small.model(reading=64)
+    fine = small.picture(64, 2)
+    with torch.inference_mode():
+        latent, features = net.encoder(fine)
+        assert [f.shape[-1] for f in features] == [8, 16, 32]
+        decoded = net.decode(latent, features, torch.zeros(2, 36), fine)
+        again = net.decode(latent, features, torch.zeros(2, 36), F.avg_pool2d(fine, 2))
+        assert decoded.image.shape[-1] == 32
+        torch.testing.assert_close(decoded.image, again.image)
+        coarse = F.avg_pool2d(fine, 2)
+        doubled = F.interpolate(coarse, scale_factor=2, mode="bilinear")
+        torch.testing.assert_close(net.encoder(coarse)[0], net.encoder(doubled)[0])
+        assert (net.encoder(coarse)[0] - latent).abs().max() > 1e-3  # the finer pixels do count
 
 
 def test_the_published_networks_have_their_published_size() -> None:

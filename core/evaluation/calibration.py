@@ -95,7 +95,7 @@ class Stage:
     def __init__(self, engine: Engine, heads: int, reader: LandmarkReader | None = None) -> None:
         self.engine, self.heads = engine, heads
         self.reader = reader or load_reader()
-        self.renderer = HeadRenderer(engine.size)
+        self.renderer = HeadRenderer(engine.read_size)
 
     def people(self) -> Iterator[tuple[Person, Factors, Source]]:
         """Each person, the factors of their rest, and their portrait as the engine wants it."""

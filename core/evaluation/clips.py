@@ -62,7 +62,7 @@ def steadiness(
     engine: Engine, clips: int = 3, steps: int = 45, say: Callable[[str, int, int], None] = lambda *_: None
 ) -> dict[str, Steadiness]:
     """Trembling and landmark distances of smooth clips: copying, read weights, true weights, ground truth."""
-    reader, renderer = load_reader(), HeadRenderer(engine.size)
+    reader, renderer = load_reader(), HeadRenderer(engine.read_size)
     found: dict[str, list[Steadiness]] = {name: [] for name in ("copy", "read", "true", "truth")}
     for k in range(clips):
         rng = np.random.default_rng((FIRST_PERSON + k, 51))
@@ -98,7 +98,7 @@ def lips_in_step(
     with the opening the visemes ask for; and the same for renders of the true motion (the reader's ceiling).
     """
     assert engine.audio_to_mouth is not None
-    reader, renderer = load_reader(), HeadRenderer(engine.size)
+    reader, renderer = load_reader(), HeadRenderer(engine.read_size)
     person = renderer.person(seed)
     rest = resting_factors(np.random.default_rng((seed, 51)))
     heard_gaps, true_gaps, wanted = [], [], []

@@ -64,7 +64,7 @@ class CrossTalk:
 
 def cross_talk(engine: Engine, people: int = 24, say: Say = lambda *_: None) -> CrossTalk:
     """Measure on `people` held-out heads.  The channels must be the factors of `core.heads.factors`."""
-    reader, renderer = load_reader(), HeadRenderer(engine.size)
+    reader, renderer = load_reader(), HeadRenderer(engine.read_size)
     sums = {name: (np.zeros((3, 3)), np.zeros((3, 3))) for name in _SEEN}
     energy = {"drawn": np.zeros(3), "truth": np.zeros(3)}
     for done, (rng, person) in enumerate(_people(renderer, people)):
@@ -198,7 +198,7 @@ def handles_kept(
     engine: Engine, handles: tuple[Handle, ...], people: int = 16, say: Say = lambda *_: None
 ) -> list[Kept]:
     """Ask each handle for `ASKED` and measure, beside the rig's own rendering of the same."""
-    reader, renderer = load_reader(), HeadRenderer(engine.size)
+    reader, renderer = load_reader(), HeadRenderer(engine.read_size)
     actions = {action.name: action for action in ACTIONS}
     asked = [min(ASKED[handle.unit], handle.soft_max) for handle in handles]
     drawn, true, read = [], [], []

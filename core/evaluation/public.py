@@ -33,6 +33,7 @@ from torch import Tensor
 
 from .. import audio, face, video
 from ..engine import Engine
+from ..models.layers import resampled
 from ..picture import Picture
 from ..portrait import framed
 from ..wire.errors import InputError, NoFace, UnreadableAudio
@@ -186,7 +187,7 @@ def measure(
         except NoFace:
             continue
         seen += 1
-        truth = torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1
+        truth = resampled(torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1, engine.size)
         drawn = pictures_of(engine, engine.prepare(frames[0]), engine.weights_of(frames))
         sound = _sound(clip)
         for row, pictures in zip(rows, (truth[:1].expand_as(truth), drawn, truth), strict=True):

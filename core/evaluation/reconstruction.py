@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well a model redraws held-out heads, against the two honest yardsticks: copying the source, and true
+"""How well a model redraws held-out heads, between two honest yardsticks: copying the source, and the true
 weights.
 
-Every number is over pairs (source, driving) of one person that training never saw. Pictures are in [-1,
-1]; ratios are to
-copying the source, so 1 means "no better than doing nothing" and 0 means "the truth".
+Every number is over pairs (source, driving) of one person that training never saw. Pictures are in [-1, 1];
+ratios are to copying the source, so 1 means "no better than doing nothing" and 0 means "the truth".
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ BLOCKS = {
 class Redrawn:
     """Pictures of one evaluation: rows of the sample sheet."""
 
-    batch: Batch
+    batch: Batch  # at the size that is drawn
     read: Tensor  # [B, 36] weights the encoder reads off the driving pictures
     by_read: Tensor  # [B, 3, S, S] drawn with them
     by_true: Tensor  # [B, 3, S, S] drawn with the true weights
@@ -46,7 +45,10 @@ class Redrawn:
 
 @torch.inference_mode()
 def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Redrawn:
-    """Redraw ``count`` fixed held-out pairs, from read and from true weights."""
+    """Redraw ``count`` fixed held-out pairs, from read and from true weights.
+
+    ``shards`` give pictures as large as the model reads; they are compared as large as it draws.
+    """
     batch = shards.fixed(count).to(next(model.parameters()).device)
     read: list[Tensor] = []
     by_read: list[Tensor] = []
@@ -58,12 +60,12 @@ def redraw(model: EDTalk, shards: HeadShards, count: int, chunk: int = 16) -> Re
         read.append(weights)
         for made, w in ((by_read, weights), (by_true, batch.weights[k : k + chunk])):
             made.append(model.decode(latent, features, w, source).image.clamp(-1, 1))
-    return Redrawn(batch, torch.cat(read).float(), torch.cat(by_read).float(), torch.cat(by_true).float())
+    drawn = [torch.cat(parts).float() for parts in (read, by_read, by_true)]
+    return Redrawn(batch.at(model.config.size), *drawn)
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Mean structural similarity of pictures in [-1, 1], [B,3,S,S]; uniform 7x7 window (Wang et al.
-    2004)."""
+    """Mean structural similarity of pictures [B,3,S,S] in [-1, 1]; uniform 7x7 window (Wang et al. 2004)."""
 
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, 7, 1)

@@ -122,7 +122,7 @@ def evaluate(
             hint="`edtalk evaluate --clips FOLDER` measures any checkpoint on clips of your own",
         )
     size = loaded.model.config.size
-    shards = held_out(heldout, size, amounts.identities, say)
+    shards = held_out(heldout, loaded.model.config.read_size, amounts.identities, say)
     say("redrawing", 0, 1)
     made = redraw(loaded.model.eval(), shards, amounts.pairs)
     say("redrawing", 1, 1)
@@ -154,7 +154,10 @@ def evaluate(
 
 
 def held_out(folder: Path, size: int, identities: int, say: Say) -> HeadShards:
-    """Shards of people that no training sees, at least as large as the model; rendered once, then kept."""
+    """Shards of people that no training sees, at least as large as is read; rendered once, then kept.
+
+    Raises InputError for smaller ones.
+    """
     settings = DatasetSettings(folder, identities, HELD_OUT, size=max(128, size))
     shards = list(settings.shards())
     missing = sum(not settings.folder(number).exists() for number, _ in shards)
@@ -163,6 +166,11 @@ def held_out(folder: Path, size: int, identities: int, say: Say) -> HeadShards:
         for done, _ in enumerate(render_dataset(settings)):
             say("rendering", done + 1, missing)
     found = HeadShards(folder, size)
+    if found.smallest() < size:
+        raise InputError(
+            f"The held-out heads in {folder} are {found.smallest()} pixels wide and this model reads {size}",
+            hint="Name another folder with --heldout, or delete this one: it is rendered anew",
+        )
     return found
 
 

@@ -229,7 +229,7 @@ def parts(engine: Engine, repeats: int, folder: Path) -> list[tuple[str, str]]:
     large = smooth_picture(512)
     portrait = pipeline.prepare_portrait(engine, Picture(large), Crop(0, 0, 512))
     weights = portrait.weights + np.random.default_rng(0).normal(size=(1, 36)).astype(np.float32)
-    small = crop(portrait.picture, portrait.crop, engine.size).rgb
+    small = crop(portrait.picture, portrait.crop, engine.read_size).rgb
 
     def measured(run: Callable[[], Any]) -> str:
         return str(timed(run, repeats, engine.device))

@@ -67,6 +67,8 @@ class EDTalkConfig:
         channels: resolution (4, 8, .. size) -> feature channels; None takes the published table.
         arithmetic: "published" reproduces the published checkpoints, "clean" is what we train.
         enhance: resolutions with an expression module; None means all, or none without that bank.
+        reading: side of the pictures the encoder looks at, a power of two from `size`; 0 means `size`.
+            Lips and irises are a few pixels at 128, so a small model reads more finely than it draws.
 
     Raises:
         ValueError: for a combination that cannot be built, naming the field.
@@ -80,16 +82,19 @@ class EDTalkConfig:
     channels: dict[int, int] | None = None
     arithmetic: str = "published"
     enhance: tuple[int, ...] | None = None
+    reading: int = 0
 
     def __post_init__(self) -> None:
         if self.size < 16 or self.size & (self.size - 1):
             raise ValueError(f"size must be a power of two from 16, not {self.size}")
+        if self.reading and (self.reading < self.size or self.reading & (self.reading - 1)):
+            raise ValueError(f"reading must be 0 or a power of two from {self.size}, not {self.reading}")
         if self.arithmetic not in ARITHMETICS:
             raise ValueError(f"arithmetic must be one of {sorted(ARITHMETICS)}, not {self.arithmetic!r}")
         if self.latent < self.banked or min(self.mouth, self.pose, self.expression) < 0:
             raise ValueError(f"{self.banked} orthogonal bases do not fit into a latent of {self.latent}")
         table = {int(r): int(c) for r, c in (self.channels or PUBLISHED_CHANNELS).items()}
-        wanted = (4, *self.levels)
+        wanted = (4, *self.read_levels)
         if any(table.get(r, 0) < 1 for r in wanted):
             raise ValueError(f"channels must name each of the resolutions {wanted}")
         enhance = self.enhance
@@ -106,7 +111,17 @@ class EDTalkConfig:
     @property
     def levels(self) -> tuple[int, ...]:
         """Resolutions with source features, flow and mask: 8, 16, .. size."""
-        return tuple(8 << n for n in range(self.size.bit_length() - 3) if 8 << n <= self.size)
+        return _doubled_to(self.size)
+
+    @property
+    def read_size(self) -> int:
+        """Side of the pictures that the encoder looks at."""
+        return self.reading or self.size
+
+    @property
+    def read_levels(self) -> tuple[int, ...]:
+        """Resolutions the encoder passes through: 8, 16, .. read_size."""
+        return _doubled_to(self.read_size)
 
     @property
     def banked(self) -> int:
@@ -146,3 +161,7 @@ class EDTalkConfig:
     def published(cls, expression: bool = True) -> EDTalkConfig:
         """The published full generator, or (expression=False) the mouth and pose generator."""
         return cls() if expression else cls(expression=0)
+
+
+def _doubled_to(side: int) -> tuple[int, ...]:
+    return tuple(8 << n for n in range(side.bit_length() - 3))

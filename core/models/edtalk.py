@@ -7,7 +7,7 @@
     decoded = model.decode(latent, features, weights, portrait)
     decoded.image, decoded.flows, decoded.mask
 
-Shapes: B batch, D latent, K bases, S side of the picture.
+Shapes: B batch, D latent, K bases, S side of the picture, R of the pictures that are read (mostly S).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .bank import Bank
 from .config import EDTalkConfig
 from .decoder import Decoded, Decoder
 from .encoder import Encoder
+from .layers import resampled
 from .navigator import Navigator
 
 
@@ -39,7 +40,12 @@ class EDTalk(nn.Module):
     def decode(
         self, latent: Tensor, features: list[Tensor], weights: Tensor, portrait: Tensor | None = None
     ) -> Decoded:
-        """Displace the source's latent [B,D] by the weights [B,K] (absolute, spec 1.4) and decode."""
+        """Displace the source's latent [B,D] by the weights [B,K] (absolute, spec 1.4) and decode.
+
+        ``portrait`` is what the encoder was given, [B,3,R,R] or [B,3,S,S].
+        """
+        if portrait is not None:
+            portrait = resampled(portrait, self.config.size)
         bases = self.bank.bases
         expression = self.bank.expression(weights, bases) if self.config.enhance else None
         decoded: Decoded = self.decoder(latent + self.bank(weights, bases), features, expression, portrait)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import EDTalkConfig
-from .layers import ROOT2, EqualConv2d, Fir, leaky
+from .layers import ROOT2, EqualConv2d, Fir, leaky, resampled
 
 
 class ResBlock(nn.Module):
@@ -43,24 +43,28 @@ class ResBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[B,3,S,S] in [-1,1] -> latent [B,D] and source features [B,C,8,8], .. [B,C,S,S], coarse first."""
+    """[B,3,R,R] in [-1,1] -> latent [B,D] and source features [B,C,8,8], .. [B,C,S,S], coarse first.
+
+    R is ``config.read_size``, S the decoder's ``config.size``. A picture of another size is resampled.
+    """
 
     def __init__(self, config: EDTalkConfig) -> None:
         super().__init__()
-        size, fir = config.size, config.rules.fir_resampling
+        size, levels, fir = config.read_size, config.read_levels, config.rules.fir_resampling
         self.stem = nn.ModuleDict({str(size): EqualConv2d(3, config.width(size), 1, gain=ROOT2)})
         self.blocks = nn.ModuleDict(
-            {str(r): ResBlock(config.width(r), config.width(r // 2), fir) for r in reversed(config.levels)}
+            {str(r): ResBlock(config.width(r), config.width(r // 2), fir) for r in reversed(levels)}
         )
         self.head = EqualConv2d(config.width(4), config.latent, 4, padding=0, bias=False)
         self.size = size
+        self.unused = len(levels) - len(config.levels)  # finer than the decoder draws
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = leaky(self.stem[str(self.size)](image))
+        x = leaky(self.stem[str(self.size)](resampled(image, self.size)))
         features = [x]
         for block in self.blocks.values():
             x = block(x)
             features.append(x)
-        *levels, smallest = features  # the 4x4 map leads to the latent only
+        *levels, smallest = features[self.unused :]  # the 4x4 map leads to the latent only
         latent: Tensor = self.head(smallest).flatten(1).float()
         return latent, levels[::-1]

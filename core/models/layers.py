@@ -38,6 +38,16 @@ def upsample(x: Tensor, zeros_outside: bool) -> Tensor:
     return x[..., 2:-2, 2:-2]
 
 
+def resampled(picture: Tensor, side: int) -> Tensor:
+    """[B,3,h,h] -> [B,3,side,side]: the mean of the pixels on the way down, bilinear on the way up."""
+    here = picture.shape[-1]
+    if here == side:
+        return picture
+    if here > side:
+        return F.interpolate(picture, size=(side, side), mode="area")
+    return F.interpolate(picture, size=(side, side), mode="bilinear", align_corners=False)
+
+
 class Fir(nn.Module):
     """Depth-wise 1-3-3-1 low-pass filter, zeros beyond the border.
 

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pairs of rendered heads for training, read from the shards that ``core.heads.dataset`` writes.
 
-A shard is a folder of ``.npy`` arrays, memory-mapped: a 128-pixel set of 3000 identities with 12 frames
-each is about
-36 000 frames in 4.5 GB, and only what a batch touches is read. New shards are picked up while a run goes
-on.
+A shard is a folder of ``.npy`` arrays, memory-mapped: a 128-pixel set of 3000 identities with 12 frames each
+is about 36 000 frames in 4.5 GB, and only what a batch touches is read. New shards are picked up while a run
+goes on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..heads.factors import to_weights
+from ..models.layers import resampled
 from ..wire.channels import BANK_SLICES
 
 _ARRAYS = ("image", "identity", "pose", "mouth", "expression", "pair", "flow", "visible", "boxes")
@@ -44,6 +43,11 @@ class Batch:
     hidden: Tensor  # [B, 1, h, h] 1 where the source does not show it
     mouth: Tensor  # [B, 1, S, S] 1 inside the mouth box of the driving picture
     eyes: Tensor  # [B, 1, S, S] 1 inside its two eye boxes
+
+    def at(self, side: int) -> Batch:
+        """The same pairs with pictures and boxes of another size; places need no change."""
+        names = ("source", "driving", "mouth", "eyes")
+        return replace(self, **{name: resampled(getattr(self, name), side) for name in names})
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
@@ -83,6 +87,10 @@ class HeadShards:
         """How many different heads there are."""
         return sum(len(np.unique(s["identity"])) for s in self._shards)
 
+    def smallest(self) -> int:
+        """Side of the smallest pictures."""
+        return min(int(shard["image"].shape[1]) for shard in self._shards)
+
     def spread(self) -> Tensor:
         """Standard deviation of each weight over all frames so far, [36]; 0 for channels that never move."""
         return torch.from_numpy(np.concatenate([shard["weights"] for shard in self._shards]).std(0))
@@ -103,10 +111,10 @@ class HeadShards:
 
     def _pictures(self, pictures: list[NDArray[Any]]) -> Tensor:
         """uint8 [S,S,3] each -> [B,3,size,size] in [-1,1]."""
+        if len({picture.shape for picture in pictures}) > 1:  # shards of several sizes
+            return torch.cat([self._pictures([picture]) for picture in pictures])
         found = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        if found.shape[-1] != self.size:
-            found = F.interpolate(found, size=(self.size, self.size), mode="area")
-        return found
+        return resampled(found, self.size)
 
     def draw(
         self, rng: np.random.Generator, count: int, augment: bool = True, rest: float = 0.5, best_of: int = 6

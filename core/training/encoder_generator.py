@@ -50,6 +50,8 @@ class Shape(Protocol):
     @property
     def size(self) -> int: ...
     @property
+    def finer(self) -> int: ...
+    @property
     def latent(self) -> int: ...
     @property
     def width(self) -> float: ...
@@ -63,6 +65,7 @@ class Settings:
     heldout: Path
     out: Path
     size: int = 64
+    finer: int = 1  # how many times finer pictures are read than drawn: 1, 2 ..
     latent: int = 160
     width: float = 1.0  # feature channels, as a share of ours
     batch: int = 12  # pairs a step, in each process
@@ -92,8 +95,16 @@ class Settings:
 
 def config_of(s: Shape) -> EDTalkConfig:
     """The small model we ship: ``clean`` arithmetic, expression module at the coarse levels."""
-    channels = {res: round(s.width * n) for res, n in CHANNELS.items() if res <= s.size}
-    return EDTalkConfig(size=s.size, latent=s.latent, channels=channels, arithmetic="clean", enhance=(8, 16))
+    reading = s.size * s.finer
+    channels = {res: round(s.width * n) for res, n in CHANNELS.items() if res <= reading}
+    return EDTalkConfig(
+        size=s.size,
+        latent=s.latent,
+        channels=channels,
+        arithmetic="clean",
+        enhance=(8, 16),
+        reading=reading if s.finer > 1 else 0,
+    )
 
 
 def config_of_run(run: Path) -> EDTalkConfig:
@@ -116,7 +127,8 @@ def main(s: Settings) -> None:
     if s.grow_from:
         load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    shards, heldout = HeadShards(s.data, s.size), HeadShards(s.heldout, s.size)
+    side = model.config.read_size
+    shards, heldout = HeadShards(s.data, side), HeadShards(s.heldout, side)
     spread = shards.spread().to(place.device)
     onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
     people = People(s.data, s.size) if s.recombined else None
@@ -139,6 +151,7 @@ def main(s: Settings) -> None:
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         batch, given, more = ahead(step)
         batch, given = batch.to(place.device), given.to(place.device)
+        wanted = batch.at(s.size)
         pictures, true = [batch.source, batch.driving], [batch.source_weights, batch.weights]
         if more is not None:
             pictures.append(more[0].to(place.device))
@@ -148,15 +161,15 @@ def main(s: Settings) -> None:
         weights = torch.where(given, batch.weights, read[s.batch : 2 * s.batch])
         drawn = model.decode(latent[: s.batch], [f[: s.batch] for f in features], weights, batch.source)
         terms = {
-            "picture": pyramid_l1(drawn.image, batch.driving),
-            "mouth": s.mouth * masked_l1(drawn.image, batch.driving, batch.mouth),
-            "eyes": s.eyes * masked_l1(drawn.image, batch.driving, batch.eyes),
+            "picture": pyramid_l1(drawn.image, wanted.driving),
+            "mouth": s.mouth * masked_l1(drawn.image, wanted.driving, wanted.mouth),
+            "eyes": s.eyes * masked_l1(drawn.image, wanted.driving, wanted.eyes),
             "flow": s.flow
-            * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (batch.mouth + batch.eyes)),
+            * flow_l1(drawn.flows, batch.flow, batch.visible, s.heed * (wanted.mouth + wanted.eyes)),
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat(true), spread),
         }
-        terms |= onlooker(drawn.image, batch.driving, 0.1 + batch.mouth + batch.eyes)
+        terms |= onlooker(drawn.image, wanted.driving, 0.1 + wanted.mouth + wanted.eyes)
         if people is not None and people.recombined:
             trio = people.recombinations(rng_of(s.loop.seed + 1, step, place), max(1, s.batch // 3))
             compare = PictureLoss(PictureSettings(s.mouth, s.eyes), model)

@@ -33,6 +33,7 @@ class Settings:
     heldout: Path
     out: Path
     size: int = 128
+    finer: int = 1  # how many times finer pictures are read than they will be drawn: 1, 2 ..
     latent: int = 160
     width: float = 1.0  # feature channels, as a share of ours
     batch: int = 32  # pictures a step, in each process
@@ -62,9 +63,9 @@ def main(s: Settings) -> None:
     model.decoder.requires_grad_(False)
     model.bank.requires_grad_(False)
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    shards = HeadShards(s.data, s.size)
+    shards = HeadShards(s.data, model.config.read_size)
     spread = shards.spread().to(place.device)
-    held = HeadShards(s.heldout, s.size).fixed(512).to(place.device)
+    held = HeadShards(s.heldout, model.config.read_size).fixed(512).to(place.device)
 
     def drawn_for(step: int) -> tuple[Tensor, Tensor]:
         if step % 50 == 0:

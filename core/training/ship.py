@@ -82,7 +82,7 @@ def main(s: Settings) -> Meta:
     model = EDTalk(config_of_run(s.run))
     state = torch.load(s.run / "state.pt", map_location="cpu", weights_only=True)
     model.load_state_dict(without_judge(state["ema"]))
-    silenced = quieten(model.eval(), HeadShards(s.heldout, model.config.size), s.least_r2)
+    silenced = quieten(model.eval(), HeadShards(s.heldout, model.config.read_size), s.least_r2)
     print(f"read as neutral: {', '.join(silenced)}")
     meta = Meta(
         name=f"heads-{model.config.size}",
