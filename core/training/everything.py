@@ -199,7 +199,11 @@ def _do(s: Settings, step: Step, until: float | None) -> bool:
     if left is not None and (step.steps or step.shards):
         command += ["--minutes", f"{max(0.05, (left - 15) / 60):.2f}"]  # a last look takes a moment
     root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    environment = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # recipes run side by side: threads that wait must not spin
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
     with (s.out / "result" / f"{step.name.replace(' ', '-')}.log").open("a", encoding="utf-8") as log:
         code = subprocess.call(command, cwd=s.out, env=environment, stdout=log, stderr=subprocess.STDOUT)
     if code:
