@@ -32,6 +32,16 @@ _RESOURCES = tempfile.TemporaryDirectory(prefix="edtalk-blender-", ignore_cleanu
 os.environ["BLENDER_USER_RESOURCES"] = _RESOURCES.name
 
 
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Recipes choose how many threads torch uses; the next test is not to notice (where there is torch)."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
+    yield
+    if before:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def checkout() -> ModuleType:
     """The repository as a package, without Blender: `checkout("edtalk_blender.timing")` imports a part
