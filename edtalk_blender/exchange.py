@@ -69,21 +69,17 @@ def export(
     return f"{len(table.numbers)} frames of weights are in {path}"
 
 
-def keys_for(table: weight_files.Table, start: int, fps: float) -> np.ndarray:
-    """Where the rows of a table go: at their own frames when it has the scene's frame rate, else from
-    `start` on with their time kept.
+def layout_of(table: weight_files.Table, start: int, fps: float) -> tuple[np.ndarray, range]:
+    """Where the rows of a table are keyed, and the scene frames they cover. A table of the scene's frame rate
+    comes back to the frames it names; one of another rate begins at `start` with its time kept, and so does
+    one that counts its rows from 0, as the motion.npz of a take.
     """
-    if abs(table.rate - fps) < 1e-3:
-        return table.numbers.astype(np.float64)
-    return moments.carried(table.numbers - table.numbers[0], table.rate, fps, start)
-
-
-def span_for(table: weight_files.Table, start: int, fps: float) -> tuple[int, int]:
-    """First and last scene frame of a table that is put where `keys_for` says."""
-    rows = int(table.numbers[-1] - table.numbers[0]) + 1
-    if abs(table.rate - fps) < 1e-3:
-        return int(table.numbers[0]), int(table.numbers[-1])
-    return start, start + moments.frames_within(rows, table.rate, fps) - 1
+    counted = table.numbers - table.numbers[0]
+    same = abs(table.rate - fps) < 1e-3
+    begin = int(table.numbers[0]) if same and table.numbers[0] else start
+    rate = fps if same else table.rate
+    count = moments.frames_within(int(counted[-1]) + 1, rate, fps)
+    return moments.carried(counted, rate, fps, begin), range(begin, begin + count)
 
 
 def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Object:
@@ -92,12 +88,12 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     """
     face, scene = rig.active_face(context), context.scene
     order = orders.order_from(context, face)
-    keys = keys_for(table, order.start, order.fps)
+    keys, frames = layout_of(table, order.start, order.fps)
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
         copy_settings(scene.edtalk, face.edtalk)
     layers.land(face, order.take, keys, table.weights)
-    landing.begin_take(order, face, *span_for(table, order.start, order.fps))
+    landing.begin_take(order, face, frames[0], frames[-1])
     take = face.edtalk.take
     take.model = take.model or table.model
     take_rows.note(face, order)
@@ -110,7 +106,7 @@ def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight
     """
     start, fps = face.edtalk.start, timing.scene_rate(scene.render.fps, scene.render.fps_base)
     rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
-    shown = animation.read_weights(face, keys_for(table, start, fps)[rows], scene)
+    shown = animation.read_weights(face, layout_of(table, start, fps)[0][rows], scene)
     return bool(np.abs(shown - table.weights[rows]).max() > 0.01)
 
 

@@ -51,7 +51,7 @@ def _relative_settings() -> Iterator[tuple[str, bpy.types.ID, str]]:
     for kind in ("scenes", "objects"):
         for owner in getattr(bpy.data, kind):
             if owner.library is None:
-                for field in PATHS:
+                for field in (*PATHS, "transcript"):
                     if getattr(owner.edtalk, field).startswith("//"):
                         yield kind, owner, field
 

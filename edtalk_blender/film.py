@@ -13,7 +13,7 @@ import bpy
 
 from ..core.wire import ranges
 from ..core.wire.errors import ServerError
-from . import environment, image_sequence, takes, timing
+from . import environment, image_sequence, measure, takes, timing
 from .client import clean_environment
 from .preferences import preferences
 from .properties import absolute
@@ -26,7 +26,7 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
     chosen, settings, take = preferences(), face.edtalk, face.edtalk.take
     python = environment.find_python(chosen.python if chosen else "")
     rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
-    sound = absolute(settings.audio or settings.driving)
+    sound = measure.sound_of(face) or absolute(settings.driving)
     folder = image_sequence.folder_of(take.image)
     command = [
         *(str(python), "-m", "server.cli", "preview", "--frames-in", str(folder), "--name", takes.STEM),

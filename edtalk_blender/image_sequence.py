@@ -16,6 +16,7 @@ import bpy
 
 from ..core.wire.messages import PASSES
 from . import passes, takes
+from .properties import absolute
 
 LINEAR = "Linear Rec.709"
 """What Blender calls the colours of our EXR files."""
@@ -23,6 +24,10 @@ LINEAR = "Linear Rec.709"
 TEXTURE = "EDTalk Frames"
 """Name of the node that shows the take, in a material or a compositor: it is found again whatever was built
 around it."""
+
+
+ASPECT = "edtalk_aspect"
+"""Custom property of a picture plane: width / height of the pictures it was scaled for."""
 
 
 def short_path(path: Path | str) -> str:
@@ -40,10 +45,22 @@ def make_image(name: str, first_file: Path) -> bpy.types.Image:
     image = bpy.data.images.new(name, 1, 1)
     image.source = "SEQUENCE"
     image.filepath = short_path(first_file)
-    if first_file.suffix == ".exr":  # Blender asks the file what it holds only when it opens it itself
-        image.colorspace_settings.name, image.alpha_mode = LINEAR, "PREMUL"
+    _know_colour(image, first_file)
     image.use_fake_user = True  # the pictures stay known when an older take is shown nowhere
     return image
+
+
+def _know_colour(reader, file: Path, before: str = "") -> None:
+    """Tell an image or a strip what the numbers in its files mean; Blender asks the file itself only when it
+    opens it itself. `before` is the suffix of the files it read until now: only EXR differs from what is
+    so anyway, and what the artist chose stays while the kind of file does.
+    """
+    if reader.colorspace_settings.name == "Non-Color" or file.suffix == before:
+        return
+    if file.suffix == ".exr":
+        reader.colorspace_settings.name, reader.alpha_mode = LINEAR, "PREMUL"
+    elif before == ".exr":
+        reader.colorspace_settings.name, reader.alpha_mode = "sRGB", "STRAIGHT"
 
 
 def pass_of(image: bpy.types.Image, name: str) -> bpy.types.Image | None:
@@ -70,11 +87,11 @@ def make_pass(image: bpy.types.Image, name: str) -> bpy.types.Image:
 
 def move_image(image: bpy.types.Image, path: Path) -> None:
     """Let a take's image, and those of its passes, read the files at another place; `path` is its first."""
-    found = [(pass_of(image, name), name) for name in PASSES]
-    image.filepath = short_path(path)
-    for one, name in found:
+    found = [(pass_of(image, name), path.with_name(passes.beside(path.name, name))) for name in PASSES]
+    for one, file in [(image, path), *found]:
         if one is not None:
-            one.filepath = short_path(path.with_name(passes.beside(path.name, name)))
+            _know_colour(one, file, file_of(one).suffix)
+            one.filepath = short_path(file)
 
 
 def shown_image(face: bpy.types.Object) -> bpy.types.Image:
@@ -94,7 +111,7 @@ def folder_of(image: bpy.types.Image) -> Path:
 
 def file_of(image: bpy.types.Image) -> Path:
     """The whole path of its first file, without the ".." that relative paths bring."""
-    return Path(os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)))
+    return Path(os.path.normpath(absolute(image.filepath, image.library)))
 
 
 def set_timing(user, start: int, count: int, first_number: int) -> None:
@@ -207,6 +224,9 @@ def show_on_plane(
         node = _own_texture(plane)
         node.image = image
         plane.scale = (aspect, 1.0, 1.0)
+    elif abs(aspect - (known := plane.get(ASPECT, plane.scale.x / (plane.scale.z or 1.0)))) > 1e-4:
+        plane.scale.x *= aspect / (known or 1.0)  # the face alone by now, or the whole portrait
+    plane[ASPECT] = aspect
     set_timing(node.image_user, start, count, first_number)
 
 
@@ -312,6 +332,30 @@ def add_strips(
     for strip in made:
         strip["edtalk_take"] = take
     return made
+
+
+def fit_strip(strip, folder: Path, numbers: Sequence[int], fmt: str) -> bool:
+    """Let an image strip play these file numbers of a take, each at its frame. The end of a strip that was
+    cut stays. Gives back whether anything had to be changed.
+    """
+    names = [takes.file_name(number, fmt) for number in numbers]
+    old = [element.filename for element in strip.elements]
+    if old[0] == names[0] and len(old) == len(names):
+        return False
+    first = passes.number_in(old[0])
+    _know_colour(strip, folder / names[0], Path(old[0]).suffix)
+    while len(strip.elements) > len(names):
+        strip.elements.pop(len(strip.elements) - 1)
+    for element, name in zip(strip.elements, names):
+        element.filename = name
+    cut = strip.frame_offset_end > 0
+    for name in names[len(old) :]:
+        strip.elements.append(name)
+    if cut:
+        strip.frame_offset_end += max(0, len(names) - len(old))
+    if first is not None:
+        strip.frame_start += numbers[0] - first
+    return True
 
 
 def mute_strips(scene: bpy.types.Scene, take: str) -> None:

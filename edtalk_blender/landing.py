@@ -142,7 +142,7 @@ def land_changes(
     if take.model != described.id:
         take.model, changed = described.id, True
         sliders.suit(face, described)
-    if take.name != order.take:
+    if take.name != order.take or take.image is None:
         take.name, take.shown, changed = order.take, True, True
         take.image = image_sequence.make_image(
             order.take, order.folder / takes.file_name(take.first + take.shift, order.format)
@@ -279,6 +279,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         image_sequence.follow(take.before, take.image)
         workspace.show_take(face)
         take.shown = changed = True
+    changed |= _fit_strips(face, path.parent)
     plane = image_sequence.plane_of(face)
     if plane is not None and image_sequence.texture_of(plane).image != image_sequence.shown_image(face):
         changed = True
@@ -290,6 +291,18 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     if plane is not None:
         show_on_plane(face, plane, arrived)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))
+
+
+def _fit_strips(face: bpy.types.Object, folder: Path) -> bool:
+    """Let the strips of a take play all its frames, in the format they have by now."""
+    take, changed = face.edtalk.take, False
+    numbers = range(take.first + take.shift, take.last + take.shift + 1)
+    for scene in bpy.data.scenes:
+        if scene.sequence_editor is not None and scene.library is None:
+            for strip in image_sequence.find_strips(scene, take.name):
+                if strip.type == "IMAGE":
+                    changed |= image_sequence.fit_strip(strip, folder, numbers, face.edtalk.format)
+    return changed
 
 
 def refresh_take(order: Order) -> None:

@@ -119,20 +119,28 @@ def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Ord
     order = order_from(context, face)
     take = face.edtalk.take
     shared = any(
-        other != face and other.edtalk.take.image == take.image and other.edtalk.take.name == take.name
+        other != face and other.edtalk.take.name == take.name and folder_of(other) == folder_of(face)
         for other in bpy.data.objects
         if rig.is_face(other)
     )
-    if shared or take.image is None:
+    if shared:
         return order
     return replace(
         order,
         take=take.name,
-        folder=image_sequence.folder_of(take.image),
+        folder=folder_of(face),
         start=take.first,
         temporary=False,
         known=(take.portrait, take.checkpoint),
     )
+
+
+def folder_of(face: bpy.types.Object) -> Path:
+    """Where the pictures of the face's take are; where they would be when somebody deleted their image."""
+    take = face.edtalk.take
+    if take.image is not None:
+        return image_sequence.folder_of(take.image)
+    return base_folder(face.edtalk)[0] / take.name
 
 
 def files_of(order: Order) -> tuple[str, str]:

@@ -45,6 +45,12 @@ def beside(picture: str, name: str) -> str:
     return f"{takes.STEM[:-1]}_{name}{middle}{number[2]}"
 
 
+def number_in(picture: str) -> int | None:
+    """The number in a picture's file name, None for the name of something else."""
+    found = re.fullmatch(rf"{re.escape(takes.STEM)}(\d+)\.\w+", picture)
+    return int(found[1]) if found else None
+
+
 def wanted(folder: Path, asked: Iterable[str]) -> tuple[str, ...]:
     """Passes to make: those that are asked for, and those the take has already."""
     names = _names(folder)

@@ -8,7 +8,8 @@ are plain custom properties of the rig's bones and outlive the add-on.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from pathlib import Path, PureWindowsPath
 from typing import get_type_hints
 
 import bpy
@@ -134,7 +135,7 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     driving: _path("Driving Clip", "Clip whose head motion and expression are taken over; optional")
     checkpoint: _path("Checkpoint", "Model file; empty: the one that comes with EDTalk")
     folder: _path(
-        "Output", "Folder for the takes; each take gets a folder of its own in it", "DIR_PATH", "//edtalk/"
+        "Folder", "Folder for the takes; each take gets a folder of its own in it", "DIR_PATH", "//edtalk/"
     )
     start: bpy.props.IntProperty(
         name="Start Frame", description="Scene frame at which the take begins", default=1, min=-1048573
@@ -234,8 +235,14 @@ def settings_of(context: bpy.types.Context) -> EDTALK_Settings:
 
 
 def absolute(path: str, library: bpy.types.Library | None = None) -> str:
-    """A whole path from what was typed into a path field, "" for an empty one."""
+    """A whole path from what was typed into a path field, "" for an empty one. Relative ones may have been
+    written on Windows; a whole one of Windows is left as it is elsewhere, for somebody to read.
+    """
     path = path.strip()
+    if os.sep == "/" and path.startswith("//"):
+        path = path.replace("\\", "/")
+    elif os.sep == "/" and PureWindowsPath(path).is_absolute():
+        return path
     return str(Path(bpy.path.abspath(path, library=library)).absolute()) if path else ""
 
 

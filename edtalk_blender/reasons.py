@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import checkpoints, jobs, rig, sampling, take_rows
+from . import checkpoints, jobs, orders, rig, sampling, take_rows
 from .file_moves import found_again
 from .preferences import checkpoint_folder
 from .properties import absolute, settings_of
@@ -57,11 +57,22 @@ def why_not_render(context: bpy.types.Context) -> str:
     if face.library is not None:
         return busy() or LINKED
     take = face.edtalk.take
-    if not take.name or take.image is None:
+    if not take.name:
         return busy() or "Generate a take first"
     if take_rows.is_muted(face):
         return busy() or f"The take {take.name} is muted: open its eye in the list of takes first"
-    return busy() or missing_file(face.edtalk.portrait, "a portrait") or missing_checkpoint(face)
+    reason = busy() or no_curves(face) or missing_file(face.edtalk.portrait, "a portrait")
+    return reason or missing_checkpoint(face)
+
+
+def no_curves(face: bpy.types.Object) -> str:
+    """Why a take would become a still: nothing moves the face any more. "" while something does."""
+    data = face.animation_data
+    if data is not None and (data.action is not None or data.drivers or data.nla_tracks):
+        return ""
+    file = orders.folder_of(face) / "motion.npz"
+    back = f"import {file}" if file.is_file() else "generate another take"
+    return f"The curves of {face.edtalk.take.name} are gone: undo that, or {back}. Its frames are kept"
 
 
 def missing_checkpoint(face: bpy.types.Object) -> str:

@@ -218,13 +218,12 @@ def _stretch_strip(strip: bpy.types.NlaStrip, pivot: float, factor: float) -> No
 def _move_pictures(face: bpy.types.Object, strips: bpy.types.Scene, first: int, last: int) -> None:
     """Give the take its range at the new rate, and tell all that shows it."""
     take = face.edtalk.take
-    old_first = take.first
     take_rows.set_range(take, first, last)
     if take.image is None:
         return
     numbers = range(first + take.shift, last + take.shift + 1)
-    names = [takes.file_name(number, face.edtalk.format) for number in numbers]
-    image_sequence.move_image(take.image, image_sequence.folder_of(take.image) / names[0])
+    folder = image_sequence.folder_of(take.image)
+    image_sequence.move_image(take.image, folder / takes.file_name(numbers[0], face.edtalk.format))
     plane = image_sequence.plane_of(face)
     if plane is not None:
         from . import landing  # which notes the rate of new takes here
@@ -234,15 +233,4 @@ def _move_pictures(face: bpy.types.Object, strips: bpy.types.Scene, first: int, 
     if strips.sequence_editor is not None:
         for strip in image_sequence.find_strips(strips, take.name):
             if strip.type == "IMAGE":
-                _refill(strip, names)
-                strip.frame_start += first - old_first
-
-
-def _refill(strip, names: list[str]) -> None:
-    """Let an image strip play these files, as long as there are any."""
-    while len(strip.elements) > len(names):
-        strip.elements.pop(len(strip.elements) - 1)
-    for element, name in zip(strip.elements, names):
-        element.filename = name
-    for name in names[len(strip.elements) :]:
-        strip.elements.append(name)
+                image_sequence.fit_strip(strip, folder, numbers, face.edtalk.format)

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.wire.channels import BANK_SLICES, MOTION_SCHEMA
-from ..core.wire.errors import BadMotion, OutputBlocked
+from ..core.wire.errors import BadMotion, OutputBlocked, OutputExists
 
 STEM = "take."
 DIGITS = 4
@@ -97,6 +97,25 @@ def make_folder(folder: Path) -> None:
             f"Nothing can be written to {folder}: {error.strerror or error}",
             hint="Choose another output folder",
         ) from error
+
+
+def is_ours(folder: Path) -> bool:
+    """Did EDTalk make what is in this folder? It leaves notes beside its pictures."""
+    marks = ("edtalk-take.json", "motion.npz", "rendered*.npz")
+    return any(True for mark in marks for _ in folder.glob(mark))
+
+
+def leave_alone(folder: Path, names: Iterable[str]) -> None:
+    """For a folder that is not ours, to which somebody pointed the take's image: graded pictures, say. Raises
+    OutputExists when files of these names are there.
+    """
+    there = [name for name in names if (folder / name).exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise OutputExists(
+            f"EDTalk did not make {there[0]}{more} in {folder}, so they stay",
+            hint="Let the take's image show the take's own folder again to render there",
+        )
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

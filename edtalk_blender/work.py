@@ -220,6 +220,8 @@ def _make_pictures(
     if not len(numbers):  # only the portrait at rest: one frame must be asked for, too
         numbers, weights = pictures.numbers[:1], pictures.weights[:1]
     rows = {int(number): row for number, row in zip(numbers, weights)}
+    if not fresh and not takes.is_ours(order.folder):
+        takes.leave_alone(order.folder, pictures.files(order.format))
     record.forget([*rows, rest] if hold else rows)
     record.save()
     asked = order.folder / f"decode-{order.worker or os.getpid()}.npz"

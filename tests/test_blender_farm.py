@@ -55,9 +55,10 @@ def worker(archive: Path, server_python: str, tmp_path: Path):
     """Starts another Blender on a file."""
 
     def start(blend: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        # As many threads as this Blender's own server has: with another number, sums round otherwise.
         environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / f"user{len(started)}")}
         command = [sys.executable, "-c", WORKER, str(archive), server_python, str(blend), *arguments]
-        started.append(subprocess.Popen(command, env={**environment, "OMP_NUM_THREADS": "1"}))
+        started.append(subprocess.Popen(command, env=environment))
         return started[-1]
 
     started: list[subprocess.Popen[bytes]] = []

@@ -236,13 +236,13 @@ def test_a_key_between_the_frames_touches_both_neighbours(desk) -> None:
     bpy.context.scene.render.fps = 60
     desk.generate()
     before = hashes(desk.frames)
-    key, curve = key_of(desk, "pose_00", 101 + 60 / 25 * 20)  # 149
+    key, curve = key_of(desk, "pose_00", 100.5 + 60 / 25 * 20.5)  # 149.7
     key.co.y += 2.5
     curve.update()
     desk.render_changed()
     after = hashes(desk.frames)
     changed = {number for number in after if after[number] != before[number]}
-    assert changed == {147, 148, 149, 150, 151}  # from the key before (146.6) to the key after (151.4)
+    assert changed == {148, 149, 150, 151, 152}  # from the key before (147.3) to the key after (152.1)
 
 
 def test_nothing_changed_makes_nothing(desk) -> None:
