@@ -10,11 +10,13 @@ Once per load: equalised weights are multiplied out, the bank is made orthonorma
 is folded into one matrix.  Once per portrait: the encoder, and all of the expression modules that does
 not depend on the expression.
 
-A frame depends on its own weights and the source alone.  A CPU decodes one frame at a time, by
+A frame depends on its own weights and the source alone.  A CPU decodes each frame by itself, by
 `core.fast`: batches would save it little, and the place in a batch decides which vector lane rounds a
-value how.  So there a frame's bits never change.  Accelerators run the plain decoder on full batches (the
-last one is filled up with its last frame), so that neighbours change nothing; another batch size differs
-by float rounding.
+value how.  So there a frame's bits never change.  Fewer frames than cores are decoded one after the other by
+all cores, more by `core.lanes`, one on each core; the bits are the same.
+
+Accelerators run the plain decoder on full batches (the last one is filled up with its last frame), so that
+neighbours change nothing; another batch size differs by float rounding.
 
 Precision "exact" is float32 throughout; "fast" lets convolutions run in bfloat16 where the device has it in
 hardware (AVX512-BF16, AMX, CUDA), and is the same elsewhere.  Latents and weights are always float32.
@@ -36,7 +38,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint
-from core.fast import FastDecoder, has_bfloat16
+from core.fast import FastDecoder
+from core.kernels import has_bfloat16
+from core.lanes import Lanes, keep_memory
 from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
 from core.models.audio_to_pose import AudioToPose
@@ -130,6 +134,9 @@ class Engine:
         )
         self._autocast = fast and self.device.type == "cuda"
         self.batch = 1 if on_cpu else 16
+        self._lanes = Lanes() if on_cpu else None
+        if on_cpu:
+            keep_memory()
         sizes = (model.config.mouth, model.config.pose, model.config.expression)
         self._columns = np.concatenate(
             [
@@ -195,9 +202,15 @@ class Engine:
         if weights.ndim != 2 or weights.shape[1] != len(CHANNELS) or not np.isfinite(weights).all():
             raise BadMotion(f"Weights are finite numbers of shape N x {len(CHANNELS)}, not {weights.shape}")
         batch = self.batch if self.device.type == "cpu" else batch or self.batch
-        for start in range(0, len(weights), batch):
-            part = weights[start : start + batch]
-            decoded = self._decode(source, _filled(part[:, self._columns], batch))
+        parts = [weights[start : start + batch, self._columns] for start in range(0, len(weights), batch)]
+
+        def decode(part: Weights) -> Decoded:
+            return self._decode(source, _filled(part, batch))
+
+        made: Iterator[Decoded] = map(decode, parts)
+        if self._lanes is not None and len(parts) >= self._lanes.count > 1:
+            made = self._lanes.each(decode, parts)
+        for part, decoded in zip(parts, made, strict=True):
             for n in range(len(part)):
                 yield Frame(decoded.image[n], decoded.flows[-1][n], decoded.mask[n])
 

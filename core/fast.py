@@ -7,59 +7,47 @@ what is saved here is everything around them:
 
     latent ──> style s, demodulation d of each layer
                 │
-    x ──────────┴─> 3x3 convolution ─────> x ──> 1x1 flow head ──> flow, mask (always 32 bits)
+    x ──────────┴─> 3x3 convolution ─────> x ──> 1x1 flow head ──> flow, mask
          few pixels:  d * W(s * x) + b                                │
          many pixels: (d W s)(x) + b       source features ──> read at flow ──> * mask
-         leaky ReLU in the same call              [h * w, C]                      │
+         leaky ReLU in the same call        [h * w, C] + expression               │
                                            x * (1 - mask) ────────────────────────┴──> x, colour
 
     style       at coarse levels the weights are larger than the picture, so the picture is scaled and the
                 weights lie packed as the convolution wants them; at fine levels it is the other way round,
-                and scale, bias and activation cost no pass at all
+                and scale, bias and activation cost no pass at all.  All styles are one matrix product
     doubling    (published) transposed convolution at the coarse side, then one depth-wise 4x4 filter that
                 carries demodulation, bias and activation.  Fusing both into one polyphase convolution
                 takes four times the multiplications and was slower
     warping     reading four neighbours of C channels each is what an embedding bag does: rows of a table,
                 weighted and summed.  Feature mask and bilinear weights are one weight.  8 to 12 times as
                 fast as `grid_sample`, whose channels lie apart
+    expression  the features' gain is one pass; what it adds to all pixels alike is one row more of the table
     precision   bfloat16 rounds at 1/256, float32 at 1/16 million.  Positions are sums of all levels and
-                reach across the picture, so flow, masks, colour and the portrait's own pixels stay float32
+                reach across the picture: so flow, masks, colour and the portrait's own pixels are added up
+                in float32, and the coarse levels' steps of it are found in float32
+    threads     make no difference: a frame has the same bits on one core as on many
 
 Shapes: S side of the picture, C channels, I O channels in and out, h w sides of a level, D latent; batch 1.
 """
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.kernels import LAST, as_rows, convolve, doubling, enlarged, packed, pointwise, warp
 from core.models.config import Arithmetic
 from core.models.decoder import Decoded, Decoder, Enhance, Level, SourceLevel, sample
 from core.models.layers import SLOPE, Equalised, EqualLinear, upsample
-from core.models.modulated import FlowHead, StyledConv
-
-LAST = torch.channels_last
+from core.models.modulated import StyledConv
 
 COARSE = 16
 """Sides up to this stay float32 always: their flow moves the whole face, and they cost little."""
-
-FUSED: bool = torch.backends.mkldnn.is_available() and all(  # type: ignore[no-untyped-call]
-    hasattr(torch.ops.mkldnn, name)
-    for name in (
-        "_convolution_pointwise",
-        "_convolution_transpose_pointwise",
-        "_reorder_convolution_weight",
-        "_reorder_convolution_transpose_weight",
-    )
-)
-"""Whether torch brings oneDNN's convolutions with packed weights and activation (x86 and Arm builds do)."""
-
-
-def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX); elsewhere it would be slower."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return FUSED and any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
 class FastDecoder:
@@ -76,6 +64,8 @@ class FastDecoder:
         self.conv = Styled(decoder.conv, 4, torch.float32)
         finest = decoder.ordered[-1]
         self.levels = [FastLevel(level, dtype, last=level is finest) for level in decoder.ordered]
+        styled = [(level.conv0, level.conv1, level.flow) for level in decoder.ordered]
+        self.styles = Stacked([layer.modulation for layer in (decoder.conv, *chain(*styled))])
 
     def prepare(self, features: list[Tensor]) -> list[SourceLevel]:
         """Source features [1,C,h,w], coarse first, as they will be read; once per source."""
@@ -89,14 +79,15 @@ class FastDecoder:
         portrait: Tensor | None = None,
     ) -> Decoded:
         """As `Decoder.decode`, for one latent [1,D] -> float32 `Decoded`."""
-        x = self.conv(self.start, latent)
-        logits = colour = None
+        first, *styles = self.styles(latent)
+        x = self.conv(self.start, first)
+        planes = None
         flows: list[Tensor] = []
-        for level, feature in zip(self.levels, source, strict=True):
-            x, logits, flow, colour = level(x, latent, feature, expression, logits, colour)
+        for n, (level, feature) in enumerate(zip(self.levels, source, strict=True)):
+            x, flow, planes = level(x, tuple(styles[3 * n : 3 * n + 3]), feature, expression, planes)
             flows.append(flow)
-        assert logits is not None and colour is not None
-        mask = torch.sigmoid(logits[:, -1:])
+        assert planes is not None
+        mask, colour = torch.sigmoid(planes[:, -4:-3]), planes[:, -3:]
         if self.rules.portrait and portrait is not None:
             colour = torch.lerp(colour, sample(portrait, flows[-1], self.rules.padding), mask)
         return Decoded(colour, flows, mask)
@@ -110,12 +101,13 @@ class FastLevel:
         self.dtype = dtype = torch.float32 if side <= COARSE else dtype
         self.rules: Arithmetic = level.rules
         self.grid, self.enhance = level.grid, level.enhance
+        self.feel = None if level.enhance is None else Feel(level.enhance)
         self.conv0, self.conv1 = Styled(level.conv0, side, dtype), Styled(level.conv1, side, dtype)
-        self.look = Look(level.flow)
-        self.colour, self.colour_bias = _parameters(level.colour.conv, dtype)
+        self.look, self.look_bias = _parameters(level.flow, torch.float32)
+        self.look_dtype = torch.float32 if side <= 2 * COARSE else dtype
+        self.colour, self.colour_bias = _parameters(level.colour.conv, torch.float32)
         offset = level.colour.offset
         self.offset = None if offset is None else offset.detach()[:, None, None]
-        self.slope = None if offset is None else SLOPE
         self.blends = not (last and offset is not None)  # nothing looks at the last published blend
 
     def prepare(self, feature: Tensor) -> SourceLevel:
@@ -128,47 +120,72 @@ class FastLevel:
     def __call__(
         self,
         x: Tensor,
-        latent: Tensor,
+        styles: tuple[Tensor, ...],
         source: SourceLevel,
         expression: Tensor | None,
-        logits: Tensor | None,
-        colour: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """As `Level.forward`."""
-        zeros = self.rules.fir_resampling
-        x = self.conv1(self.conv0(x.to(self.dtype), latent), latent)
-        step = self.look(x, latent)
-        logits = step if logits is None else step.add_(upsample(logits, zeros))
+        coarser: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Level.forward`, with the styles of both convolutions and the flow head; logits and colour of
+        the coarser level come together, and go together: -> features, flow, logits and colour.
+        """
+        coarser = None if coarser is None else enlarged(coarser, self.rules.fir_resampling)
+        x = self.conv1(self.conv0(x.to(self.dtype), styles[0]), styles[1])
+        logits = pointwise(x.to(self.look_dtype), self.look * styles[2][:, :, None, None], self.look_bias)
+        if coarser is not None:
+            logits += coarser[:, :-3]
         flow = self.grid + torch.tanh(logits[:, :2])
         mask = torch.sigmoid(logits[:, 2:3])
 
-        feature = source.feature
-        if self.enhance is not None and expression is not None:
-            feature = enhanced(self.enhance, source, expression)
-        warped = warp(feature, flow, mask, self.rules.padding)
+        if self.feel is None or expression is None:
+            table = as_rows(source.feature)
+        else:
+            table = self.feel(source, expression)
+        warped = warp(table, flow, mask, self.rules.padding)
         if self.blends:
             x = torch.addcmul(warped, x, (1 - mask).to(self.dtype))
-        seen = x if self.offset is None else warped
-        found = convolve(seen, self.colour, self.colour_bias, self.slope).to(torch.float32)
-        found = found.contiguous() if self.offset is None else found + self.offset
-        colour = found if colour is None else found.add_(upsample(colour, zeros))
-        return x, logits, flow, colour
+        if self.offset is None:
+            colour = convolve(x, self.colour.to(x.dtype), self.colour_bias.to(x.dtype))
+        else:
+            colour = F.leaky_relu_(pointwise(warped, self.colour, self.colour_bias), SLOPE) + self.offset
+        planes = torch.cat([logits, colour.to(torch.float32)], 1)
+        if coarser is not None:
+            planes[:, -3:] += coarser[:, -3:]
+        return x, flow, planes
 
 
-class Look:
-    """`FlowHead` for one frame: [1,C,h,w] -> logits float32 [1,3 or 4,h,w]."""
+class Stacked:
+    """Linear layers of one input as one: [1,D] -> a row for each."""
 
-    def __init__(self, head: FlowHead) -> None:
-        self.modulation: EqualLinear = head.modulation
-        self.weight, self.bias = _parameters(head, torch.float32)
+    def __init__(self, layers: list[EqualLinear]) -> None:
+        self.weight = torch.cat([layer.weight.detach() for layer in layers])
+        self.bias = torch.cat([cast(Tensor, layer.bias).detach() for layer in layers])
+        self.sizes = [len(layer.weight) for layer in layers]
 
-    def __call__(self, x: Tensor, latent: Tensor) -> Tensor:
-        weight = self.weight * self.modulation(latent)[:, :, None, None]
-        return convolve(x.to(torch.float32), weight, self.bias).contiguous()
+    def __call__(self, row: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(F.linear(row, self.weight, self.bias), self.sizes, 1)
+
+
+class Feel:
+    """`Enhance` for one frame, in one pass."""
+
+    def __init__(self, module: Enhance) -> None:
+        self.shared, self.affine = module.shared, Stacked([module.gamma, module.beta])
+        if module.conv1 is None:
+            self.affine.bias[: self.affine.sizes[0]] += 1
+
+    def __call__(self, source: SourceLevel, expression: Tensor) -> Tensor:
+        """-> table [h*w+1,C]: features times gamma; and beta, which each pixel wants."""
+        assert source.normalised is not None
+        feature = as_rows(source.feature)
+        gamma, beta = self.affine(F.relu(self.shared(expression)))
+        table = torch.empty(len(feature) + 1, feature.shape[1], dtype=feature.dtype)
+        table[-1] = beta
+        torch.addcmul(feature, as_rows(source.normalised), gamma.to(feature.dtype), out=table[:-1])
+        return table
 
 
 class Styled:
-    """`StyledConv` for one frame: [1,I,h,w] and latent [1,D] -> [1,O,h,w], doubled where it doubles.
+    """`StyledConv` for one frame: [1,I,h,w] and style [1,I] -> [1,O,h,w], doubled where it doubles.
 
     Args:
         side: of what comes out.
@@ -176,7 +193,6 @@ class Styled:
 
     def __init__(self, layer: StyledConv, side: int, dtype: torch.dtype) -> None:
         assert layer.energy is not None, "bake the decoder first"
-        self.modulation: EqualLinear = layer.modulation
         self.energy, self.dtype, self.doubles = layer.energy.t(), dtype, layer.up
         self.filter = None if layer.fir is None else layer.fir.kernel.detach().clone()
         weight, bias = _parameters(layer, torch.float32)
@@ -191,8 +207,7 @@ class Styled:
             weight = packed(weight.to(dtype), before if layer.fir else side, transposed=layer.fir is not None)
         self.weight = weight
 
-    def __call__(self, x: Tensor, latent: Tensor) -> Tensor:
-        style = self.modulation(latent)  # [1,I]
+    def __call__(self, x: Tensor, style: Tensor) -> Tensor:
         demodulation = torch.rsqrt(style.square() @ self.energy + 1e-8)  # [1,O]
         if self.by_pixel:
             x = x * _spread(style, self.dtype)
@@ -216,81 +231,6 @@ class Styled:
         x = doubling(x, weight)
         kernel = (self.filter * demodulation.t()[:, :, None, None]).to(self.dtype)  # [O,1,4,4]
         return convolve(x, kernel, self.bias, SLOPE, groups=len(kernel), padding=1)
-
-
-def warp(feature: Tensor, flow: Tensor, mask: Tensor, padding: str) -> Tensor:
-    """Feature map [1,C,h,w] (channels last) read at flow [1,2,h,w], times mask [1,1,h,w] -> [1,C,h,w].
-
-    Bilinear, align_corners=False, padding "zeros" or "border", as `core.models.decoder.sample`.
-    """
-    _, channels, side, _ = feature.shape
-    at = flow[0].flatten(1).mul(side / 2).add_((side - 1) / 2)  # [2,N] in pixels
-    if padding == "border":
-        at = at.clamp_(0, side - 1)
-    low = at.floor().clamp_(0, side - 2)
-    # the hat of either neighbour; outside the picture both are further than one pixel away
-    at = at.sub_(low)
-    near = torch.stack([1 - at.abs(), 1 - (at - 1).abs_()]).clamp_(0)  # [neighbour,2,N]
-    across, down = near[:, 0], near[:, 1] * mask.flatten()
-    share = torch.empty(side * side, 2, 2, dtype=feature.dtype)
-    torch.mul(down[:, None], across, out=share.permute(1, 2, 0))
-    corner = low[1].mul_(side).add_(low[0]).int()
-    rows = corner[:, None] + torch.tensor([0, 1, side, side + 1], dtype=torch.int32)
-    table = feature.permute(0, 2, 3, 1).reshape(-1, channels)
-    read = F.embedding_bag(rows, table, mode="sum", per_sample_weights=share.flatten(1))
-    return read.reshape(1, side, side, channels).permute(0, 3, 1, 2)
-
-
-def enhanced(module: Enhance, source: SourceLevel, expression: Tensor) -> Tensor:
-    """`Enhance.forward` in two passes."""
-    assert source.normalised is not None
-    shared = F.relu(module.shared(expression))
-    gamma, beta = module.gamma(shared), module.beta(shared)
-    if module.conv1 is None:
-        gamma = gamma + 1
-    dtype = source.feature.dtype
-    return torch.addcmul(_spread(beta, dtype), source.normalised, _spread(gamma, dtype)).add_(source.feature)
-
-
-# --- convolutions ---------------------------------------------------------------------------------
-
-
-def convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    slope: float | None = None,
-    groups: int = 1,
-    padding: int | None = None,
-) -> Tensor:
-    """Convolution of stride 1 and leaky ReLU, in one call where torch can. Sides stay, unless padded else."""
-    around = weight.shape[-1] // 2 if padding is None else padding
-    if not FUSED:
-        x = F.conv2d(x, weight, bias, padding=around, groups=groups)
-        return x if slope is None else F.leaky_relu_(x, slope)
-    name, numbers = ("none", []) if slope is None else ("leaky_relu", [slope])
-    run = torch.ops.mkldnn._convolution_pointwise
-    return run(x, weight, bias, [around] * 2, [1, 1], [1, 1], groups, name, numbers, "")  # type: ignore[no-any-return]
-
-
-def doubling(x: Tensor, weight: Tensor) -> Tensor:
-    """Transposed convolution of stride 2: [1,I,h,w] and [I,O,3,3] -> [1,O,2h+1,2w+1]."""
-    if not weight.is_mkldnn:
-        return F.conv_transpose2d(x, weight, stride=2)
-    run = torch.ops.mkldnn._convolution_transpose_pointwise
-    return run(x, weight, None, [0, 0], [0, 0], [2, 2], [1, 1], 1, "none", [], "")  # type: ignore[no-any-return]
-
-
-def packed(weight: Tensor, side: int, transposed: bool) -> Tensor:
-    """A weight that never changes, in the order oneDNN wants it for pictures of this side."""
-    weight = weight.contiguous(memory_format=LAST)
-    if not FUSED:
-        return weight
-    shape, ones = [1, weight.shape[0 if transposed else 1], side, side], [1, 1]
-    if transposed:
-        run = torch.ops.mkldnn._reorder_convolution_transpose_weight
-        return run(weight, [0, 0], [0, 0], [2, 2], ones, 1, shape)  # type: ignore[no-any-return]
-    return torch.ops.mkldnn._reorder_convolution_weight(weight, ones, ones, ones, 1, shape)  # type: ignore[no-any-return]
 
 
 def _parameters(layer: Equalised, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import fast
+from core import kernels
 from core.checkpoint import default_checkpoint
 from core.engine import Engine
 from core.evaluation import naive
 from core.fast import FastDecoder
 from core.models import EDTalk, EDTalkConfig
 from core.models.decoder import Decoded, sample
-from core.models.layers import bake
+from core.models.layers import bake, upsample
 from tests import small
 
 PORTRAIT = Path(__file__).parent.parent / "demo" / "portrait.png"
@@ -82,8 +82,8 @@ def test_style_on_pixels_and_style_on_weights_are_the_same(arithmetic: str) -> N
 
 @pytest.mark.parametrize("arithmetic", ["published", "clean"])
 def test_without_onednn_it_says_the_same(arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "FUSED", False)
-    assert not fast.has_bfloat16()
+    monkeypatch.setattr(kernels, "FUSED", False)
+    assert not kernels.has_bfloat16()
     for net in (wide(arithmetic), small.model(arithmetic, 64)):
         for plain, quick in both(net):
             torch.testing.assert_close(quick.image, plain.image, atol=1e-4, rtol=1e-4)
@@ -98,10 +98,51 @@ def test_a_table_is_read_as_a_picture_is_sampled(padding: str, channels: int) ->
     flow[..., 0, :] = torch.linspace(-1.2, 1.2, 16)  # the border's own row
     flow[..., 1, :5] = torch.tensor([-1.0, 1.0, 1 / 16 - 1, 1 - 1 / 16, 5.0])
     want = sample(feature, flow, padding) * mask
-    torch.testing.assert_close(fast.warp(feature, flow, mask, padding), want, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        kernels.warp(kernels.as_rows(feature), flow, mask, padding), want, atol=1e-5, rtol=1e-5
+    )
 
 
-@pytest.mark.skipif(not fast.has_bfloat16(), reason="this CPU has no bfloat16")
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+def test_one_row_more_is_what_the_whole_picture_has_on_top(padding: str) -> None:
+    torch.manual_seed(6)
+    feature, constant = torch.randn(1, 20, 16, 16).to(memory_format=torch.channels_last), torch.randn(20)
+    flow, mask = torch.rand(1, 2, 16, 16) * 2.6 - 1.3, torch.rand(1, 1, 16, 16)
+    table = torch.cat([kernels.as_rows(feature), constant[None]])
+    want = sample(feature + constant[:, None, None], flow, padding) * mask
+    torch.testing.assert_close(kernels.warp(table, flow, mask, padding), want, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+@pytest.mark.parametrize("side", [4, 24])
+def test_planes_are_enlarged_as_ever(zeros: bool, side: int) -> None:
+    planes = torch.randn(1, 6, side, side, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(kernels.enlarged(planes, zeros), upsample(planes, zeros))
+
+
+@pytest.mark.parametrize("arithmetic", ["published", "clean"])
+def test_any_number_of_threads_gives_the_same_bits(arithmetic: str) -> None:
+    """At a size at which torch does share its work: it splits only what is large."""
+    torch.manual_seed(8)
+    channels = {4: 64, 8: 64, 16: 64, 32: 48, 64: 40, 128: 32}
+    net = EDTalk(EDTalkConfig(128, 64, channels=channels, arithmetic=arithmetic)).eval()
+    net.bank.freeze()
+    bake(net)
+    latent = torch.randn(1, 64)
+    for dtype in (torch.float32, torch.bfloat16) if kernels.has_bfloat16() else (torch.float32,):
+        quick = FastDecoder(net.decoder, dtype)
+        with torch.inference_mode():
+            portrait = small.picture(128)
+            source = quick.prepare(net.encoder(portrait)[1])
+            images = []
+            for threads in (1, 2, 3):
+                torch.set_num_threads(threads)
+                images.append(quick.decode(latent, source, 0.1 * latent, portrait).image)
+        torch.set_num_threads(1)
+        assert torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
+
+
+@pytest.mark.skipif(not kernels.has_bfloat16(), reason="this CPU has no bfloat16")
 @pytest.mark.parametrize("arithmetic", ["published", "clean"])
 def test_in_bfloat16_it_differs_by_rounding_only(arithmetic: str) -> None:
     for plain, quick in both(small.model(arithmetic, 64), torch.bfloat16):
