@@ -14,6 +14,7 @@ Traps:
 - evaluating the rig itself would write the last frame's values into it and wipe what was posed but not
   keyed, hence the copy;
 - frame-change handlers of other add-ons do run for the temporary scene;
+- a new frame of any scene moves what open Image Editors show, so the temporary one ends where the artist is;
 - `scenes.remove` looks at the window, and in `blender -b file.blend --command ...` there is none: Blender
   crashes. `batch_remove` does not look;
 - removing the scene makes Blender look at everything again, see `is_echo`.
@@ -167,6 +168,7 @@ def _alone(
         scene.collection.objects.link(double)
         scene.view_layers[0].update()
         yield scene, double
+        scene.frame_set(like.frame_current)
     finally:
         bpy.data.batch_remove([double, scene])
         global _read_at

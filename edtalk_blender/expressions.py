@@ -63,13 +63,13 @@ def show(context: bpy.types.Context, face: bpy.types.Object) -> bool:
     if face.mode != "POSE":
         bpy.ops.object.mode_set(mode="POSE")
     bpy.ops.pose.select_all(action="SELECT")
-    bpy.app.timers.register(partial(_open_shelf, context.area.as_pointer(), list(range(20))))
+    bpy.app.timers.register(partial(_open_shelf, context.area.as_pointer(), list(range(50))))
     return True
 
 
 def _open_shelf(area: int, tries: list[int]) -> float | None:
-    """Open the asset shelf of an area as soon as it has one: Blender makes it some redraws after Pose Mode
-    begins, and may not let it be opened before.
+    """Open the asset shelf of an area and see to it that it stays open: Blender makes it some redraws after
+    Pose Mode begins, may not let it be opened before, and closes it once when it has made it.
     """
     for window in bpy.context.window_manager.windows:
         for found in window.screen.areas:
@@ -77,7 +77,8 @@ def _open_shelf(area: int, tries: list[int]) -> float | None:
                 space = found.spaces.active
                 with suppress(AttributeError):  # which means that it has none yet
                     space.show_region_asset_shelf = True
-                if not space.show_region_asset_shelf and tries:
+                height = sum(region.height for region in found.regions if region.type == "ASSET_SHELF")
+                if not (space.show_region_asset_shelf and height > 1) and tries:
                     tries.pop()
                     return 0.1
     return None

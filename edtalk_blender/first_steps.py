@@ -74,7 +74,7 @@ def _portrait(settings: bpy.types.PropertyGroup) -> Step:
 def _voice(settings: bpy.types.PropertyGroup) -> Step:
     paths = [path for path in (settings.audio, settings.driving) if path.strip()]
     if not paths:
-        return Step("voice", "A sound", False, "Speech, any length (or a driving clip, under Source)")
+        return Step("voice", "A sound", False, "Speech, any length (or a driving clip, below)")
     reason = next(filter(None, (missing_file(path, "a sound") for path in paths)), "")
     return Step("voice", "A sound", not reason, reason or ", ".join(Path(absolute(p)).name for p in paths))
 
@@ -91,8 +91,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, letters: int) -
         words.active = step.done or step == current(found)
         icon = "CHECKBOX_HLT" if step.done else "CHECKBOX_DEHLT"
         words.label(text=f"{number}. {step.title}", icon=icon)
-        for line in textwrap.wrap(step.state, letters):
-            words.label(text=line, icon="BLANK1")
+        if not (step.done and step.name in ("portrait", "voice")):  # the field below says which file it is
+            for line in textwrap.wrap(step.state, letters):
+                words.label(text=line, icon="BLANK1")
         _draw_button(column, step, settings_of(context))
     tips = []
     if not (found[1].done and found[2].done):

@@ -58,6 +58,7 @@ class Job:
         self.cancelled = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
+        self.afterwards: Callable[[], None] | None = None  # in the interface, when it went well
         self._steps = work(self)
 
     @property
@@ -158,6 +159,8 @@ def tick() -> float | None:
     if not job.finished:
         return TICK
     announce(_end(job))
+    if job.error is None and job.afterwards is not None:
+        job.afterwards()
     service.leave_when_idle()
     return None
 

@@ -99,4 +99,13 @@ def why_not(context: bpy.types.Context) -> str:
     return ""
 
 
+def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
+    """The button; once there is a layer, where the keys go."""
+    data = face.animation_data
+    if data is not None and data.action is not None and data.action_blend_type != "REPLACE":
+        layout.label(text=f"Keys go on top: {data.action.name}", icon="NLA_PUSHDOWN")
+    else:
+        layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
+
+
 CLASSES = (EDTALK_OT_edit_on_top,)

@@ -4,7 +4,8 @@
 Handlers only note that something happened. A timer that survives file loads does the work: it compares
 the evaluated weights with those last asked for and has one request in flight at most, so that the newest
 state wins however slow the server is. Nothing of Blender's data is kept from one tick to the next.
-While the animation plays, the frames of the take are shown and nothing is asked.
+Where the take's own picture is up to date, and while the animation plays, that is what is shown, since it is
+sharper, and no server is started for it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bpy.app.handlers import persistent
 
 from ..core.wire import messages
 from ..core.wire.errors import Died, EDTalkError, Stale
-from . import animation, jobs, live_picture, rig, sampling, service, takes
+from . import animation, jobs, live_picture, rig, sampling, service, status, takes
 from .client import Pending
 from .properties import absolute
 from .reasons import missing_file
@@ -47,6 +48,7 @@ class _State:
 
 
 _state = _State()
+_refused = False  # the artist switched it off: it does not come back by itself
 
 
 def is_on() -> bool:
@@ -97,6 +99,14 @@ def stop() -> None:
     _state = _State(trouble=_state.trouble)
     live_picture.end()
     _answer_file().unlink(missing_ok=True)
+
+
+def offer() -> None:
+    """A take was made in the window: switch it on, so that the first slider that is moved moves the face;
+    unless the artist has switched it off.
+    """
+    if not (_refused or is_on() or why_not(bpy.context)):
+        start()
 
 
 @persistent
@@ -151,6 +161,8 @@ def _turn() -> None:
     server = service.server_or_none()
     if wanted == _state.asked and face.session_uid == _state.asked_face:
         _state.changed = False
+    elif server is None and status.is_on_disk(face, bpy.context.scene.frame_current, wanted.weights):
+        _state.changed = False  # nothing to see that would be worth starting a server
     elif server is None or not server.ready:
         _wake()
     else:
@@ -189,7 +201,7 @@ def request(face: bpy.types.Object) -> messages.Preview:
         crop=crop,
         face=settings.face - 1 if settings.face else None,
         size=min(SIZE, settings.size),
-        detail=False,
+        detail=settings.detail,
         out=str(_answer_file()),
     )
 
@@ -248,6 +260,8 @@ class EDTALK_OT_live_preview(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """On or off."""
+        global _refused
+        _refused = is_on()
         if is_on():
             stop()
         else:

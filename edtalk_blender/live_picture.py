@@ -3,15 +3,24 @@
 
 Painted, not put into the material: the take's picture sequence is not touched, so there is nothing to put
 back, and an undo finds nothing changed behind it. Any Image Editor can show the image, too.
+
+Trap: pixels that a script sets make an image modified, and Blender then asks at Save and at Quit whether to
+save it. So the pixels go through a small file (uncompressed TGA, about a millisecond) that the image reads.
 """
 
 from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ..core.wire import messages
-from . import image_sequence, jobs, rig
+from . import image_sequence, jobs, rig, status
 
 IMAGE = "EDTalk Preview"
 
@@ -38,8 +47,12 @@ def end() -> None:
         bpy.types.SpaceView3D.draw_handler_remove(_painter, "WINDOW")
     _painter, _shown = None, None
     image = image_or_none()
-    if image is not None and not _is_used(image):
-        bpy.data.images.remove(image)  # Blender would ask on quitting whether to save it
+    if image is not None and _is_used(image):
+        with suppress(RuntimeError):  # it has no file any more
+            image.pack()
+    elif image is not None:
+        bpy.data.images.remove(image)
+    _file().unlink(missing_ok=True)
     jobs.redraw(*jobs.PICTURES)
 
 
@@ -78,19 +91,35 @@ def show(face: int, asked: messages.Preview, picture: np.ndarray) -> None:
     """
     global _shown
     _shown = face, asked
-    height, width = picture.shape[:2]
-    image = image_or_none()
+    file, image = _file(), image_or_none()
+    file.write_bytes(_tga(picture))
     if image is None:
-        image = bpy.data.images.new(IMAGE, width, height, alpha=True)
-    elif tuple(image.size) != (width, height):
-        image.scale(width, height)
-    image.pixels.foreach_set((picture[::-1].astype(np.float32) / 255.0).ravel())
-    image.update()
+        image = bpy.data.images.load(str(file))
+        image.name = IMAGE
+    elif image.packed_file is None and image.source == "FILE" and image.filepath == str(file):
+        image.reload()
+    else:  # one that was kept, or that came with a file
+        if image.packed_file is not None:
+            image.unpack(method="REMOVE")
+        image.source, image.filepath = "FILE", str(file)
+        image.reload()
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR" and area.spaces.active.image is None:
                 area.spaces.active.image = image
     jobs.redraw(*jobs.PICTURES)
+
+
+def _file() -> Path:
+    return Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_preview_{os.getpid()}.tga"
+
+
+def _tga(picture: np.ndarray) -> bytes:
+    """Uint8 [H, W, 4], top row first, as a file: uncompressed true colour, 8 bits of alpha, from the top."""
+    height, width = picture.shape[:2]
+    header = struct.pack("<12xHHBB", width, height, 32, 0x28)
+    header = header[:2] + b"\x02" + header[3:]
+    return header + np.ascontiguousarray(picture[..., [2, 1, 0, 3]]).tobytes()
 
 
 def corners(face: bpy.types.Object, asked: messages.Preview) -> list[tuple[float, float, float]]:
@@ -114,6 +143,8 @@ def _paint() -> None:
         return
     plane = image_sequence.plane_of(face)
     if plane is None or not plane.visible_get(viewport=context.space_data) or is_playing():
+        return
+    if status.is_on_disk(face, context.scene.frame_current, _shown[1].weights):
         return
     import gpu
     from gpu_extras.batch import batch_for_shader

@@ -14,6 +14,7 @@ from . import (
     first_steps,
     job_operator,
     jobs,
+    live,
     orders,
     retime_operators,
     rig,
@@ -41,6 +42,12 @@ class EDTALK_OT_generate_take(JobOperator, bpy.types.Operator):
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """A new take from what the panel says now."""
         return jobs.Job("Generate", work.generate(orders.order_from(context, rig.active_face(context))))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Clicked: the first slider that is moved afterwards moves the face."""
+        result = super().invoke(context, event)
+        jobs.current().afterwards = live.offer
+        return result
 
 
 class EDTALK_OT_render_changed(JobOperator, bpy.types.Operator):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-From top to bottom as the work goes: the lamp, what goes in, how the take shall be, the buttons, emotions
-and handles, the weights below them, what comes out, the server. While a job runs the buttons make way
-for its progress and an X.
+On top and always in sight the main road: which face, the lamp, portrait, sound, Generate, Render Changed, and
+what to see while working. Below, in sub-panels, what is wanted now and then, as the work goes: source, take,
+output, the takes there are, emotions, handles, curves, weights. All but takes and emotions begin closed, so
+that a small sidebar shows the whole list. While a job runs the buttons make way for its progress and an X.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from . import (
     exchange,
     first_steps,
     jobs,
+    layers,
     live,
     retime_operators,
     rig,
@@ -41,7 +43,7 @@ from .properties import settings_of
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
 
-BANK_TITLES = {"pose": "Weights: Head Pose", "expression": "Weights: Expression", "mouth": "Weights: Mouth"}
+BANK_TITLES = {"pose": "Head Pose", "expression": "Expression", "mouth": "Mouth"}
 
 
 class EDTalkPanel:
@@ -61,21 +63,23 @@ class EDTalkPanel:
         _draw_lamp(layout, face, _letters(context))
         if face is not None:
             retime_operators.draw(layout, context, face)
-        beginning = first_steps.wanted(context)
-        if beginning:
+        if first_steps.wanted(context):
+            _draw_progress(layout)
             first_steps.draw(layout, context, _letters(context))
+        else:
+            _draw_road(layout, settings)
+        if face is not None:
+            _draw_sight(layout, _letters(context))
         _draw_source(layout, settings)
         _draw_take(layout, settings)
         _draw_output(layout, settings)
-        if not beginning or jobs.current() is not None:
-            _draw_buttons(layout)
         if face is not None:
-            _draw_sight(layout, _letters(context))
-            layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
-            take_list.draw(layout, face)
-            capture.draw(layout)
-            curve_menu.draw(layout, context, face)
+            body = take_list.draw(layout, face)
+            if body is not None:
+                layers.draw(body, face)
+                capture.draw(body)
             slider_operators.draw(layout, face)
+            curve_menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_operators.draw(layout, face)
         _draw_server(layout)
@@ -112,20 +116,31 @@ def _stale_words(stale: int, missing: int) -> tuple[str, str]:
     return f": {stale - missing} frames out of date{also}", YELLOW
 
 
+def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    column = layout.column()
+    column.prop(settings, "portrait")
+    column.prop(settings, "audio")
+    if jobs.current() is not None:
+        _draw_progress(layout)
+        return
+    column = layout.column(align=True)
+    column.scale_y = 1.3
+    column.operator("edtalk.generate_take", icon="PLAY")
+    column.operator("edtalk.render_changed", icon="FILE_REFRESH")
+
+
 def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    header, body = layout.panel("EDTALK_source")
-    header.label(text="Source")
+    header, body = layout.panel("EDTALK_source", default_closed=True)
+    header.label(text="Crop and Driving Clip")
     if body is None:
         return
-    body.prop(settings, "portrait")
-    body.prop(settings, "audio")
     body.prop(settings, "driving")
     crop_editor.draw(body, bpy.context)
 
 
 def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    header, body = layout.panel("EDTALK_take")
-    header.label(text="Take")
+    header, body = layout.panel("EDTALK_take", default_closed=True)
+    header.label(text="Take Settings")
     if body is None:
         return
     body.prop(settings, "start")
@@ -166,19 +181,16 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row = body.row(align=True)
         row.prop(settings.take, "first", text="Frames")
         row.prop(settings.take, "last", text="")
+        body.label(text="Show the take in this scene:")
         row = body.row(align=True)
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
         destinations.draw(body)
 
 
-def _draw_buttons(layout: bpy.types.UILayout) -> None:
+def _draw_progress(layout: bpy.types.UILayout) -> None:
     job = jobs.current()
     if job is None:
-        column = layout.column(align=True)
-        column.scale_y = 1.3
-        column.operator("edtalk.generate_take", icon="PLAY")
-        column.operator("edtalk.render_changed", icon="FILE_REFRESH")
         return
     row = layout.row(align=True)
     row.scale_y = 1.3
@@ -201,8 +213,10 @@ def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
 
 
 def _draw_weights(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
-    for bank in sorted(BANKS, key=list(BANK_TITLES).index):
-        header, body = layout.panel(f"EDTALK_weights_{bank}", default_closed=True)
+    header, banks = layout.panel("EDTALK_weights", default_closed=True)
+    header.label(text="Weights")
+    for bank in sorted(BANKS, key=list(BANK_TITLES).index) if banks is not None else ():
+        header, body = banks.panel(f"EDTALK_weights_{bank}", default_closed=True)
         header.label(text=BANK_TITLES[bank])
         if body is None:
             continue

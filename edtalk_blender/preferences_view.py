@@ -30,12 +30,16 @@ def _draw_server(layout: bpy.types.UILayout, chosen: EDTALK_Preferences, letters
     box = layout.box()
     box.label(text="Server", icon="CONSOLE")
     box.prop(chosen, "python")
-    if not chosen.python:
-        found = python_search.answer()
-        if found.python:
-            box.label(text=f"Found by itself: {found.python}", icon="CHECKMARK")
-        elif found.trouble:
-            box.label(text="None found yet: see The Server's Python below", icon="INFO")
+    found = python_search.answer()  # a line in any case: nothing may jump away from under the pointer
+    if found.python:
+        said = "It has what the server needs" if chosen.python else f"Found by itself: {found.python}"
+        box.label(text=said, icon="CHECKMARK")
+    elif found.trouble:
+        said = "None found yet: see The Server's Python below"
+        said = "It cannot run the server: Check Server says why" if chosen.python else said
+        box.label(text=said, icon="ERROR" if chosen.python else "INFO")
+    else:
+        box.label(text="Looking for it ...", icon="BLANK1")
     box.prop(chosen, "device")
     box.prop(chosen, "unload_minutes")
     box.prop(chosen, "idle_minutes")

@@ -131,21 +131,22 @@ def _update(job: jobs.Job, order: orders.Order) -> Generator[None, None, jobs.Ou
 def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
     """Emotions and handles of a face: what goes for all of them, then each with its key diamond."""
     names = sliders.names_of(face)
-    expressions.draw(layout)
-    row = layout.row(align=True)
-    if names:
-        row.operator("edtalk.key_sliders", text="Key", icon="KEYFRAME")
-        row.operator("edtalk.reset_sliders", text="Reset", icon="LOOP_BACK")
-    complete = sliders.is_complete(face) and bool(names)
-    row.operator("edtalk.update_face", text="" if complete else "Update Face", icon="FILE_REFRESH")
+    if not sliders.is_complete(face) or not names:
+        layout.operator("edtalk.update_face", icon="FILE_REFRESH")
     for bone, title in TITLES.items():
         mine = [name for where, name in names if where == bone]
         if not mine:
             continue
-        header, body = layout.panel(f"EDTALK_sliders_{bone}")
+        header, body = layout.panel(f"EDTALK_sliders_{bone}", default_closed=bone == "handle")
         header.label(text=title)
         if body is None:
             continue
+        if bone == names[0][0]:
+            expressions.draw(body)
+            row = body.row(align=True)
+            row.operator("edtalk.key_sliders", text="Key All", icon="KEYFRAME")
+            row.operator("edtalk.reset_sliders", text="Reset All", icon="LOOP_BACK")
+            row.operator("edtalk.update_face", text="", icon="FILE_REFRESH")
         column = body.column(align=True)
         column.use_property_decorate = True
         for name in mine:

@@ -10,7 +10,7 @@ of speech). In background mode nothing is watched: whoever wants to know asks `c
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import bpy
 import numpy as np
@@ -24,7 +24,8 @@ QUIET = 0.5
 TURN = 0.05
 """Seconds left to the interface between two turns of counting a long take."""
 
-_states: dict[int, tuple[int, np.ndarray]] = {}  # session uid -> first frame, state of each frame
+_states: dict[int, tuple[int, np.ndarray, np.ndarray]] = {}
+"""Session uid -> first frame, state of each frame, weights [N, 36] they were counted with."""
 _last_edit = 0.0
 _turns: Generator[int, None, None] | None = None
 
@@ -33,7 +34,8 @@ def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
     """The take's first scene frame and how each frame stands (`rendered.CURRENT` ...) as far as is known;
     None when it has not been looked at yet.
     """
-    return _states.get(face.session_uid)
+    known = _states.get(face.session_uid)
+    return None if known is None else known[:2]
 
 
 def stale_frames(face: bpy.types.Object) -> int | None:
@@ -46,6 +48,15 @@ def missing_frames(face: bpy.types.Object) -> int:
     """Frames that were never made, or whose pictures are gone, as far as is known."""
     known = states(face)
     return 0 if known is None else int(np.count_nonzero(known[1] == rendered.MISSING))
+
+
+def is_on_disk(face: bpy.types.Object, number: int, weights: Sequence[float]) -> bool:
+    """Is there a picture of scene frame `number` that was made from these weights, as far as is known?"""
+    first, known, counted = _states.get(face.session_uid, (0, (), ()))
+    row = number - first
+    if not 0 <= row < len(known) or known[row] != rendered.CURRENT:
+        return False
+    return bool(np.abs(counted[row] - np.asarray(weights, np.float32)).max() <= rendered.TOLERANCE)
 
 
 def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
@@ -74,7 +85,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == rendered.CURRENT)] = rendered.STALE
-    _states[uid] = int(pictures.numbers[0]), now
+    _states[uid] = int(pictures.numbers[0]), now, pictures.weights
 
 
 def forget() -> None:
@@ -108,6 +119,7 @@ def _count_when_quiet() -> float | None:
     _turns = None
     jobs.redraw()
     jobs.redraw(*jobs.KEY_EDITORS)
+    jobs.redraw(*jobs.PICTURES)  # the live preview makes way for pictures that are up to date
     return None
 
 

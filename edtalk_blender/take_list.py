@@ -15,7 +15,7 @@ from contextlib import suppress
 import bpy
 from mathutils import Matrix
 
-from . import image_sequence, jobs, landing, rig, status, take_rows, takes, worn
+from . import image_sequence, jobs, landing, rig, status, take_rows, takes, workspace, worn
 from .reasons import busy
 
 COMPARED = "EDTalk Compared Take"
@@ -92,6 +92,7 @@ def show(face: bpy.types.Object, before: bpy.types.Image | None, name: str) -> N
         plane.scale = (aspect, 1.0, 1.0)
     image_sequence.follow(before, take.image)
     image_sequence.set_timing_everywhere(take.image, *timing)
+    workspace.show_take(face, before, timing)
     for scene in _cut_scenes():
         _show_in_sequencer(face, scene, name, muted)
 
@@ -539,13 +540,13 @@ def lamp_icon(stale: int | None) -> str:
     return "COLLECTION_COLOR_03" if stale else "COLLECTION_COLOR_04"
 
 
-def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
-    """The list and its buttons, for the panel."""
+def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> bpy.types.UILayout | None:
+    """The list and its buttons, for the panel; gives back where more can be drawn, None while closed."""
     known = face.edtalk_takes
     header, body = layout.panel("EDTALK_takes")
     header.label(text=f"Takes ({len(known.rows)})" if len(known.rows) else "Takes")
     if body is None:
-        return
+        return None
     row = body.row()
     row.template_list(
         "EDTALK_UL_takes", "", known, "rows", known, "index", rows=3 if len(known.rows) > 1 else 2
@@ -561,6 +562,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
     row.operator("edtalk.compare_take", icon="IMAGE_REFERENCE", depress=compared(face) is not None)
     if not len(known.rows) and face.edtalk.take.name and not _is_waiting:
         _list_soon()
+    return body
 
 
 _is_waiting = False

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import bpy
-from mathutils import Quaternion
+from mathutils import Quaternion, Vector
 
-from . import image_sequence, rig
+from . import image_sequence, jobs, rig
 
 NAME = "Talking Head"
 TEMPLATE = Path(__file__).with_name("assets") / "workspace.blend"
@@ -27,8 +28,10 @@ MARK = "edtalk_workspace"
 FRONT = Quaternion((1.0, 0.0, 0.0), math.pi / 2)
 DRAWN = 0.3
 """Seconds after which a workspace that was just added has been drawn."""
-ROOM = 2.5
+ROOM = 2.0
 """How far the view stands from a plane, in heights of the plane; a little air around it."""
+WIDTH = 2 * 36 / 50
+"""Width of what a viewport's lens of 50 mm sees, in distances, along the longer side of the viewport."""
 
 
 def find() -> bpy.types.WorkSpace | None:
@@ -36,18 +39,29 @@ def find() -> bpy.types.WorkSpace | None:
     return next((one for one in bpy.data.workspaces if MARK in one), None)
 
 
-def show_take(face: bpy.types.Object) -> None:
-    """Let the workspace show a face's first pictures; editors that show something else are left alone."""
+def show_take(
+    face: bpy.types.Object,
+    before: bpy.types.Image | None = None,
+    timing: tuple[int, int, int] | None = None,
+) -> None:
+    """Let the workspace show a face's take where it shows nothing yet or the take `before` (by default the
+    one that was worn before); editors that show something else are left alone. `timing` when it is not
+    the take's own.
+    """
     workspace = find()
     if workspace is None:
         return
     take = face.edtalk.take
-    for space in _spaces(workspace, "IMAGE_EDITOR"):
-        if space.image is None or space.image == take.before:
+    for space in (area.spaces.active for area in _areas(workspace, "IMAGE_EDITOR")):
+        if space.image is None:
             space.image = take.image
             _soon(_fit)
+            _soon(_fit_picture)
+        elif space.image == (before or take.before):
+            space.image = take.image
+            _soon(_fit_picture)
         if space.image == take.image and take.image is not None:
-            image_sequence.set_timing(space.image_user, *image_sequence.timing_of(face))
+            image_sequence.set_timing(space.image_user, *(timing or image_sequence.timing_of(face)))
 
 
 def look_at(face: bpy.types.Object) -> None:
@@ -56,17 +70,31 @@ def look_at(face: bpy.types.Object) -> None:
     if workspace is None or plane is None:
         return
     bpy.context.view_layer.update()
-    for space in _spaces(workspace, "VIEW_3D"):
-        view = space.region_3d
+    for area in _areas(workspace, "VIEW_3D"):
+        view = area.spaces.active.region_3d
         if view is not None and view.view_perspective != "CAMERA":
             view.view_perspective = "PERSP"
             view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
-            view.view_location = plane.matrix_world.translation
             view.view_distance = ROOM * max(plane.dimensions)
+            aside = Vector((_covered(area) * WIDTH * view.view_distance / 2, 0.0, 0.0))
+            view.view_location = plane.matrix_world.translation + view.view_rotation @ aside
+            overlay = area.spaces.active.overlay  # the floor, seen from its edge, crosses the picture
+            overlay.show_floor = overlay.show_axis_x = overlay.show_axis_y = False
 
 
-def _spaces(workspace: bpy.types.WorkSpace, kind: str) -> list[bpy.types.Space]:
-    return [area.spaces.active for screen in workspace.screens for area in screen.areas if area.type == kind]
+def _covered(area: bpy.types.Area) -> float:
+    """How much more of the viewport the sidebar on the right covers than the tools on the left, in longer
+    sides of the viewport: the face belongs into the middle of what is seen.
+    """
+    widths = {region.type: region.width for region in area.regions}
+    longer = max(area.width, area.height)
+    if bpy.app.background or not longer or widths.get("UI", 1) >= area.width:
+        return 0.0
+    return (widths.get("UI", 1) - widths.get("TOOLS", 1)) / longer
+
+
+def _areas(workspace: bpy.types.WorkSpace, kind: str) -> list[bpy.types.Area]:
+    return [area for screen in workspace.screens for area in screen.areas if area.type == kind]
 
 
 def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
@@ -85,24 +113,37 @@ def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
     return workspace
 
 
-def _soon(act: Callable[[], None]) -> None:
+def _soon(act: Callable[[], float | None]) -> None:
     """Do something to the workspace once it has been drawn; without a window there is nothing to do."""
     if not bpy.app.background and not bpy.app.timers.is_registered(act):
         bpy.app.timers.register(act, first_interval=DRAWN)
 
 
 def _fit() -> None:
-    """Zoom picture, curves and strips so that all of the take is seen."""
+    """Zoom curves and strips so that all of the take is seen."""
+    _view_all("GRAPH_EDITOR", bpy.ops.graph.view_all)
+    _view_all("SEQUENCE_EDITOR", bpy.ops.sequencer.view_all)
+
+
+def _fit_picture() -> float | None:
+    """Zoom the picture so that all of it is seen, as soon as there is one: its size is not known before."""
+    workspace = find()
+    editors = _areas(workspace, "IMAGE_EDITOR") if workspace is not None else []
+    images = [area.spaces.active.image for area in editors]
+    if any(image is not None and not all(image.size) for image in images):
+        return DRAWN if jobs.current() is not None else None
+    _view_all("IMAGE_EDITOR", partial(bpy.ops.image.view_all, fit_view=True))
+    return None
+
+
+def _view_all(kind: str, act: Callable[[], set[str]]) -> None:
+    """Press Home in the workspace's editors of a kind."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas if MARK in window.workspace else ():
             region = next((region for region in area.regions if region.type == "WINDOW"), None)
             with bpy.context.temp_override(window=window, area=area, region=region), suppress(RuntimeError):
-                if area.type == "IMAGE_EDITOR":
-                    bpy.ops.image.view_all(fit_view=True)
-                elif area.type == "GRAPH_EDITOR":
-                    bpy.ops.graph.view_all()
-                elif area.type == "SEQUENCE_EDITOR":
-                    bpy.ops.sequencer.view_all()
+                if area.type == kind:
+                    act()
 
 
 def _open_tab() -> None:
@@ -162,7 +203,7 @@ def register() -> None:
 def unregister() -> None:
     """The reverse of `register`."""
     bpy.types.TOPBAR_MT_window.remove(_draw_menu_entry)
-    for act in (_open_tab, _fit):
+    for act in (_open_tab, _fit, _fit_picture):
         if bpy.app.timers.is_registered(act):
             bpy.app.timers.unregister(act)
 

@@ -208,3 +208,17 @@ def test_the_file_keeps_its_weights_without_the_add_on(animation, face, weights,
         assert bone["pose_00"] == pytest.approx(weights[31, 20], abs=1e-6)
     finally:
         bpy.ops.preferences.addon_enable(module="bl_ext.user_default.edtalk")
+
+
+def test_reading_leaves_open_image_editors_at_the_frame_of_the_scene(part, tmp_path: Path) -> None:
+    import bpy
+
+    face = part("rig").make_rig(bpy.context.scene, "Anna")
+    area = bpy.context.window.screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    area.spaces.active.image = part("image_sequence").make_image("take", tmp_path / "take.0001.png")
+    user = area.spaces.active.image_user
+    part("image_sequence").set_timing(user, 1, 100, 1)
+    bpy.context.scene.frame_set(7)
+    part("animation").read_weights(face, range(1, 61), bpy.context.scene)
+    assert user.frame_current == 7

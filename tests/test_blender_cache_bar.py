@@ -85,6 +85,21 @@ def test_an_edited_key_is_stale_and_a_deleted_picture_is_missing(part, face, tmp
     assert part("status").stale_frames(face) == 2
 
 
+def test_a_pose_is_on_disk_while_its_frame_is_current_and_made_from_it(part, face) -> None:
+    import bpy
+
+    status, animation = part("status"), part("animation")
+    weights = animation.read_weights(face, [104], bpy.context.scene)[0]
+    assert not status.is_on_disk(face, 104, weights)  # nobody has looked yet
+    status.count(face, bpy.context)
+    assert status.is_on_disk(face, 104, weights)
+    assert not status.is_on_disk(face, 105, weights) and not status.is_on_disk(face, 99, weights)
+    assert not status.is_on_disk(face, 104, weights + np.eye(36, dtype=np.float32)[3] * 0.01)
+    face.edtalk.size = 256
+    status.count(face, bpy.context)
+    assert not status.is_on_disk(face, 104, weights)
+
+
 def test_another_size_makes_every_frame_stale(part, face) -> None:
     face.edtalk.size += 64
     assert drawn(part, face) == [(100.5, 110.5, part("rendered").STALE)]

@@ -76,6 +76,7 @@ def preview(part, portrait, tiny_checkpoint, server_python) -> Iterator[Preview]
     made = Preview(part, portrait, tiny_checkpoint, server_python)
     yield made
     made.live.stop()
+    made.live._refused = False
 
 
 def test_a_moved_slider_changes_the_picture(preview) -> None:
@@ -251,6 +252,55 @@ def test_it_lies_on_the_square_around_the_face(preview) -> None:
     assert np.allclose(pixels, [(16, 64), (80, 64), (16, 0), (80, 0)])
 
 
+def test_it_comes_by_itself_until_the_artist_refuses(preview) -> None:
+    live = preview.live
+    live.offer()
+    assert live.is_on()
+    preview.toggle()
+    live.offer()
+    assert not live.is_on()
+    preview.toggle()
+    preview.live.stop()
+    live.offer()
+    assert live.is_on()
+
+
+def test_it_begins_after_a_job_that_went_well_and_after_no_other(preview) -> None:
+    jobs = preview.part("jobs")
+
+    def work(fails: bool):
+        def steps(job):
+            yield
+            if fails:
+                raise ValueError("no")
+            return jobs.Outcome("INFO", "done")
+
+        return steps
+
+    for fails, on in ((True, False), (False, True)):
+        jobs.start(jobs.Job("Generate", work(fails)))
+        jobs.current().afterwards = preview.live.offer
+        preview.until(lambda: jobs.current() is None)
+        assert preview.live.is_on() is on
+
+
+def test_no_server_is_started_for_a_picture_that_is_there(preview, monkeypatch) -> None:
+    service, status = preview.part("service"), preview.part("status")
+    service.stop_server()
+    known = preview.live.request(preview.face).weights
+    monkeypatch.setattr(
+        status, "_states", {preview.face.session_uid: (1, np.zeros(1, np.uint8), np.array([known]))}
+    )
+    preview.toggle()
+    for _ in range(20):
+        preview.part("jobs").tick()
+        preview.live.tick()
+    assert service.server_or_none() is None and preview.part("jobs").current() is None
+    preview.slide("mouth_00", 3.0)
+    preview.settle()
+    assert preview.picture.shown().weights[0] == 3.0
+
+
 def test_without_a_face_or_a_portrait_the_button_is_grey(preview) -> None:
     import bpy
 
@@ -273,3 +323,21 @@ def test_switching_the_add_on_off_switches_it_off(preview) -> None:
         assert not preview.live.is_on() and len(bpy.app.handlers.frame_change_post) == before
     finally:
         bpy.ops.preferences.addon_enable(module="bl_ext.user_default.edtalk")
+
+
+def test_blender_has_nothing_to_ask_about_when_the_file_is_saved(preview) -> None:
+    preview.toggle()
+    preview.settle()
+    preview.slide("mouth_00", 3.0)
+    preview.settle()
+    image = preview.picture.image_or_none()
+    assert not image.is_dirty and tuple(image.size) == (64, 64)
+    image.use_fake_user = True
+    before = preview.pixels()
+    preview.toggle()
+    assert image.packed_file is not None and np.array_equal(preview.pixels(), before)
+    preview.toggle()
+    preview.slide("mouth_00", -3.0)
+    preview.settle()
+    assert not np.array_equal(preview.pixels(), before)  # the same image goes on
+    assert preview.picture.image_or_none() == image

@@ -82,3 +82,18 @@ def test_a_take_that_comes_later_is_shown_and_other_pictures_stay(edtalk, part, 
     space.image = mine
     part("workspace").show_take(face)
     assert space.image == mine
+
+
+def test_it_shows_the_take_that_is_worn_instead_of_another(edtalk, part, face, tmp_path: Path) -> None:
+    import bpy
+
+    take, sequence = face.edtalk.take, part("image_sequence")
+    bpy.ops.edtalk.add_workspace()
+    space = areas(part("workspace").find())["IMAGE_EDITOR"].spaces.active
+    before, take.image = take.image, sequence.make_image("anna_002", tmp_path / "other.0101.png")
+    part("workspace").show_take(face, before, (201, 10, 101))
+    assert space.image == take.image
+    assert (space.image_user.frame_start, space.image_user.frame_duration) == (201, 10)
+    space.image = own = bpy.data.images.new("Own", 4, 4)
+    part("workspace").show_take(face, take.image)
+    assert space.image == own
