@@ -301,8 +301,26 @@ def free_channel(scene: bpy.types.Scene, start: int, end: int, height: int) -> i
 
 
 def find_strips(scene: bpy.types.Scene, take: str) -> list:
-    """The strips that were added for a take."""
-    return [strip for strip in strips_of(scene) if strip.get("edtalk_take") == take]
+    """The strips that were added for a take, those in meta strips included."""
+    return [strip for strip in _within(strips_of(scene)) if strip.get("edtalk_take") == take]
+
+
+def remove_strip(scene: bpy.types.Scene, strip) -> None:
+    """Take a strip away, from the meta strip it is in if it is in one."""
+    holders = [strips_of(scene), *(_inside(one) for one in _within(strips_of(scene)) if one.type == "META")]
+    next(strips for strips in holders if strip in strips.values()).remove(strip)
+
+
+def _within(strips) -> Iterator:
+    for strip in strips:
+        yield strip
+        if strip.type == "META":
+            yield from _within(_inside(strip))
+
+
+def _inside(meta):
+    """The strips of a meta strip: `.sequences` before 4.4, then `.strips`."""
+    return meta.strips if hasattr(meta, "strips") else meta.sequences
 
 
 def add_strips(

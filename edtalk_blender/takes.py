@@ -78,7 +78,8 @@ def file_name(number: int, picture_format: str) -> str:
 
 def free_name(folder: Path, portrait: str, used: Iterable[str] = ()) -> str:
     """The next take name nobody uses: `anna_001`, `anna_002` ...; neither a folder nor one of `used`."""
-    stem = re.sub(r"[^\w-]+", "_", Path(portrait).stem).strip("_")[:40] or "face"
+    stem = re.sub(r"[^\w-]+", "_", Path(portrait).stem).strip("_")
+    stem = stem.encode()[:40].decode(errors="ignore") or "face"  # names in a .blend have 63 bytes at most
     used = set(used)
     number = 1
     while (name := f"{stem}_{number:03d}") in used or (folder / name).exists():

@@ -215,7 +215,15 @@ def test_in_the_interface_it_goes_on_in_the_background_and_can_be_cancelled(desk
 
     capture, before = desk.part("capture"), values(desk)
     order = desk.part("orders").order_from(bpy.context, desk.face)
-    wish = capture.Wish(order, str(clip), frozenset({"pose"}), 110.0, False, False, 0.0)
+    wish = capture.Wish(
+        order=order,
+        path=str(clip),
+        frame=110.0,
+        banks=frozenset({"pose"}),
+        is_photo=False,
+        replace=False,
+        fade=0.0,
+    )
     job = desk.jobs.Job("Capture", capture.capture(wish))
     desk.jobs.start(job)
     assert not bpy.ops.edtalk.capture_clip.poll()

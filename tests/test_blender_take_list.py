@@ -118,13 +118,13 @@ def test_a_take_beside_the_face_comes_and_goes(desk) -> None:
 
     sequence, many, images = desk.part("image_sequence"), len(bpy.data.objects), len(bpy.data.images)
     press("compare_take", take="anna_001")
-    plane = desk.part("take_list").compared(desk.face)
+    plane = desk.part("take_compare").compared(desk.face)
     assert plane.hide_render and plane.show_name and plane != sequence.plane_of(desk.face)
     assert plane.location.x > 2 and shown(desk)[0] == "anna_002"
     press("compare_take", take="anna_002")
-    assert desk.part("take_list").compared(desk.face) == plane and len(bpy.data.objects) == many + 1
+    assert desk.part("take_compare").compared(desk.face) == plane and len(bpy.data.objects) == many + 1
     press("compare_take", take="anna_002")
-    assert desk.part("take_list").compared(desk.face) is None and len(bpy.data.objects) == many
+    assert desk.part("take_compare").compared(desk.face) is None and len(bpy.data.objects) == many
     assert len(bpy.data.images) == images
 
 
@@ -197,6 +197,22 @@ def test_deleting_leaves_the_files_unless_asked(desk) -> None:
     assert desk.face.edtalk.take.name == "" and desk.face.animation_data.action is None
     desk.generate()
     assert names(desk) == ["anna_001"] and len(hashes(first)) == 51
+
+
+def test_strips_that_were_put_into_a_meta_strip_are_found_there(desk) -> None:
+    import bpy
+
+    desk.generate()
+    sequence, scene = desk.part("image_sequence"), bpy.context.scene
+    mine = sequence.find_strips(scene, "anna_001")
+    meta = sequence.strips_of(scene).new_meta("Anna", 10, 101)
+    for strip in mine:
+        strip.move_to_meta(meta)
+    assert len(sequence.find_strips(scene, "anna_001")) == len(mine)
+    desk.generate()
+    assert all(strip.mute for strip in sequence.find_strips(scene, "anna_001"))
+    assert bpy.ops.edtalk.delete_take(take="anna_001") == {"FINISHED"}
+    assert not sequence.find_strips(scene, "anna_001") and sequence.find_strips(scene, "anna_002")
 
 
 def test_files_that_are_not_ours_are_never_deleted(desk) -> None:
@@ -287,7 +303,7 @@ def test_a_linked_face_says_why_nothing_can_be_done(desk, tmp_path) -> None:
         target.objects = [name for name in source.objects if name == "anna"]
     bpy.context.scene.collection.objects.link(target.objects[0])
     assert not bpy.ops.edtalk.switch_take.poll()
-    assert "library override" in desk.part("take_list").why_not(bpy.context)
+    assert "library override" in desk.part("take_buttons").why_not(bpy.context)
     assert len(target.objects[0].edtalk_takes.rows) == 2
 
 
@@ -368,7 +384,7 @@ def test_takes_wait_while_something_runs(desk) -> None:
     import bpy
 
     job = desk.begin()
-    assert not bpy.ops.edtalk.switch_take.poll() and "Busy" in desk.part("take_list").why_not(bpy.context)
+    assert not bpy.ops.edtalk.switch_take.poll() and "Busy" in desk.part("take_buttons").why_not(bpy.context)
     desk.until(lambda: job.finished)
     assert names(desk) == ["anna_001", "anna_002", "anna_003"]
 

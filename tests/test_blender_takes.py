@@ -36,6 +36,12 @@ def test_a_name_without_letters_still_makes_a_take(takes, tmp_path: Path) -> Non
     assert takes.free_name(tmp_path, "/faces/...png") == "face_001"
 
 
+@pytest.mark.parametrize("stem", ["\u9854" * 45, "e\u0301" * 30, "a" * 200])
+def test_a_long_name_fits_into_a_blend_whatever_its_letters(takes, tmp_path: Path, stem: str) -> None:
+    name = takes.free_name(tmp_path, f"{stem}.png")
+    assert name.endswith("_001") and len(f"{name} Sound".encode()) < 63
+
+
 def test_motion_comes_back_as_it_was_written(takes, tmp_path: Path, weights) -> None:
     takes.save_motion(tmp_path / "motion.npz", weights, 23.976, range(101, 106), "heads")
     read, rate = takes.load_motion(tmp_path / "motion.npz")
