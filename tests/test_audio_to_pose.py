@@ -190,4 +190,5 @@ def test_the_recipe_repeats_resumes_and_is_shared_without_changing_the_result(tm
         assert torch.equal(cut[key], value), key  # the same seed, data and machine: the same bits
         torch.testing.assert_close(two[key], value, rtol=1e-3, atol=2e-5)
     assert losses_of(tmp_path / "whole") == losses_of(tmp_path / "cut")
-    assert (tmp_path / "whole" / "audio_to_pose.safetensors").stat().st_size < 1_000_000
+    one, other = ((tmp_path / name / "audio_to_pose.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert one == other and len(one) < 1_000_000

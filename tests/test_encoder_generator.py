@@ -131,5 +131,6 @@ def test_copying_the_source_is_the_yardstick(shards: Path) -> None:
 
 
 def test_a_folder_without_shards_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="edtalk heads render"):
+    with pytest.raises(InputError, match="no shards of rendered heads") as raised:
         HeadShards(tmp_path, 64)
+    assert "edtalk heads render" in raised.value.hint

@@ -18,12 +18,16 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # when this file is one of two processes
 
 from core import checkpoint  # noqa: E402
+from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig  # noqa: E402
+from core.models.encoder import Encoder  # noqa: E402
+from core.models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig  # noqa: E402
 from core.training import (  # noqa: E402
     audio_to_mouth,
     encoder_generator,
@@ -175,7 +179,10 @@ def test_a_model_without_expressions_is_given_a_bank_that_changes_nothing_yet(tm
 
 def test_a_person_is_learnt_from_frames_nobody_labelled(taught: Path, tmp_path: Path) -> None:
     meta = checkpoint.Meta("toy", "CC0-1.0", note="From toy faces.")
-    checkpoint.save(tmp_path / "toy.safetensors", model_from(taught), meta)
+    pose = AudioToPose(AudioToPoseConfig(width=16, context=8, couplings=2, hidden=8))
+    feeling = SpeechToExpression(SpeechToExpressionConfig(width=8, letters=4))
+    start = {"audio_to_pose": pose, "speech_to_expression": feeling}
+    checkpoint.save(tmp_path / "toy.safetensors", model_from(taught), meta, **start)
     before = (tmp_path / "toy.safetensors").read_bytes()
     loop = replace(FEW, steps=80, learning_rate=5e-3, save_every=80, log_every=40)
     settings = person.Settings(
@@ -194,6 +201,9 @@ def test_a_person_is_learnt_from_frames_nobody_labelled(taught: Path, tmp_path: 
     assert new.meta.channels == old.meta.channels
     for part in ("encoder", "navigator", "bank"):  # only the decoder learnt
         mine, theirs = (getattr(net.model, part).state_dict() for net in (new, old))
+        assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+    for heard in start:  # and what else the checkpoint can do, it still can
+        mine, theirs = (getattr(net, heard).state_dict() for net in (new, old))
         assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
     assert (tmp_path / "toy.safetensors").read_bytes() == before
     assert (tmp_path / "run" / "before_after.png").stat().st_size > 1000
@@ -269,6 +279,27 @@ def test_every_switch_may_be_on(stage: str, root: Path, tmp_path: Path) -> None:
     assert said["perceptual"] > 0 and said["fooling"] > 0 and said["judging"] > 0
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert any("judge." in key for key in state["model"])
+
+
+@pytest.mark.parametrize("stage", ["mouth-pose", "expression", "person"])
+def test_a_model_that_reads_finer_pictures_than_it_draws_is_given_them(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_faces.write_shard(tmp_path / "data" / "shard_00000", range(2), size=64, donors=2)
+    net = toy_faces.model(reading=64)
+    toy_faces.write_run(tmp_path / "start", net)
+    checkpoint.save(tmp_path / "start.safetensors", net, checkpoint.Meta("toy", "CC0-1.0"))
+    given, forward = set(), Encoder.forward
+
+    def noting(encoder: Encoder, image: torch.Tensor) -> Any:
+        given.add(image.shape[-1])
+        return forward(encoder, image)
+
+    monkeypatch.setattr(Encoder, "forward", noting)
+    STAGES[stage].main(settings_of(stage, tmp_path, tmp_path / "run", steps=2, save_every=2))
+    assert given == {64}
+    sheet = next((tmp_path / "run").glob("*.png"))
+    assert Image.open(sheet).height % 32 == 0 and last_of(tmp_path / "run")["picture"] > 0
 
 
 def test_the_first_stage_has_the_same_switches(root: Path, tmp_path: Path) -> None:

@@ -121,15 +121,16 @@ def boxes_of(landmarks: np.ndarray) -> np.ndarray:
     return np.stack([boxes(points) for points in landmarks])
 
 
-def config(expression: int = 10) -> EDTalkConfig:
-    """A network of a few thousand parameters."""
-    return EDTalkConfig(32, 40, expression=expression, channels=CHANNELS, arithmetic="clean")
+def config(expression: int = 10, reading: int = 0) -> EDTalkConfig:
+    """A network of a few thousand parameters; ``reading`` as in `EDTalkConfig`."""
+    channels = CHANNELS | ({reading: 8} if reading else {})
+    return EDTalkConfig(32, 40, expression=expression, channels=channels, arithmetic="clean", reading=reading)
 
 
-def model(expression: int = 10) -> EDTalk:
+def model(expression: int = 10, reading: int = 0) -> EDTalk:
     """A fresh network that copies the source."""
     torch.manual_seed(0)
-    net = EDTalk(config(expression))
+    net = EDTalk(config(expression, reading))
     for name, weight in net.named_parameters():
         if name.endswith("flow.weight"):
             torch.nn.init.zeros_(weight)

@@ -20,6 +20,8 @@ from torch import Tensor
 from ..heads.factors import to_weights
 from ..models.layers import resampled
 from ..wire.channels import BANK_SLICES
+from ..wire.errors import InputError
+from .people import inside_boxes
 
 _ARRAYS = ("image", "identity", "pose", "mouth", "expression", "pair", "flow", "visible", "boxes")
 # What a horizontal mirror does to the factors: these change sign, contempt (one-sided) forbids the mirror.
@@ -55,7 +57,7 @@ class Batch:
 
 
 class HeadShards:
-    """All frames of the shards below ``root``. Raises ``FileNotFoundError`` when there is none."""
+    """All frames of the shards below ``root``. Raises InputError when there is none."""
 
     def __init__(self, root: Path, size: int, limit: int = 0) -> None:
         self.root, self.size, self.limit = root, size, limit
@@ -63,9 +65,8 @@ class HeadShards:
         self._names: set[str] = set()
         self.refresh()
         if not self._shards:
-            raise FileNotFoundError(
-                f"{root} holds no shards of rendered heads; run `edtalk heads render --out {root}` first."
-            )
+            what = f"{root} holds no shards of rendered heads"
+            raise InputError(what, hint=f"`edtalk heads render --out {root}` makes some")
 
     def refresh(self) -> None:
         """Open shards that have appeared since the last look."""
@@ -163,7 +164,8 @@ class HeadShards:
         weights = torch.from_numpy(np.stack(ws + wd))
         grid = torch.from_numpy(np.stack(flow).astype(np.float32)).permute(0, 3, 1, 2)
         shown = torch.from_numpy(np.stack(visible))[:, None]
-        mouth, eyes = _box_masks(torch.from_numpy(np.stack(boxes)), self.size)
+        inside = inside_boxes(torch.from_numpy(np.stack(boxes)), self.size)
+        mouth, eyes = inside[:, :1], inside[:, 1:].amax(1, keepdim=True)
         count = len(rows)
         if rng is not None:
             flip = torch.from_numpy(rng.random(count) < 0.5)
@@ -189,16 +191,6 @@ def _face_over_turn(row: tuple[dict[str, NDArray[Any]], int, int]) -> float:
     shard, n, column = row
     change = np.square(shard["weights"][n] - shard["weights"][shard["pair"][n, column]])
     return float(change[_FACE].sum() - 0.5 * change[BANK_SLICES["pose"]].sum())
-
-
-def _box_masks(boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Boxes [B, 3, 4] (x0, y0, x1, y1) to masks [B, 1, S, S] of the mouth and of both eyes."""
-    centre = (torch.arange(size) + 0.5) * 2 / size - 1
-    x0, y0, x1, y1 = (boxes[..., i, None] for i in range(4))
-    across = (centre >= x0) & (centre <= x1)  # [B, 3, S]
-    down = (centre >= y0) & (centre <= y1)
-    inside = (down[..., :, None] & across[..., None, :]).float()
-    return inside[:, :1], inside[:, 1:].amax(1, keepdim=True)
 
 
 def _recolour(pictures: Tensor, rng: np.random.Generator, alike: int = 2) -> Tensor:

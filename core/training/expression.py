@@ -86,8 +86,8 @@ def main(s: Settings) -> None:
         write_config(s.out, model.config)
     learn_expression(model, s.decoder)
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    people = people_of(s.data, s.out / "crops", model.config.size)
-    heldout = people_of(s.heldout, s.out / "heldout_crops", model.config.size)
+    people = people_of(s.data, s.out / "crops", model.config.read_size)
+    heldout = people_of(s.heldout, s.out / "heldout_crops", model.config.read_size)
     spread = people.spread().to(place.device)
     compare = PictureLoss(s.picture, model)
 

@@ -10,17 +10,17 @@ and pictures). Of each shard ``image`` and ``identity`` are needed, and ``landma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..heads.factors import to_weights
+from ..models.layers import resampled
 from ..wire.errors import InputError
 
 FACTORS = ("pose", "mouth", "expression")
@@ -44,6 +44,10 @@ class Faces:
     def to(self, device: torch.device) -> Faces:
         """The same frames on another device."""
         return Faces(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    def at(self, side: int) -> Faces:
+        """The same frames with pictures of another size: a model may read finer ones than it draws."""
+        return replace(self, picture=resampled(self.picture, side))
 
     def masks(self) -> tuple[Tensor, Tensor]:
         """[B, 1, S, S] each: 1 inside the mouth box, 1 inside either eye box."""
@@ -168,9 +172,8 @@ class People:
             rows = np.stack([self.shards[number][name][row] for number, row in places])
             return torch.from_numpy(rows)
 
-        picture = gathered("image").permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        if picture.shape[-1] != self.size:
-            picture = F.interpolate(picture, size=(self.size, self.size), mode="area")
+        levels = gathered("image").permute(0, 3, 1, 2)
+        picture = resampled(levels.float().div_(127.5).sub_(1), self.size)
         nobody_knows = torch.full((len(places), 172), float("nan"))
         return Faces(
             picture.contiguous(memory_format=torch.channels_last),

@@ -108,8 +108,7 @@ def main(s: Settings) -> Path:
         raise OutputExists(f"{made} is there already", hint="Choose another --name, or say --overwrite")
     torch.manual_seed(s.loop.seed)
     start = checkpoint.load(s.checkpoint or default_checkpoint())
-    size = start.model.config.size
-    people, kept_back = divided(s, size)
+    people, kept_back = divided(s, start.model.config.read_size)
     before = copy.deepcopy(start.model).to(place.device).eval().requires_grad_(False)
     tuned = Tuned(start.model, people.before[-1]).to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = tuned.model
@@ -147,7 +146,14 @@ def main(s: Settings) -> Path:
         after = average.model.eval()
         numbers = {"before": measured(before, kept_back), "after": measured(after, kept_back)}
         write_rows(s.out / "before_after.png", sheet(before, after, kept_back))
-        meta = checkpoint.save(made, after, renamed(start.meta, name, s), start.audio_to_mouth)
+        meta = checkpoint.save(
+            made,
+            after,
+            renamed(start.meta, name, s),
+            start.audio_to_mouth,
+            audio_to_pose=start.audio_to_pose,
+            speech_to_expression=start.speech_to_expression,
+        )
         print(report(numbers, time.monotonic() - began), f"{meta.id}: {made}", sep="\n", flush=True)
     return made
 
@@ -204,8 +210,8 @@ def sheet(before: EDTalk, after: EDTalk, people: People, columns: int = 10) -> l
     """Rows source, wanted, before, after."""
     source, driving = (f.to(next(before.parameters()).device) for f in people.fixed(columns))
     return [
-        source.picture,
-        driving.picture,
+        source.at(before.config.size).picture,
+        driving.at(before.config.size).picture,
         *(redrawn(model, source, read(model, driving.picture)) for model in (before, after)),
     ]
 

@@ -9,7 +9,6 @@ a pair: many more pictures go by in the same time. Stage 1 starts from here (``-
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from .data import HeadShards
 from .encoder_generator import config_of
 from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 from .losses import weight_regression
+from .stage import write_config
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ def main(s: Settings) -> None:
     torch.manual_seed(s.loop.seed)
     model = EDTalk(config_of(s))
     if place.leads:
-        s.out.mkdir(parents=True, exist_ok=True)
-        (s.out / "config.json").write_text(json.dumps(model.config.to_dict()), encoding="utf-8")
+        write_config(s.out, model.config)
     if s.grow_from:
         load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
     model.decoder.requires_grad_(False)

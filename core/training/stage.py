@@ -49,7 +49,8 @@ class PictureLoss:
         self.onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
 
     def __call__(self, made: Tensor, wanted: Faces) -> dict[str, Tensor]:
-        """``made`` [n*B, 3, S, S]: n attempts, one after the other, at the B pictures wanted."""
+        """``made`` [n*B, 3, S, S]: n attempts, one after the other, at the B pictures wanted, of any size."""
+        wanted = wanted.at(made.shape[-1])
         attempts = len(made) // len(wanted.picture)
         truth = wanted.picture.repeat(attempts, 1, 1, 1)
         mouth, eyes = (mask.repeat(attempts, 1, 1, 1) for mask in wanted.masks())
@@ -178,6 +179,7 @@ def read(model: EDTalk, pictures: Tensor, chunk: int = 16) -> Tensor:
 
 def marks(made: Tensor, source: Faces, driving: Faces, suffix: str = "") -> dict[str, float]:
     """Errors as shares of those of copying the source, and SSIM, of pictures redrawn as ``driving``."""
+    source, driving = source.at(made.shape[-1]), driving.at(made.shape[-1])
     mouth, eyes = driving.masks()
     numbers = {"ssim" + suffix: ssim(made, driving.picture)}
     for name, mask in (("l1", torch.ones_like(mouth)), ("mouth_l1", mouth), ("eyes_l1", eyes)):
@@ -203,7 +205,7 @@ def looked_at(model: EDTalk, people: People, out: Path, step: int, count: int = 
             numbers[f"r2_{bank}"] = r2(weights[:, part][:, moving[part]], true[:, part][:, moving[part]])
     columns = min(12, len(weights))
     other, own = source.rolled(), read(model, source.rolled().picture)
-    rows = [source.picture, driving.picture, made]
+    rows = [source.at(model.config.size).picture, driving.at(model.config.size).picture, made]
     for part in BANK_SLICES.values():
         swapped = own.clone()
         swapped[:, part] = weights[:, part]
