@@ -24,6 +24,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,7 +182,8 @@ class Rendered:
         if self._changed or self._taken:
             self.save(closed=True)
         for path in self._taken:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows: somebody reads it. Taken in once more, it changes nothing
+                path.unlink(missing_ok=True)
         self._taken.clear()
 
 

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ from ..core.wire.errors import BadMotion, OutputBlocked, OutputExists
 
 STEM = "take."
 DIGITS = 4
+PATIENCE = 0.3
+"""Seconds in which somebody else may let go of a file that is to be replaced; Blender waits meanwhile."""
 SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
@@ -125,13 +128,25 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     np.savez(packed, **arrays)
     try:
         whole.write_bytes(packed.getvalue())
-        os.replace(whole, path)
+        _replace(whole, path)
     except OSError as error:
         whole.unlink(missing_ok=True)
         raise OutputBlocked(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}",
             hint="Make room on the disk or choose another output folder",
         ) from error
+
+
+def _replace(whole: Path, path: Path) -> None:
+    """Windows does not let a file be replaced while somebody reads it: another worker of a farm, say."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(whole, path)
+        except PermissionError:
+            if not path.is_file() or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -285,7 +285,8 @@ def _make_pictures(
             error.hint = "Render Changed starts a new server and makes the rest"
         raise
     finally:
-        asked.unlink(missing_ok=True)  # first, since it makes room on a full disk
+        with suppress(OSError):  # first, since it makes room on a full disk
+            asked.unlink(missing_ok=True)
         try:
             record.close()
         except OutputBlocked:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_what_is_no_motion_is_refused_in_a_sentence(takes, errors, tmp_path: Pat
     np.savez(tmp_path / "motion.npz", **arrays)
     with pytest.raises(errors.BadMotion, match=r"motion\.npz"):
         takes.load_motion(tmp_path / "motion.npz")
+
+
+def test_a_file_that_another_program_reads_is_replaced_as_soon_as_it_may(takes, tmp_path: Path, monkeypatch):
+    """Windows refuses meanwhile; here the first two tries are refused."""
+    refused, path, replace = [], tmp_path / "rendered.npz", os.replace
+
+    def busy(source, target) -> None:
+        if len(refused) < 2:
+            refused.append(target)
+            raise PermissionError(13, "in use")
+        replace(source, target)
+
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", busy)
+    takes.save_arrays(path, {"numbers": np.arange(3)})
+    assert takes.load_arrays(path)["numbers"].tolist() == [0, 1, 2] and len(refused) == 2
 
 
 def test_a_folder_that_cannot_be_is_refused_in_a_sentence(takes, errors, tmp_path: Path) -> None:
