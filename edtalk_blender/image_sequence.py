@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take's pictures in Blender: image datablock, picture plane, image strip and sound strip.
+"""A take's pictures in Blender: image datablock, picture plane, and what else shows the image.
 
 Pictures are named by scene frame and Blender is told so: `frame_offset` is the first file number less
 one, hence scene frame f shows file f. The picture before the first is the portrait at rest, since
@@ -9,13 +9,13 @@ Blender shows that one until the take begins and would paint a missing file mage
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 
 from ..core.wire.messages import PASSES
-from . import passes, takes
+from . import passes
 from .properties import absolute
 
 LINEAR = "Linear Rec.709"
@@ -45,12 +45,12 @@ def make_image(name: str, first_file: Path) -> bpy.types.Image:
     image = bpy.data.images.new(name, 1, 1)
     image.source = "SEQUENCE"
     image.filepath = short_path(first_file)
-    _know_colour(image, first_file)
+    know_colour(image, first_file)
     image.use_fake_user = True  # the pictures stay known when an older take is shown nowhere
     return image
 
 
-def _know_colour(reader, file: Path, before: str = "") -> None:
+def know_colour(reader, file: Path, before: str = "") -> None:
     """Tell an image or a strip what the numbers in its files mean; Blender asks the file itself only when it
     opens it itself. `before` is the suffix of the files it read until now: only EXR differs from what is
     so anyway, and what the artist chose stays while the kind of file does.
@@ -90,7 +90,7 @@ def move_image(image: bpy.types.Image, path: Path) -> None:
     found = [(pass_of(image, name), path.with_name(passes.beside(path.name, name))) for name in PASSES]
     for one, file in [(image, path), *found]:
         if one is not None:
-            _know_colour(one, file, file_of(one).suffix)
+            know_colour(one, file, file_of(one).suffix)
             one.filepath = short_path(file)
 
 
@@ -100,7 +100,8 @@ def shown_image(face: bpy.types.Object) -> bpy.types.Image:
     return make_pass(image, "face") if settings.shows == "face" and "face" in settings.passes else image
 
 
-def _with_passes(image: bpy.types.Image) -> list[bpy.types.Image]:
+def with_passes(image: bpy.types.Image) -> list[bpy.types.Image]:
+    """A take's image and those of its passes."""
     return [image, *(one for name in PASSES if (one := pass_of(image, name)) is not None)]
 
 
@@ -273,121 +274,6 @@ def follow(old: bpy.types.Image | None, new: bpy.types.Image) -> None:
 
 def set_timing_everywhere(image: bpy.types.Image, start: int, count: int, first_number: int) -> None:
     """`set_timing` for all `users_of` the image."""
-    for one in _with_passes(image):
+    for one in with_passes(image):
         for _, _, user in users_of(one):
             set_timing(user, start, count, first_number)
-
-
-# ------------------------------------------------------------------------------------------------ strips
-
-
-def strips_of(scene: bpy.types.Scene):
-    """All top-level strips of a scene: `.sequences` before 4.4, then `.strips`."""
-    editor = scene.sequence_editor or scene.sequence_editor_create()
-    return editor.strips if hasattr(editor, "strips") else editor.sequences
-
-
-def free_channel(scene: bpy.types.Scene, start: int, end: int, height: int) -> int:
-    """The lowest channel above which `height` channels have nothing between these scene frames."""
-    taken = {
-        strip.channel
-        for strip in strips_of(scene)
-        if strip.frame_final_start < end and strip.frame_final_end > start
-    }
-    channel = 1
-    while any(channel + i in taken for i in range(height)):
-        channel += 1
-    return channel
-
-
-def find_strips(scene: bpy.types.Scene, take: str) -> list:
-    """The strips that were added for a take, those in meta strips included."""
-    return [strip for strip in _within(strips_of(scene)) if strip.get("edtalk_take") == take]
-
-
-def remove_strip(scene: bpy.types.Scene, strip) -> None:
-    """Take a strip away, from the meta strip it is in if it is in one."""
-    holders = [strips_of(scene), *(_inside(one) for one in _within(strips_of(scene)) if one.type == "META")]
-    next(strips for strips in holders if strip in strips.values()).remove(strip)
-
-
-def _within(strips) -> Iterator:
-    for strip in strips:
-        yield strip
-        if strip.type == "META":
-            yield from _within(_inside(strip))
-
-
-def _inside(meta):
-    """The strips of a meta strip: `.sequences` before 4.4, then `.strips`."""
-    return meta.strips if hasattr(meta, "strips") else meta.sequences
-
-
-def add_strips(
-    scene: bpy.types.Scene, take: str, folder: Path, numbers: Sequence[int], start: int, fmt: str, audio: str
-) -> list:
-    """Image strip for these file numbers, and below it a sound strip, on free channels from scene frame
-    `start`.
-
-    Gives back the strips that could be made; Blender builds without sound make no sound strip.
-    """
-    strips = strips_of(scene)
-    channel = free_channel(scene, start, start + len(numbers), 2)
-    names = [takes.file_name(number, fmt) for number in numbers]
-    made = []
-    if audio:
-        try:
-            sound = strips.new_sound(f"{take} Sound", audio, channel=channel, frame_start=start)
-            made.append(sound)
-        except RuntimeError:
-            pass  # "compiled without Audaspace", or a sound that Blender cannot read but the server could
-    picture = strips.new_image(
-        take, short_path(folder / names[0]), channel=channel + 1, frame_start=start, fit_method="FIT"
-    )
-    for name in names[1:]:
-        picture.elements.append(name)
-    made.append(picture)
-    for strip in made:
-        strip["edtalk_take"] = take
-    return made
-
-
-def fit_strip(strip, folder: Path, numbers: Sequence[int], fmt: str) -> bool:
-    """Let an image strip play these file numbers of a take, each at its frame. The end of a strip that was
-    cut stays. Gives back whether anything had to be changed.
-    """
-    names = [takes.file_name(number, fmt) for number in numbers]
-    old = [element.filename for element in strip.elements]
-    if old[0] == names[0] and len(old) == len(names):
-        return False
-    first = passes.number_in(old[0])
-    _know_colour(strip, folder / names[0], Path(old[0]).suffix)
-    while len(strip.elements) > len(names):
-        strip.elements.pop(len(strip.elements) - 1)
-    for element, name in zip(strip.elements, names):
-        element.filename = name
-    cut = strip.frame_offset_end > 0
-    for name in names[len(old) :]:
-        strip.elements.append(name)
-    if cut:
-        strip.frame_offset_end += max(0, len(names) - len(old))
-    if first is not None:
-        strip.frame_start += numbers[0] - first
-    return True
-
-
-def mute_strips(scene: bpy.types.Scene, take: str) -> None:
-    """Silence an earlier take's strips, so that two voices do not speak at once; nothing is removed."""
-    for strip in find_strips(scene, take):
-        strip.mute = True
-
-
-def refresh(image: bpy.types.Image | None, scene: bpy.types.Scene | None, take: str) -> None:
-    """Make Blender read the take's files again."""
-    if image is not None:
-        for one in _with_passes(image):
-            one.reload()
-    if scene is not None and scene.sequence_editor is not None:
-        for strip in find_strips(scene, take):
-            if strip.type == "IMAGE":
-                strip.invalidate_cache("RAW")

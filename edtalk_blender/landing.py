@@ -22,6 +22,7 @@ from . import (
     placing,
     retime,
     rig,
+    sequencer,
     sliders,
     take_rows,
     takes,
@@ -106,7 +107,7 @@ def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> N
     if take.name:
         strips = find_scene(order.strips)
         if strips is not None and strips.sequence_editor is not None:
-            image_sequence.mute_strips(strips, take.name)
+            sequencer.mute_strips(strips, take.name)
     if take.shown or take.before is None:
         take.before = take.image
     face.edtalk_takes.other = take.name
@@ -240,7 +241,7 @@ def show_other_pass(face: bpy.types.Object) -> None:
 def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
     """Put the face's take into the sequencer of `scene`."""
     take, settings = face.edtalk.take, face.edtalk
-    return image_sequence.add_strips(
+    return sequencer.add_strips(
         scene,
         take.name,
         image_sequence.folder_of(take.image),
@@ -299,9 +300,9 @@ def _fit_strips(face: bpy.types.Object, folder: Path) -> bool:
     numbers = range(take.first + take.shift, take.last + take.shift + 1)
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None and scene.library is None:
-            for strip in image_sequence.find_strips(scene, take.name):
+            for strip in sequencer.find_strips(scene, take.name):
                 if strip.type == "IMAGE":
-                    changed |= image_sequence.fit_strip(strip, folder, numbers, face.edtalk.format)
+                    changed |= sequencer.fit_strip(strip, folder, numbers, face.edtalk.format)
     return changed
 
 
@@ -309,7 +310,7 @@ def refresh_take(order: Order) -> None:
     """Make Blender read the take's pictures again."""
     face, strips = find_object(order.rig), find_scene(order.strips)
     image = face.edtalk.take.image if face is not None else None
-    image_sequence.refresh(image, strips, order.take)
+    sequencer.refresh(image, strips, order.take)
 
 
 def is_temporary(face: bpy.types.Object) -> bool:
@@ -337,7 +338,7 @@ def bring_beside_file(face: bpy.types.Object) -> Path:
     image_sequence.move_image(take.image, new / takes.file_name(first, face.edtalk.format))
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:
-            for strip in image_sequence.find_strips(scene, take.name):
+            for strip in sequencer.find_strips(scene, take.name):
                 if strip.type == "IMAGE":
                     strip.directory = image_sequence.short_path(new)
     return new

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.channels import CHANNELS
-from . import image_sequence, sliders, take_rows, takes
+from . import sequencer, sliders, take_rows, takes
 from .jobs import Job, Outcome
 from .orders import find_object
 from .properties import absolute
@@ -122,7 +122,7 @@ def sound_start(face: bpy.types.Object, otherwise: float) -> float:
     """The scene frame that the take's sound begins with: where its strip stands, if it has one."""
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:
-            for strip in image_sequence.find_strips(scene, face.edtalk.take.name):
+            for strip in sequencer.find_strips(scene, face.edtalk.take.name):
                 if strip.type == "SOUND":
                     return float(strip.frame_start)
     return otherwise

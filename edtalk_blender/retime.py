@@ -23,7 +23,7 @@ import numpy as np
 
 from ..core.wire.channels import CHANNELS, STEPS_PER_SECOND
 from ..core.wire.moments import MIDDLE
-from . import animation, image_sequence, rig, take_rows, takes, timing, worn
+from . import animation, image_sequence, rig, sequencer, take_rows, takes, timing, worn
 
 RATE = "edtalk_rate"
 """Custom property of an action: frames a second its keys are laid out for."""
@@ -86,7 +86,7 @@ def begin_of(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
     """The frame that stays: the one that the take's sound begins with, else the take."""
     name = face.edtalk.take.name
     if scene.sequence_editor is not None:
-        sounds = [strip for strip in image_sequence.find_strips(scene, name) if strip.type == "SOUND"]
+        sounds = [strip for strip in sequencer.find_strips(scene, name) if strip.type == "SOUND"]
         if sounds:
             return float(sounds[0].frame_start)
     action = worn.take_of(face)
@@ -231,6 +231,6 @@ def _move_pictures(face: bpy.types.Object, strips: bpy.types.Scene, first: int, 
         landing.show_on_plane(face, plane)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
     if strips.sequence_editor is not None:
-        for strip in image_sequence.find_strips(strips, take.name):
+        for strip in sequencer.find_strips(strips, take.name):
             if strip.type == "IMAGE":
-                image_sequence.fit_strip(strip, folder, numbers, face.edtalk.format)
+                sequencer.fit_strip(strip, folder, numbers, face.edtalk.format)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import bpy
 
-from . import image_sequence, rig, status, take_compare, take_rows, take_wear, takes, worn
+from . import image_sequence, rig, sequencer, status, take_compare, take_rows, take_wear, takes, worn
 
 FILES = re.compile(
     rf"{re.escape(takes.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|decode|rendered)\.npz"
@@ -39,8 +39,8 @@ def delete(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, files: bool) -
     if plane is not None and plane.get(take_compare.COMPARED) == name:
         take_compare.remove_plane(plane)
     for scene in take_wear.cut_scenes():
-        for strip in image_sequence.find_strips(scene, name):
-            image_sequence.remove_strip(scene, strip)
+        for strip in sequencer.find_strips(scene, name):
+            sequencer.remove_strip(scene, strip)
     rows.remove(next(index for index, one in enumerate(rows) if one.key == name))
     face.edtalk_takes.index = max(0, min(face.edtalk_takes.index, len(rows) - 1))
     if face.edtalk_takes.other == name:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..core.wire.errors import EDTalkError
-from . import image_sequence, landing, rig
+from . import image_sequence, landing, rig, sequencer
 from .reasons import busy
 
 
@@ -55,7 +55,7 @@ class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
         """Into the scene the sequencer shows, which from 5.0 need not be the active one."""
         scene = getattr(context, "sequencer_scene", None) or context.scene
         face = rig.active_face(context)
-        there = image_sequence.find_strips(scene, face.edtalk.take.name) if scene.sequence_editor else ()
+        there = sequencer.find_strips(scene, face.edtalk.take.name) if scene.sequence_editor else ()
         if any(strip.type == "IMAGE" for strip in there):
             channels = " and ".join(sorted({str(strip.channel) for strip in there}))
             self.report({"INFO"}, f"The strips are there already, on channel {channels}")

@@ -21,7 +21,7 @@ import bpy
 from ..core.wire.channels import CHANNELS
 from ..core.wire.errors import BadMotion
 from ..core.wire.messages import PASSES
-from . import animation, image_sequence, rig, takes, worn
+from . import animation, image_sequence, rig, sequencer, takes, worn
 from .file_moves import found_again
 from .properties import OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
 
@@ -55,7 +55,7 @@ def _renamed(row: EDTALK_TakeRow, _context: bpy.types.Context) -> None:
         row.action.name = new
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None:
-            for strip in image_sequence.find_strips(scene, old):
+            for strip in sequencer.find_strips(scene, old):
                 strip["edtalk_take"] = new
                 strip.name = new if strip.type == "IMAGE" else f"{new} Sound"
     row.take.name = new

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import image_sequence, landing, rig, status, take_rows, workspace, worn
+from . import image_sequence, landing, rig, sequencer, status, take_rows, workspace, worn
 
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""
@@ -61,7 +61,7 @@ def show(face: bpy.types.Object, before: bpy.types.Image | None, name: str) -> N
     if not take.shown or take.image is None:  # it has no pictures yet; Render Changed shows them
         take.before = before
         for scene in cut_scenes():
-            image_sequence.mute_strips(scene, name)
+            sequencer.mute_strips(scene, name)
         return
     timing = image_sequence.timing_of(face)
     if muted:
@@ -97,8 +97,8 @@ def cut_scenes() -> list[bpy.types.Scene]:
 
 def _show_in_sequencer(face: bpy.types.Object, scene: bpy.types.Scene, name: str, muted: bool) -> None:
     take = face.edtalk.take
-    old = image_sequence.find_strips(scene, name) if name != take.name else []
-    new = image_sequence.find_strips(scene, take.name)
+    old = sequencer.find_strips(scene, name) if name != take.name else []
+    new = sequencer.find_strips(scene, take.name)
     if not new and any(not strip.mute for strip in old) and not muted:
         new = landing.add_strips(face, scene)
     for strip in old:

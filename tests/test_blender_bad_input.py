@@ -435,10 +435,10 @@ def test_plane_and_strips_are_not_added_twice(desk) -> None:
     import bpy
 
     face, sequence = desk.generate(), desk.part("image_sequence")
-    strips = len(sequence.find_strips(bpy.context.scene, "anna_001"))
+    strips = len(desk.part("sequencer").find_strips(bpy.context.scene, "anna_001"))
     assert bpy.ops.edtalk.add_plane() == {"FINISHED"} and bpy.ops.edtalk.add_strips() == {"FINISHED"}
     assert len([child for child in face.children if sequence.texture_of(child)]) == 1
-    assert len(sequence.find_strips(bpy.context.scene, "anna_001")) == strips > 0
+    assert len(desk.part("sequencer").find_strips(bpy.context.scene, "anna_001")) == strips > 0
 
 
 def test_a_wild_slider_is_named_itself_and_not_the_weights_it_spoils(desk) -> None:

@@ -23,7 +23,7 @@ def desk(part, tmp_path, portrait, voice, tiny_checkpoint, server_python) -> Des
 def image_strip(desk: Desk, name: str = "anna_001"):
     import bpy
 
-    found = desk.part("image_sequence").find_strips(bpy.context.scene, name)
+    found = desk.part("sequencer").find_strips(bpy.context.scene, name)
     (strip,) = [strip for strip in found if strip.type == "IMAGE"]
     return strip
 

@@ -121,7 +121,7 @@ def test_after_ten_minutes_the_mouth_is_within_half_a_frame_at_every_rate(part, 
     late = in_step(part, face, times)
     assert abs(late[-1]) * fps < 0.5, f"the last vowel is {1000 * late[-1]:.0f} ms off"
     assert (face.edtalk.take.first, face.edtalk.take.last) == (START, START + 14386 - 1)  # 600 s * 23.976
-    strips = part("image_sequence").find_strips(bpy.context.scene, face.edtalk.take.name)
+    strips = part("sequencer").find_strips(bpy.context.scene, face.edtalk.take.name)
     assert all(strip.frame_final_start == START for strip in strips)
     for strip in strips:
         assert abs(strip.frame_final_duration - 600 * fps) <= 1, f"{strip.type} strip"

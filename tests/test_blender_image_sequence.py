@@ -20,6 +20,11 @@ def sequence(part):
 
 
 @pytest.fixture
+def sequencer(part):
+    return part("sequencer")
+
+
+@pytest.fixture
 def face(part):
     import bpy
 
@@ -106,23 +111,23 @@ def test_a_wide_portrait_makes_a_wide_plane(sequence, face, folder: Path) -> Non
     assert sequence.plane_of(face) == plane
 
 
-def test_strips_stand_at_the_start_and_show_every_file(sequence, folder: Path) -> None:
+def test_strips_stand_at_the_start_and_show_every_file(sequencer, folder: Path) -> None:
     import bpy
 
-    made = sequence.add_strips(
+    made = sequencer.add_strips(
         bpy.context.scene, "take", folder, range(FIRST, FIRST + COUNT), FIRST, "png", ""
     )
     (strip,) = made
     assert (strip.frame_final_start, strip.frame_final_end) == (FIRST, FIRST + COUNT)
     assert [element.filename for element in strip.elements][-1] == "take.0112.png"
-    assert sequence.find_strips(bpy.context.scene, "take") == made
+    assert sequencer.find_strips(bpy.context.scene, "take") == made
 
 
-def test_the_sound_strip_stands_below_the_pictures(sequence, folder: Path, tmp_path: Path) -> None:
+def test_the_sound_strip_stands_below_the_pictures(sequencer, folder: Path, tmp_path: Path) -> None:
     import bpy
 
     sound(tmp_path / "voice.wav", 1.0)
-    made = sequence.add_strips(
+    made = sequencer.add_strips(
         bpy.context.scene,
         "take",
         folder,
@@ -138,11 +143,11 @@ def test_the_sound_strip_stands_below_the_pictures(sequence, folder: Path, tmp_p
     assert heard.frame_final_start == FIRST and picture.channel == heard.channel + 1
 
 
-def test_strips_of_a_second_take_go_above_and_the_first_is_muted(sequence, folder: Path) -> None:
+def test_strips_of_a_second_take_go_above_and_the_first_is_muted(sequencer, folder: Path) -> None:
     import bpy
 
     numbers = range(FIRST, FIRST + COUNT)
-    (first,) = sequence.add_strips(bpy.context.scene, "one", folder, numbers, FIRST, "png", "")
-    sequence.mute_strips(bpy.context.scene, "one")
-    (second,) = sequence.add_strips(bpy.context.scene, "two", folder, numbers, FIRST, "png", "")
+    (first,) = sequencer.add_strips(bpy.context.scene, "one", folder, numbers, FIRST, "png", "")
+    sequencer.mute_strips(bpy.context.scene, "one")
+    (second,) = sequencer.add_strips(bpy.context.scene, "two", folder, numbers, FIRST, "png", "")
     assert second.channel > first.channel and first.mute and not second.mute

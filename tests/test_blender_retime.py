@@ -115,7 +115,8 @@ def test_pictures_are_made_again_and_everything_shows_the_new_range(desk) -> Non
     plane = sequence.texture_of(sequence.plane_of(face)).image_user
     for user in (node, plane):
         assert (user.frame_start, user.frame_duration, user.frame_offset) == (101, 120, 100)
-    (strip,) = [s for s in sequence.find_strips(bpy.context.scene, "anna_001") if s.type == "IMAGE"]
+    strips = desk.part("sequencer").find_strips(bpy.context.scene, "anna_001")
+    (strip,) = [strip for strip in strips if strip.type == "IMAGE"]
     assert (strip.frame_final_start, strip.frame_final_end) == (101, 221)
     assert [element.filename for element in strip.elements][::119] == ["take.0101.png", "take.0220.png"]
     assert bpy.context.scene.frame_end >= 220
@@ -128,7 +129,7 @@ def test_sound_and_take_end_together(desk) -> None:
     desk.generate()
     run_at(30, 1.001)
     bpy.ops.edtalk.fit_take()
-    strips = desk.part("image_sequence").find_strips(bpy.context.scene, "anna_001")
+    strips = desk.part("sequencer").find_strips(bpy.context.scene, "anna_001")
     kinds = {strip.type: strip for strip in strips}
     if "SOUND" not in kinds:
         pytest.skip("this Blender has no sound")
@@ -142,8 +143,8 @@ def test_the_sound_is_what_stays_when_it_was_moved(desk) -> None:
 
     run_at(24)
     desk.generate()
-    sequence, scene = desk.part("image_sequence"), bpy.context.scene
-    sounds = [s for s in sequence.find_strips(scene, "anna_001") if s.type == "SOUND"]
+    scene = bpy.context.scene
+    sounds = [s for s in desk.part("sequencer").find_strips(scene, "anna_001") if s.type == "SOUND"]
     if not sounds:
         pytest.skip("this Blender has no sound")
     sounds[0].frame_start = 89  # half a second before the lips

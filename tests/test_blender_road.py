@@ -144,7 +144,7 @@ def test_generate_makes_rig_curves_pictures_plane_and_strips(desk) -> None:
     plane = desk.part("image_sequence").plane_of(face)
     user = desk.part("image_sequence").texture_of(plane).image_user
     assert (user.frame_start, user.frame_duration, user.frame_offset) == (101, 50, 100)
-    strips = desk.part("image_sequence").find_strips(bpy.context.scene, "anna_001")
+    strips = desk.part("sequencer").find_strips(bpy.context.scene, "anna_001")
     assert {strip.type for strip in strips} <= {"IMAGE", "SOUND"} and "IMAGE" in {s.type for s in strips}
     assert all(strip.frame_final_start == 101 for strip in strips)
     assert desk.jobs.last().level == "INFO"
@@ -197,8 +197,8 @@ def test_a_second_take_overwrites_nothing(desk) -> None:
     assert hashes(desk.folder / "edtalk" / "anna_001") == before
     assert first.name == "anna_001" and first.use_fake_user
     sequence, scene = desk.part("image_sequence"), bpy.context.scene
-    assert all(strip.mute for strip in sequence.find_strips(scene, "anna_001"))
-    assert not any(strip.mute for strip in sequence.find_strips(scene, "anna_002"))
+    assert all(strip.mute for strip in desk.part("sequencer").find_strips(scene, "anna_001"))
+    assert not any(strip.mute for strip in desk.part("sequencer").find_strips(scene, "anna_002"))
     assert len([child for child in face.children if sequence.texture_of(child)]) == 1
 
 

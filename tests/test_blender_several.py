@@ -81,7 +81,7 @@ def test_two_faces_have_portrait_take_plane_and_strips_of_their_own(desk, two) -
     assert planes[0] != planes[1] and planes[0].data.materials[0] != planes[1].data.materials[0]
     assert [sequence.texture_of(plane).image.name for plane in planes] == ["anna_001", "bert_001"]
     for name in ("anna_001", "bert_001"):
-        strips = sequence.find_strips(bpy.context.scene, name)
+        strips = desk.part("sequencer").find_strips(bpy.context.scene, name)
         assert strips and not any(strip.mute for strip in strips)
     bpy.context.view_layer.update()
     assert abs(anna.matrix_world.translation.x - bert.matrix_world.translation.x) > 1.9  # side by side
@@ -114,8 +114,8 @@ def test_a_second_take_of_one_leaves_the_others_strips_and_plane(desk, two) -> N
     assert bpy.ops.edtalk.generate_take() == {"FINISHED"}
     assert (anna.edtalk.take.name, bert.edtalk.take.name) == ("anna_002", "bert_001")
     sequence = desk.part("image_sequence")
-    assert all(strip.mute for strip in sequence.find_strips(bpy.context.scene, "anna_001"))
-    assert not any(strip.mute for strip in sequence.find_strips(bpy.context.scene, "bert_001"))
+    assert all(strip.mute for strip in desk.part("sequencer").find_strips(bpy.context.scene, "anna_001"))
+    assert not any(strip.mute for strip in desk.part("sequencer").find_strips(bpy.context.scene, "bert_001"))
     assert sequence.texture_of(sequence.plane_of(bert)).image.name == "bert_001"
 
 

@@ -55,7 +55,7 @@ def strips(desk: Desk, take: str) -> set[bool]:
     """Which of a take's strips are muted."""
     import bpy
 
-    return {strip.mute for strip in desk.part("image_sequence").find_strips(bpy.context.scene, take)}
+    return {strip.mute for strip in desk.part("sequencer").find_strips(bpy.context.scene, take)}
 
 
 def test_every_take_is_listed_with_what_it_was_made_of(desk) -> None:
@@ -203,16 +203,16 @@ def test_strips_that_were_put_into_a_meta_strip_are_found_there(desk) -> None:
     import bpy
 
     desk.generate()
-    sequence, scene = desk.part("image_sequence"), bpy.context.scene
-    mine = sequence.find_strips(scene, "anna_001")
-    meta = sequence.strips_of(scene).new_meta("Anna", 10, 101)
+    sequencer, scene = desk.part("sequencer"), bpy.context.scene
+    mine = sequencer.find_strips(scene, "anna_001")
+    meta = sequencer.strips_of(scene).new_meta("Anna", 10, 101)
     for strip in mine:
         strip.move_to_meta(meta)
-    assert len(sequence.find_strips(scene, "anna_001")) == len(mine)
+    assert len(sequencer.find_strips(scene, "anna_001")) == len(mine)
     desk.generate()
-    assert all(strip.mute for strip in sequence.find_strips(scene, "anna_001"))
+    assert all(strip.mute for strip in sequencer.find_strips(scene, "anna_001"))
     assert bpy.ops.edtalk.delete_take(take="anna_001") == {"FINISHED"}
-    assert not sequence.find_strips(scene, "anna_001") and sequence.find_strips(scene, "anna_002")
+    assert not sequencer.find_strips(scene, "anna_001") and sequencer.find_strips(scene, "anna_002")
 
 
 def test_files_that_are_not_ours_are_never_deleted(desk) -> None:
