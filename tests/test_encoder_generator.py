@@ -109,6 +109,19 @@ def test_finer_pictures_are_read_than_drawn_and_shards_of_two_sizes_mix(shards: 
     assert np.isfinite(last["l1_ratio"])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_compiling_changes_no_loss_beyond_rounding(shards: Path, tmp_path: Path) -> None:
+    losses = []
+    for compiled in (False, True):
+        loop = LoopSettings(steps=1, save_every=1, log_every=1)
+        out = tmp_path / str(compiled)
+        settings = encoder_generator.Settings(shards, shards, out, size=32, compile=compiled, loop=loop)
+        encoder_generator.main(settings)
+        losses.append(json.loads((out / "log.jsonl").read_text().splitlines()[0])["picture"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+
+
 def test_held_out_heads_that_are_too_small_are_refused(shards: Path, tmp_path: Path) -> None:
     shutil.copytree(next(shards.glob("shard_*")), tmp_path / "shard_00000")
     assert held_out(tmp_path, SIDE, 32, lambda *_: None).identities() == 2

@@ -39,7 +39,7 @@ from .loop import LoopSettings, from_command_line, rng_of, take_place, train
 from .losses import flow_l1, mask_truth, masked_l1, pyramid_l1, weight_regression
 from .people import People
 from .perceptual import Onlooker
-from .stage import PictureLoss, PictureSettings, recombination
+from .stage import PictureLoss, PictureSettings, recombination, write_config
 
 CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
 
@@ -72,6 +72,7 @@ class Settings:
     reading: int = 0  # further pictures a step, in each process, that are only read: cheap beside a pair
     threads: int = 0
     ahead: int = 0  # steps whose pictures are made ready in advance, by as many threads: for a GPU
+    compile: bool = False  # fuse encoder and decoder by torch.compile: for a GPU, whose start it delays
     grow_from: str = ""  # a smaller run's state.pt, to grow from
     # how often each bank is given its true weights; mouth and expression are read late, and until then
     # what is read would only teach the generator to ignore them
@@ -119,14 +120,16 @@ def main(s: Settings) -> None:
     torch.manual_seed(s.loop.seed)
     model = EDTalk(config_of(s))
     if place.leads:
-        s.out.mkdir(parents=True, exist_ok=True)
-        (s.out / "config.json").write_text(json.dumps(model.config.to_dict()), encoding="utf-8")
+        write_config(s.out, model.config)
     for name, weight in model.named_parameters():
         if name.endswith("flow.weight"):  # begin as a copy of the source: nothing moves until it is taught to
             torch.nn.init.zeros_(weight)
     if s.grow_from:
         load_overlapping(model, torch.load(s.grow_from, map_location="cpu", weights_only=True)["ema"])
     model = model.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if s.compile:
+        model.encoder.compile()
+        model.decoder.compile()
     side = model.config.read_size
     shards, heldout = HeadShards(s.data, side), HeadShards(s.heldout, side)
     spread = shards.spread().to(place.device)

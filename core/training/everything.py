@@ -26,6 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ..checkpoint import default_checkpoint
 from ..heads.dataset import HELD_OUT, DatasetSettings
 from ..wire.errors import InputError
@@ -47,6 +49,7 @@ class Settings:
     batch: int = 32  # pairs a step
     workers: int = 0  # processes that render and threads that read pictures; 0: one for each core but one
     processes: int = 1  # data-parallel training processes, one for each GPU
+    compile: bool = torch.cuda.is_available()  # minutes that a GPU earns back, and a processor does not
     voices: bool = True  # train the sound networks too; without, those of the present checkpoint are kept
 
 
@@ -83,7 +86,7 @@ def pictures(s: Settings) -> list[Step]:
         if size > SIZES[0]:  # reading pictures alone is cheap, and what is read well is drawn well
             steps.append(_loop(s, f"read{size}", "reading", 3000, size, before, *data, batch=2 * s.batch))
             before = f"read{size}"
-        reading = ("--reading", str(s.batch)) if before else ()
+        reading = (*(("--reading", str(s.batch)) if before else ()), *(("--compile",) if s.compile else ()))
         length = 3000 if size < s.size else 12000
         steps.append(_loop(s, f"draw{size}", "encoder_generator", length, size, before, *data, *reading))
         before = f"draw{size}"
