@@ -120,20 +120,24 @@ def _soon(act: Callable[[], float | None]) -> None:
 
 
 def _fit() -> None:
-    """Zoom curves and strips so that all of the take is seen."""
+    """Zoom picture, curves and strips so that all of the take is seen."""
+    _view_picture()
     _view_all("GRAPH_EDITOR", bpy.ops.graph.view_all)
     _view_all("SEQUENCE_EDITOR", bpy.ops.sequencer.view_all)
 
 
 def _fit_picture() -> float | None:
-    """Zoom the picture so that all of it is seen, as soon as there is one: its size is not known before."""
-    workspace = find()
-    editors = _areas(workspace, "IMAGE_EDITOR") if workspace is not None else []
-    images = [area.spaces.active.image for area in editors]
-    if any(image is not None and not all(image.size) for image in images):
-        return DRAWN if jobs.current() is not None else None
-    _view_all("IMAGE_EDITOR", partial(bpy.ops.image.view_all, fit_view=True))
+    """The same for the picture alone, once all frames are there: where one is missing, Blender takes the
+    picture for a small one.
+    """
+    if jobs.current() is not None:
+        return DRAWN
+    _view_picture()
     return None
+
+
+def _view_picture() -> None:
+    _view_all("IMAGE_EDITOR", partial(bpy.ops.image.view_all, fit_view=True))
 
 
 def _view_all(kind: str, act: Callable[[], set[str]]) -> None:
