@@ -77,7 +77,7 @@ def test_the_flow_of_a_pair_carries_the_source_onto_the_driving_picture(shards: 
 def test_a_small_set_begins_to_be_learnt_by_heart(shards: Path, tmp_path: Path) -> None:
     loop = LoopSettings(steps=120, learning_rate=0.005, warmup=5, save_every=120, log_every=20, ema=0.9)
     settings = encoder_generator.Settings(
-        shards, shards, tmp_path, size=32, latent=40, width=0.4, batch=6, true_mouth=1.0, loop=loop
+        shards, shards, tmp_path, size=32, latent=40, width=0.4, batch=6, true_mouth=1.0, threads=1, loop=loop
     )
     encoder_generator.main(settings)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

@@ -46,7 +46,10 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(shards: Path, out: Path, steps: int) -> None:
     loop = LoopSettings(steps=steps, learning_rate=0.004, warmup=5, save_every=steps, log_every=10, ema=0.9)
-    reading.main(reading.Settings(shards, shards, out, size=32, latent=40, width=0.3, batch=16, loop=loop))
+    settings = reading.Settings(
+        shards, shards, out, size=32, latent=40, width=0.3, batch=16, threads=1, loop=loop
+    )
+    reading.main(settings)
 
 
 def test_a_level_of_grey_is_read_as_a_jaw(shards: Path, tmp_path: Path) -> None:
@@ -61,9 +64,7 @@ def test_a_level_of_grey_is_read_as_a_jaw(shards: Path, tmp_path: Path) -> None:
 def test_reading_leaves_the_generator_as_it_was(shards: Path, tmp_path: Path) -> None:
     run(shards, tmp_path / "a", 1)
     run(shards, tmp_path / "b", 6)
-    one, six = (
-        torch.load(tmp_path / name / "state.pt", weights_only=True)["model"] for name in ("a", "b")
-    )
+    one, six = (torch.load(tmp_path / name / "state.pt", weights_only=True)["model"] for name in ("a", "b"))
     drawn = [key for key in one if key.startswith(("decoder", "bank"))]
     assert drawn and all(torch.equal(one[key], six[key]) for key in drawn)
     assert any(not torch.equal(one[key], six[key]) for key in one if key.startswith("navigator"))
