@@ -6,7 +6,9 @@ draws its batch from ``(seed, step, rank)`` alone, so that a resumed run sees th
 would have seen.
 
     python -m core.training.encoder_generator --data DIR --out DIR                      one process
-    torchrun --nproc-per-node 3 -m core.training.encoder_generator --data ... --out ...  data-parallel
+    torchrun --nproc-per-node 3 -m -- core.training.encoder_generator --data ... --out ...  data-parallel
+
+(Without the ``--``, torchrun takes a recipe's ``--start`` for the beginning of an option of its own.)
 """
 
 from __future__ import annotations
