@@ -23,6 +23,7 @@ from core.files import written_whole
 from core.wire.errors import InputError
 
 from .bench_jobs import Row, whole_jobs
+from .bench_ways import ways
 from .machine import about
 from .terminal import add_source, whole
 
@@ -82,20 +83,21 @@ def published(options: argparse.Namespace) -> tuple[dict[str, float], list[Row]]
 
     device = str(choose_device(options.device))
     rows: list[Row] = []
-    for batch in (1,) if device == "cpu" else (1, 4, 16):
-        found = speed.published(device, 1 if options.quick else 7, batch)
+    for batch in (0,) if device == "cpu" else (1, 4, 16):
+        with ways(device, batch) as asked:
+            found = speed.published(asked, device, 1 if options.quick else 9)
         name = (
             f"published 256, {torch.get_num_threads()} threads"
             if device == "cpu"
-            else f"published 256, {batch}"
+            else f"published 256, batches of {batch}"
         )
         fps = found.summary
         floor, naive = fps["floor_fps"], fps["naive_fps"]
-        rows.append((f"{name}: naive loop", f"{naive:.2f} frames a second"))
-        for precision in ("exact", "fast"):
-            got = fps[f"{precision}_fps"]
+        rows.append((f"{name}: naive loop", f"{naive:.2f} frames a second; {found.naive}"))
+        for precision, times in (("exact", found.exact), ("fast", found.fast)):
+            got = times.fps
             marks = f"{got / naive:.1f} x naive, {100 * got / floor:.0f} % of the floor"
-            rows.append((f"{name}: {precision}", f"{got:.2f} frames a second, {marks}"))
+            rows.append((f"{name}: {precision}", f"{got:.2f} frames a second, {marks}; {times}"))
         rates = f"{found.compute / 1e12:.2f} TFLOP/s, {found.copy / 1e9:.0f} GB/s copied"
         rows.append((f"{name}: floor", f"{floor:.2f} frames a second ({rates})"))
         rows.append((f"{name}: fast from exact", f"{found.p999:.2f} levels at the 99.9th percentile"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.evaluation import speed
+from core.evaluation import floor
 from core.models import EDTalk, EDTalkConfig
 from core.wire.errors import InputError
 from server import bench, cli
@@ -51,7 +51,7 @@ def test_the_json_has_the_promised_keys_and_the_page_its_table(
 
 
 def test_a_published_frame_needs_30_billion_operations() -> None:
-    operations, moved = speed.work(EDTalkConfig.published(), 2)
+    operations, moved = floor.work(EDTalkConfig.published(), 2)
     assert operations == pytest.approx(30e9, rel=0.02)
     assert 100e6 < moved < 200e6
 
@@ -66,7 +66,7 @@ def test_every_convolution_of_a_frame_is_counted() -> None:
         with FlopCounterMode(display=False) as counter:
             net.decoder(latent, features)
         counted = counter.get_total_flops()
-        operations, _ = speed.work(net.config, 4)
+        operations, _ = floor.work(net.config, 4)
         # torch counts filters, styles and demodulation as well; those of small networks are not small
         assert 0.7 * counted < operations < 1.02 * counted
 

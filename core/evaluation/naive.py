@@ -43,8 +43,10 @@ def frame(model: EDTalk, source: Tensor, driving: Tensor, weights: Tensor) -> Te
     weights = weights.clone()
     weights[:, 20:26] = model.navigator(encode(model, driving)[0])[:, 20:26]
     directions = model.bank.directions + 1e-8
+    if directions.device.type == "mps":
+        directions = directions.cpu()  # which has no QR
     torch.linalg.qr(directions[:, :26])  # the mouth and pose bank alone
-    bases = torch.linalg.qr(directions).Q
+    bases = torch.linalg.qr(directions).Q.to(latent.device)
     latent = latent + (torch.diag_embed(weights) @ bases.t()).sum(1)
     expression = None
     if model.config.enhance:
