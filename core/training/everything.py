@@ -15,7 +15,6 @@ last sample sheet and the log.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ import torch
 from ..checkpoint import default_checkpoint
 from ..heads.dataset import HELD_OUT, DatasetSettings
 from ..wire.errors import InputError
-from .loop import from_command_line
+from .loop import from_command_line, reached
 
 SIZES = (64, 128, 256)
 SHORT = 120.0
@@ -70,8 +69,7 @@ class Step:
             return len(list((out / self.folder).glob("shard_*"))) >= self.shards
         if not self.steps:
             return True
-        *_, last = (out / self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-        return int(json.loads(last)["step"]) >= self.steps
+        return reached(out / self.folder) >= self.steps
 
 
 def pictures(s: Settings) -> list[Step]:

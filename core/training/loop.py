@@ -196,6 +196,13 @@ def train(
     return average.model
 
 
+def reached(out: Path) -> int:
+    """The last step that a run wrote down; 0 for none."""
+    log = out / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return int(json.loads(lines[-1])["step"]) if lines else 0
+
+
 def _time_is_up(began: float, done: int, settings: LoopSettings, place: Place) -> bool:
     """Whether ``minutes`` are over; all processes must stop at the same step, so the first one's clock
     counts."""

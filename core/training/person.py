@@ -39,7 +39,7 @@ from ..models.edtalk import EDTalk
 from ..wire.errors import OutputExists
 from .clips import people_of
 from .domain import other_media
-from .loop import LoopSettings, from_command_line, rng_of, take_place, train
+from .loop import LoopSettings, from_command_line, reached, rng_of, take_place, train
 from .people import Faces, People
 from .stage import PictureLoss, PictureSettings, marks, read, redrawn, train_only, write_rows
 
@@ -141,7 +141,9 @@ def main(s: Settings) -> Path:
         return measured(average.model.eval(), kept_back)
 
     average = train(tuned, loss_of, s.loop, s.out, place, look if place.leads else None)
-    if place.leads:
+    if place.leads and reached(s.out) < s.loop.steps:
+        print(f"stopped after {reached(s.out)} of {s.loop.steps} steps; the same command goes on", flush=True)
+    elif place.leads:
         assert isinstance(average, Tuned)
         after = average.model.eval()
         numbers = {"before": measured(before, kept_back), "after": measured(after, kept_back)}
