@@ -50,7 +50,7 @@ def test_the_shipped_checkpoint_is_in_the_zip(names) -> None:
     assert shipped and set(shipped) <= names
 
 
-ASK_FOR_A_CHECKOUT = {"server/bench.py", "server/calibrate.py", "server/evaluate.py"}
+ASK_FOR_A_CHECKOUT = {f"server/{name}.py" for name in ("bench", "bench_ways", "calibrate", "evaluate")}
 
 
 def test_nothing_in_the_zip_imports_what_is_left_out(archive: Path) -> None:
