@@ -36,7 +36,7 @@ class Settings:
     run: Path
     heldout: Path
     audio: str = ""  # audio_to_mouth.safetensors of its recipe
-    least_r2: float = 0.3
+    least_r2: float = 0.35
     pose: str = ""  # audio_to_pose.safetensors of its recipe, if the head is to move to speech
     expression: str = ""  # speech_to_expression.safetensors, if feelings are to be heard and read
     keep: str = ""  # a checkpoint whose sound networks are kept, where no others are named
@@ -63,7 +63,7 @@ def feeling_of(path: Path) -> SpeechToExpression:
 
 
 @torch.no_grad()
-def quieten(model: EDTalk, heldout: HeadShards, least_r2: float, pairs: int = 256) -> list[str]:
+def quieten(model: EDTalk, heldout: HeadShards, least_r2: float, pairs: int = 700) -> list[str]:
     """Silence the navigators' outputs that held-out heads show to be guesses; returns their channels."""
     made = redraw(model, heldout, pairs)
     silenced = []
