@@ -18,7 +18,18 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from core.wire import envelope, framing, messages
 from core.wire.errors import Died
-from core.wire.messages import Analyze, Analyzed, Decode, Decoded, Initialize, Initialized, Preview, Previewed
+from core.wire.messages import (
+    Analyze,
+    Analyzed,
+    Cancel,
+    CancelTaken,
+    Decode,
+    Decoded,
+    Initialize,
+    Initialized,
+    Preview,
+    Previewed,
+)
 
 from .machine import peak_memory_mb
 from .terminal import whole
@@ -89,6 +100,8 @@ def whole_jobs(options: argparse.Namespace, scratch: Path) -> tuple[dict[str, An
             ("device", hello.device),
             ("start: ready to work after", f"{statistics.median(ready):.2f} s"),
         ]
+        pipe = [clocked(lambda: server.ask(Cancel(request=0), CancelTaken))[0] for _ in range(200)]
+        rows.append(("pipe: a question and its answer", f"{1000 * statistics.median(pipe):.2f} ms"))
         took, _ = clocked(lambda: analyzed(server, options, voice, scratch / "take.npz"))
         rows.append(("first analysis, model loaded", f"{took:.2f} s"))
         analysis, take = clocked(lambda: analyzed(server, options, voice, scratch / "take.npz"))

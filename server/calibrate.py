@@ -54,9 +54,7 @@ def run(options: argparse.Namespace) -> int:
             f"Handles cannot be written into {path.name}, which is in the published format",
             hint="Add --out FILE.safetensors to write a converted copy that carries them",
         )
-    engine = Engine(
-        loaded.model, options.device, loaded.meta.id, loaded.meta.channels, loaded.meta.emotions
-    )
+    engine = Engine(loaded.model, options.device, loaded.meta.id, loaded.meta.channels, loaded.meta.emotions)
     with Bars(options.quiet) as bars:
         found = calibrate(engine, Settings(heads=options.heads), bars.progress)
     for one in found:

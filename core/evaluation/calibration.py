@@ -220,9 +220,7 @@ def bounded_ridge(able: Array, wanted: Array, bounds: Array, ridge: float, sweep
     return x
 
 
-def _performed(
-    stage: Stage, moves: list[Array], say: Callable[[str, int, int], None], name: str
-) -> Array:
+def _performed(stage: Stage, moves: list[Array], say: Callable[[str, int, int], None], name: str) -> Array:
     """What the model's pictures show when it performs each action in full, [actions, F]."""
     total = np.zeros(0)
     for done, (_, _, source) in enumerate(stage.people()):

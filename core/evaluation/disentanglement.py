@@ -233,9 +233,7 @@ def _changes(reader: LandmarkReader, pictures: torch.Tensor) -> NDArray[Any]:
 _TURNS = {f.name: f for f in FACTORS if f.name in ("yaw", "pitch", "roll", "gaze_x", "gaze_y")}
 
 
-def _kept(
-    handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any], read: NDArray[Any]
-) -> Kept:
+def _kept(handle: Handle, asked: float, drawn: NDArray[Any], true: NDArray[Any], read: NDArray[Any]) -> Kept:
     if handle.name in _TURNS:
         factor = _TURNS[handle.name]
         degrees = np.rad2deg(factor.scale)

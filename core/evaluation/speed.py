@@ -157,11 +157,18 @@ def parts(engine: Engine, repeats: int, folder: Path) -> list[tuple[str, str]]:
     def measured(run: Callable[[], Any]) -> str:
         return str(timed(run, repeats, engine.device))
 
+    def decoded(count: int) -> str:
+        asked = partial(engine.decode, portrait.source, np.repeat(weights, count, axis=0), count)
+        return str(timed(lambda: list(asked()), repeats, engine.device) / count)
+
+    banked = torch.from_numpy(weights[:, engine._columns]).to(engine.device)
     rows = [
         ("encode a portrait", measured(lambda: engine.prepare(small))),
-        ("decode", measured(lambda: list(engine.decode(portrait.source, weights, 1)))),
+        ("bank: weights to latent", measured(torch.inference_mode()(lambda: engine._bank(banked)))),
+        ("decode", decoded(1)),
     ]
     rows += [(f"  level {side}", str(times)) for side, times in by_level(engine, small, weights, repeats)]
+    rows += [(f"decode {count}, one of them", decoded(count)) for count in (4, 16)]
     motion = Motion(weights, model=engine.checkpoint_id)
     asked: dict[str, dict[str, Any]] = {
         "512 without detail transfer": {"detail_transfer": False},

@@ -26,6 +26,10 @@ class Times:
     def fps(self) -> float:
         return 1 / self.at(0.5)
 
+    def __truediv__(self, count: int) -> Times:
+        """Of one thing, when each run made `count`."""
+        return Times(tuple(seconds / count for seconds in self.seconds))
+
     def __str__(self) -> str:
         """Median and the middle half, in milliseconds."""
         median, low, high = (1000 * self.at(share) for share in (0.5, 0.25, 0.75))
