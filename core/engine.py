@@ -13,7 +13,8 @@ not depend on the expression.
 A frame depends on its own weights and the source alone.  A CPU decodes each frame by itself, by
 `core.fast`: batches would save it little, and the place in a batch decides which vector lane rounds a
 value how.  So there a frame's bits never change.  Fewer frames than cores are decoded one after the other by
-all cores, more by `core.lanes`, one on each core; the bits are the same.
+all cores, more by `core.lanes`, one on each core; the bits are the same.  Pictures are read one on a core,
+and a checkpoint is made ready on one: neither has the same bits on many.
 
 Accelerators run the plain decoder on full batches (the last one is filled up with its last frame), so that
 neighbours change nothing; another batch size differs by float rounding.
@@ -27,15 +28,16 @@ Shapes: N frames, S side of the picture, D latent, C channels, h w sides of a le
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from core import checkpoint
 from core.fast import FastDecoder
@@ -51,6 +53,8 @@ from core.wire.channels import BANK_SLICES, CHANNELS, DEFAULT_CHANNELS, Channel,
 from core.wire.errors import BadMotion
 
 Precision = Literal["exact", "fast"]
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T", bound=np.generic)
 Weights = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
@@ -115,10 +119,9 @@ class Engine:
         self.speech_to_expression = speech_to_expression
         self.warnings = tuple(warnings)
 
-        model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
-        model.bank.freeze()  # on the CPU, whose QR has the signs every checkpoint expects
-        bake(model)
-        self._navigator = model.navigator.folded().to(self.device)
+        self._lanes = Lanes()
+        model, navigator = self._lanes.alone(partial(_ready, model))
+        self._navigator = navigator.to(self.device)
         # on a CPU, convolutions over interleaved channels are a quarter faster at small sizes
         self._layout = (
             torch.channels_last
@@ -129,12 +132,10 @@ class Engine:
         self._encoder, self._bank = model.encoder, model.bank
         on_cpu, fast = self.device.type == "cpu", precision == "fast"
         half = fast and has_bfloat16()
-        self._decoder = (
-            FastDecoder(model.decoder, torch.bfloat16 if half else torch.float32) if on_cpu else model.decoder
-        )
+        made = partial(FastDecoder, model.decoder, torch.bfloat16 if half else torch.float32)
+        self._decoder = self._lanes.alone(made) if on_cpu else model.decoder
         self._autocast = fast and self.device.type == "cuda"
         self.batch = 1 if on_cpu else 16
-        self._lanes = Lanes() if on_cpu else None
         if on_cpu:
             keep_memory()
         sizes = (model.config.mouth, model.config.pose, model.config.expression)
@@ -172,6 +173,10 @@ class Engine:
 
     def prepare(self, portrait: Pictures) -> Source:
         """Encode a portrait, uint8 [R,R,3] RGB."""
+        (source,) = self._spread(self._prepare, [portrait])
+        return source
+
+    def _prepare(self, portrait: Pictures) -> Source:
         picture = self._pictures(portrait[None])
         latent, levels = self._encode(picture)
         weights = self._to_channels(self._navigate(latent))[0]
@@ -182,12 +187,13 @@ class Engine:
 
         Pictures as large as those that are drawn do as well, read less sharply.
         """
-        found = [np.zeros((0, len(CHANNELS)), np.float32)]
-        for start in range(0, len(pictures), self.batch):
-            part = _filled(pictures[start : start + self.batch], self.batch)
-            weights = self._to_channels(self._navigate(self._latent(self._pictures(part))))
-            found.append(weights[: len(pictures) - start])
-        return np.concatenate(found)
+
+        def read(part: Pictures) -> Weights:
+            weights = self._navigate(self._latent(self._pictures(_filled(part, self.batch))))
+            return self._to_channels(weights)[: len(part)]
+
+        parts = [pictures[start : start + self.batch] for start in range(0, len(pictures), self.batch)]
+        return np.concatenate([np.zeros((0, len(CHANNELS)), np.float32), *self._spread(read, parts)])
 
     def decode(self, source: Source, weights: Weights, batch: int | None = None) -> Iterator[Frame]:
         """One frame for each row of weights [N,36], as they are finished.
@@ -207,12 +213,15 @@ class Engine:
         def decode(part: Weights) -> Decoded:
             return self._decode(source, _filled(part, batch))
 
-        made: Iterator[Decoded] = map(decode, parts)
-        if self._lanes is not None and len(parts) >= self._lanes.count > 1:
-            made = self._lanes.each(decode, parts)
+        beside = 1 < self._lanes.count <= len(parts)
+        made = self._spread(decode, parts) if beside else map(decode, parts)
         for part, decoded in zip(parts, made, strict=True):
             for n in range(len(part)):
                 yield Frame(decoded.image[n], decoded.flows[-1][n], decoded.mask[n])
+
+    def _spread(self, work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+        """`work(item)` of each item in order; on a CPU each on one core, beside each other."""
+        return self._lanes.each(work, items) if self.device.type == "cpu" else map(work, items)
 
     # inference_mode holds inside these only: a generator that kept it on would hand it to its caller
 
@@ -254,6 +263,14 @@ class Engine:
         channels = np.zeros((len(weights), len(CHANNELS)), np.float32)
         channels[:, self._columns] = weights.cpu().numpy()
         return channels
+
+
+def _ready(model: EDTalk) -> tuple[EDTalk, nn.Module]:
+    """A copy that nothing more has to be worked out of, and its navigator as one matrix, on the CPU."""
+    model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
+    model.bank.freeze()  # on the CPU, whose QR has the signs every checkpoint expects
+    bake(model)
+    return model, model.navigator.folded()
 
 
 def _filled(rows: NDArray[T], count: int) -> NDArray[T]:

@@ -53,6 +53,13 @@ class Lanes:
             for future in begun:
                 future.cancel()
 
+    def alone(self, work: Callable[[], B]) -> B:
+        """`work()` in one lane. Large sums are split among threads, and rounded as they are split: what has
+        to have the same bits on every machine is made here.
+        """
+        (made,) = self.each(lambda _: work(), (None,))
+        return made
+
     def _started(self) -> ThreadPoolExecutor:
         """Threads that have told torch to stay on them. Torch gives the last number it was told to every
         thread that comes later, so it is told the old one again.

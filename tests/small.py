@@ -15,9 +15,7 @@ from core.models import EDTalk, EDTalkConfig
 CHANNELS = {4: 12, 8: 12, 16: 10, 32: 8, 64: 6}
 
 
-def config(
-    arithmetic: str = "clean", size: int = 32, expression: int = 10, reading: int = 0
-) -> EDTalkConfig:
+def config(arithmetic: str = "clean", size: int = 32, expression: int = 10, reading: int = 0) -> EDTalkConfig:
     return EDTalkConfig(
         size, 48, expression=expression, channels=CHANNELS, arithmetic=arithmetic, reading=reading
     )

@@ -175,5 +175,3 @@ def test_the_button_adds_the_library_once(part) -> None:
         assert len(libraries) == count + 1 and Path(expressions.library().path) == expressions.FOLDER
     finally:
         libraries.remove(expressions.library())
-
-

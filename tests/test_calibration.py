@@ -119,9 +119,7 @@ def test_handles_stay_in_their_banks_and_their_channels_soft_ranges(
             assert not weight or bank_of(channel.name) in one.action.banks
 
 
-def test_yaw_by_ten_degrees_turns_the_picture_by_ten_degrees(
-    engine: Engine, found: dict[str, Found]
-) -> None:
+def test_yaw_by_ten_degrees_turns_the_picture_by_ten_degrees(engine: Engine, found: dict[str, Found]) -> None:
     yaw = found["yaw"].handle
     assert yaw is not None
     (kept,) = handles_kept(engine, (yaw,), people=4)

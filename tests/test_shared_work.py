@@ -5,6 +5,7 @@ are the same, byte for byte, whoever made them.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,18 @@ def test_workers_make_the_files_that_one_would_have_made(
     one, together = contents(tmp_path / "one"), contents(tmp_path / "all")
     assert sorted(one) == [f"take.{number:04d}.{form}" for number in range(1, 26)]
     assert one == together
+
+
+def test_workers_of_any_number_of_cores_make_the_same_files(motion: Path, tmp_path: Path) -> None:
+    """By the model that ships and its own size: threads split only what is large."""
+    words = ["decode", "--source", str(ROOT / "demo" / "portrait.png"), "--motion", str(motion)]
+    command = [sys.executable, "-m", "server.cli", *words, "--frames", "1-4", "--device", "cpu", "--quiet"]
+    made = []
+    for threads in ("1", "2", "3"):
+        folder, here = tmp_path / threads, {**os.environ, "OMP_NUM_THREADS": threads}
+        subprocess.run([*command, "--out", str(folder)], cwd=ROOT, env=here, check=True)
+        made.append(contents(folder))
+    assert len(made[0]) == 4 and made[0] == made[1] == made[2]
 
 
 def test_only_the_frames_that_were_asked_for_are_drawn(decode: list[str], tmp_path: Path) -> None:
