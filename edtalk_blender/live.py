@@ -30,6 +30,7 @@ from .reasons import missing_file
 
 SIZE = 256  # pixels; larger pictures take longer than an eye notices
 SOON = 0.004  # seconds between two looks for an answer that is on its way; a look takes microseconds
+WAIT = 0.5  # seconds between two looks whether the frames of an opened file are counted
 NOTICED = ("depsgraph_update_post", "frame_change_post")
 REPLACED = ("undo_post", "redo_post", "load_post")
 
@@ -107,6 +108,25 @@ def offer() -> None:
     """
     if not (_refused or is_on() or why_not(bpy.context)):
         start()
+
+
+@persistent
+def _opened(_path: str) -> None:
+    if not bpy.app.background and not bpy.app.timers.is_registered(resume):
+        bpy.app.timers.register(resume, first_interval=WAIT, persistent=True)
+
+
+def resume() -> float | None:
+    """What a timer calls after a file was opened: a take in it is as one that was just made. Its frames are
+    counted first, since no server has to start for pictures that are there.
+    """
+    face = rig.active_face(bpy.context)
+    if face is None or not status.is_counted(face):
+        return None
+    if status.states(face) is None:
+        return WAIT
+    offer()
+    return None
 
 
 @persistent
@@ -269,8 +289,16 @@ class EDTALK_OT_live_preview(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def register() -> None:
+    """Look at every file that is opened."""
+    bpy.app.handlers.load_post.append(_opened)
+
+
 def unregister() -> None:
-    """Switch it off."""
+    """The reverse of `register`, and switch it off."""
+    bpy.app.handlers.load_post.remove(_opened)
+    if bpy.app.timers.is_registered(resume):
+        bpy.app.timers.unregister(resume)
     stop()
 
 

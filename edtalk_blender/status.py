@@ -50,6 +50,11 @@ def missing_frames(face: bpy.types.Object) -> int:
     return 0 if known is None else int(np.count_nonzero(known[1] == rendered.MISSING))
 
 
+def is_counted(face: bpy.types.Object) -> bool:
+    """Are its frames looked at? Those of a take with pictures that is not muted are."""
+    return face.edtalk.take.image is not None and not take_rows.is_muted(face)
+
+
 def is_on_disk(face: bpy.types.Object, number: int, weights: Sequence[float]) -> bool:
     """Is there a picture of scene frame `number` that was made from these weights, as far as is known?"""
     first, known, counted = _states.get(face.session_uid, (0, (), ()))
@@ -69,7 +74,7 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
 def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None]:
     """Counts in turns, see `sampling`; a face that goes meanwhile is not counted."""
     face = orders.find_object(uid)
-    if face is None or face.edtalk.take.image is None or take_rows.is_muted(face):
+    if face is None or not is_counted(face):
         _states.pop(uid, None)
         return
     numbers = landing.numbers_of(face)

@@ -265,6 +265,21 @@ def test_it_comes_by_itself_until_the_artist_refuses(preview) -> None:
     assert live.is_on()
 
 
+def test_it_comes_back_with_a_file_whose_frames_are_counted(preview, monkeypatch) -> None:
+    import bpy
+
+    live, status, take = preview.live, preview.part("status"), preview.face.edtalk.take
+    assert live.resume() is None and not live.is_on()  # a face without a take
+    take.image = bpy.data.images.new("take", 8, 8)
+    assert live.resume() == live.WAIT and not live.is_on()  # not counted yet
+    counted = {preview.face.session_uid: (1, np.zeros(1, np.uint8), np.zeros((1, 36)))}
+    monkeypatch.setattr(status, "_states", counted)
+    assert live.resume() is None and live.is_on()
+    preview.toggle()
+    assert live.resume() is None and not live.is_on()  # refused
+    take.image = None
+
+
 def test_it_begins_after_a_job_that_went_well_and_after_no_other(preview) -> None:
     jobs = preview.part("jobs")
 
