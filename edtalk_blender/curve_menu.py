@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import curve_scope, curve_tools, rig
+from . import close_mouth, curve_scope, curve_tools, rig
 from .curve_keys import top_place
 
 TOOLS = (
@@ -15,7 +15,7 @@ TOOLS = (
     (curve_tools.EDTALK_OT_smooth_curves, "SMOOTHCURVE"),
     (curve_tools.EDTALK_OT_gain_curves, "DRIVER_TRANSFORM"),
     (curve_tools.EDTALK_OT_shift_curves, "FRAME_NEXT"),
-    (curve_tools.EDTALK_OT_close_mouth, "MUTE_IPO_ON"),
+    (close_mouth.EDTALK_OT_close_mouth, "MUTE_IPO_ON"),
 )
 
 
@@ -36,7 +36,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types
     for tool, icon in TOOLS:
         button = column.operator(tool.bl_idname, icon=icon)
         button.where, button.curves, button.range = scope.where, "BANKS", scope.range
-        if tool is not curve_tools.EDTALK_OT_close_mouth:
+        if tool is not close_mouth.EDTALK_OT_close_mouth:
             button.banks = scope.banks
 
 
@@ -75,4 +75,4 @@ def unregister() -> None:
     del bpy.types.Scene.edtalk_curves
 
 
-CLASSES = (curve_scope.EDTALK_CurveScope, *curve_tools.CLASSES, EDTALK_MT_curves)
+CLASSES = (curve_scope.EDTALK_CurveScope, *curve_tools.CLASSES, *close_mouth.CLASSES, EDTALK_MT_curves)

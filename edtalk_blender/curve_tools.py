@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The curve tools: simplify, smooth, gain and offset, close the mouth in silence, shift in time.
+"""The curve tools: simplify, smooth, gain and offset, shift in time. (`close_mouth` is one more.)
 
 Keys keep their types. Where a tool would change hand keys without need, it leaves them alone until it is told
 otherwise.
@@ -10,11 +10,11 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ..core.wire import moments
 from ..core.wire.channels import BANKS, CHANNELS
-from . import curve_math, jobs, measure, rig, sliders, timing, worn
-from .curve_keys import POINTS, Keys, Place, take_place
+from . import curve_math, jobs, measure, rig, timing, worn
+from .curve_keys import POINTS, Place
 from .curve_scope import CurveTool, HandKeys, values_at, why_not
+from .jaw import openness
 from .reasons import missing_file
 
 
@@ -211,109 +211,6 @@ class EDTALK_OT_gain_curves(CurveTool, bpy.types.Operator):
         layout.prop(self, "fade")
 
 
-class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
-    """Close the mouth where the sound is silent, softly. Hand keys stay"""
-
-    bl_idname = "edtalk.close_mouth"
-    bl_label = "Close Mouth in Silence"
-
-    below: bpy.props.FloatProperty(
-        name="Silence (dB)",
-        description="How many decibels below the loud parts count as silence",
-        default=30.0,
-        min=3.0,
-        soft_max=60.0,
-    )
-    shortest: bpy.props.FloatProperty(
-        name="At Least",
-        description="Seconds that a silence lasts at least",
-        default=0.2,
-        min=0.02,
-        soft_max=2.0,
-        unit="TIME_ABSOLUTE",
-    )
-    fade: bpy.props.FloatProperty(
-        name="Fade",
-        description="Seconds that the mouth takes to close, and to open again",
-        default=0.1,
-        min=0.0,
-        soft_max=1.0,
-        unit="TIME_ABSOLUTE",
-    )
-    to: bpy.props.EnumProperty(
-        name="To",
-        description="What the mouth closes to",
-        items=[
-            ("CLOSED", "Closed", "Lips together: all mouth weights 0"),
-            ("PORTRAIT", "Portrait", "The mouth of the portrait"),
-        ],
-    )
-
-    @classmethod
-    def why_not(cls, context: bpy.types.Context) -> str:
-        """Only with a take and its sound."""
-        reason = why_not(context)
-        face = rig.active_face(context)
-        if not reason and take_place(face) is None:
-            reason = "The rig has no curves yet: generate a take first"
-        return reason or missing_file(measure.sound_of(face), "the sound of the take")
-
-    def needs(self, face: bpy.types.Object) -> jobs.Job | None:
-        """How loud the sound is."""
-        path = measure.sound_of(face)
-        return None if measure.levels_of(path) is not None else jobs.Job("Listen", measure.listen(path))
-
-    def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
-        """Fade the mouth out where nobody speaks; keys are set where the fades begin and end."""
-        self.where, self.curves, self.banks = "TAKE", "BANKS", {"mouth"}
-        place = take_place(face)
-        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
-        levels, rate = measure.levels_of(measure.sound_of(face))
-        spans = curve_math.silences(levels, rate, self.below, self.shortest)
-        found = list(self.targets(context, place))
-        if not found:
-            return ""
-        start = measure.sound_start(face, place.to_scene(worn.begin_of(place.action, face)))
-        bends = place.to_action(moments.frame_at(curve_math.corners(spans, self.fade), fps, start))
-        rest = dict(zip(CHANNELS, worn.rest_of(face).tolist()))
-        changed = 0
-        for target in found:
-            goal = rest.get(target.name, 0.0) if self.to == "PORTRAIT" else 0.0
-            keys = target.keys
-            if np.abs(keys.values - goal).max() < 1e-6:
-                continue
-            fresh = bends[(bends > target.low) & (bends < target.high)]
-            if self.range == "KEYS":
-                fresh = fresh[:0]
-            near = np.abs(fresh[:, None] - keys.times[None]).min(axis=1, initial=np.inf) < 0.1
-            keys = keys.with_generated(fresh[~near], values_at(target.curve, keys, fresh[~near]))
-            times = keys.times
-            seconds = moments.seconds_at(place.to_scene(times), fps, start)
-            share = curve_math.closed_share(seconds, spans, self.fade) * self.free(keys)
-            if self.range == "KEYS":
-                share *= keys.selected
-            else:
-                share *= (times >= target.low - 1e-4) & (times <= target.high + 1e-4)
-            if share.any():
-                keys.move(values=keys.values + share * (goal - keys.values))
-                keys.write(target.curve)
-                changed += int(np.count_nonzero(share))
-        if not spans:
-            return f"There is no silence of {self.shortest:.2g} seconds; a smaller Silence (dB) finds more"
-        if not changed:
-            return f"The mouth is closed already in {len(spans)} silences"
-        return f"The mouth closes in {len(spans)} silences; {changed} keys were changed"
-
-    def draw_own(self, layout: bpy.types.UILayout) -> None:
-        """What is silence, and how the mouth closes."""
-        for name in ("below", "shortest", "fade", "to", "hand_keys"):
-            layout.prop(self, name)
-
-    def draw_scope(self, layout: bpy.types.UILayout, face: bpy.types.Object | None) -> None:
-        """The mouth of the take, always."""
-        layout.prop(self, "range")
-
-
 class EDTALK_OT_shift_curves(CurveTool, bpy.types.Operator):
     """Move keys in time, by whole frames or less: a mouth often looks best a frame before its sound"""
 
@@ -355,32 +252,9 @@ class EDTALK_OT_shift_curves(CurveTool, bpy.types.Operator):
         layout.prop(self, "seconds")
 
 
-def openness(face: bpy.types.Object, place: Place, frames: np.ndarray) -> np.ndarray | None:
-    """How far the jaw is open at frames of the action, in units of the checkpoint's handle or slider for it;
-    None for a checkpoint that has neither.
-    """
-    handle = next((one for one in sliders.directions_of(face) if one.name == "jaw_open"), None)
-    direction = {}
-    if handle is not None:
-        direction = {n: d for n, d in zip(CHANNELS, handle.direction) if n.startswith("mouth") and d}
-    else:
-        labels = rig.labels_of(face, "mouth")
-        direction = {name: 1.0 for name, label in labels if label.lower() == "jaw open"}
-    total = sum(value * value for value in direction.values())
-    if not total:
-        return None
-    result = np.zeros(len(frames))
-    for name, value in direction.items():
-        curve = place.curve(name)
-        if curve is not None and len(curve.keyframe_points):
-            result += values_at(curve, Keys.of(curve), frames) * (value / total)
-    return result
-
-
 CLASSES = (
     EDTALK_OT_simplify_curves,
     EDTALK_OT_smooth_curves,
     EDTALK_OT_gain_curves,
     EDTALK_OT_shift_curves,
-    EDTALK_OT_close_mouth,
 )

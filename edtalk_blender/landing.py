@@ -5,7 +5,6 @@ pictures are shown. All of it looks up what it needs, and does nothing where tha
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages, moments
-from ..core.wire.errors import OutputBlocked, OutputExists
 from . import (
     animation,
     file_moves,
@@ -27,11 +25,10 @@ from . import (
     take_rows,
     takes,
     timing,
-    workspace,
     worn,
 )
 from .jobs import push_undo
-from .orders import Order, base_folder, files_of, find_object, find_scene, temporary_folder
+from .orders import Order, files_of, find_object, find_scene
 from .properties import copy_settings
 
 NAMELESS = "Face"
@@ -215,130 +212,3 @@ def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) ->
     if np.abs(wanted - shown).max() < 0.01:
         return []
     return ["NLA tracks or drivers of the rig change what this take shows"]
-
-
-def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
-    """Let a plane show the face's take, as far as it has arrived."""
-    image, aspect = image_sequence.shown_image(face), image_sequence.aspect_of(face)
-    image_sequence.show_on_plane(plane, image, aspect, *image_sequence.timing_of(face, arrived))
-
-
-def show_other_pass(face: bpy.types.Object) -> None:
-    """Picture or face with alpha: let everything that shows one show what the settings say now."""
-    image = face.edtalk.take.image
-    if image is None:
-        return
-    shown, face_pass = image_sequence.shown_image(face), image_sequence.pass_of(image, "face")
-    plane = image_sequence.plane_of(face)
-    if plane is not None:
-        show_on_plane(face, plane)
-    for other in {image, face_pass} - {shown, None}:
-        for holder, attribute, _ in list(image_sequence.users_of(other)):
-            setattr(holder, attribute, shown)
-    image_sequence.set_timing_everywhere(image, *image_sequence.timing_of(face))
-
-
-def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
-    """Put the face's take into the sequencer of `scene`."""
-    take, settings = face.edtalk.take, face.edtalk
-    return sequencer.add_strips(
-        scene,
-        take.name,
-        image_sequence.folder_of(take.image),
-        range(take.first + take.shift, take.last + take.shift + 1),
-        take.first,
-        settings.format,
-        settings.audio,
-    )
-
-
-def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
-    """Let image, plane and strips show the take as far as it has arrived.
-
-    Plane and strips are made once for a take; an animator who deletes them does not get them back. Trap:
-    undo keeps a data-block as it is when it believes that nothing happened to it since the last undo step.
-    A pointer set behind its back then leads to freed memory, so every change but that of a number is
-    pushed at once, and what is pushed is how it shall be in the end.
-    """
-    if order.frames is not None:
-        return  # a part of a take says nothing about how the whole stands
-    face, scene = find_object(order.rig), find_scene(order.scene)
-    if face is None or scene is None or face.edtalk.take.name != order.take or face.edtalk.take.image is None:
-        return
-    take, changed = face.edtalk.take, False
-    path = order.folder / takes.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
-    if image_sequence.file_of(take.image) != path:
-        image_sequence.move_image(take.image, path)
-        changed = True
-    if not take.shown:
-        if order.make_plane and image_sequence.plane_of(face) is None:
-            image_sequence.make_plane(face, scene)
-            workspace.look_at(face)
-        strips = find_scene(order.strips)
-        if order.make_strips and strips is not None:
-            add_strips(face, strips)
-        image_sequence.follow(take.before, take.image)
-        workspace.show_take(face)
-        take.shown = changed = True
-    changed |= _fit_strips(face, path.parent)
-    plane = image_sequence.plane_of(face)
-    if plane is not None and image_sequence.texture_of(plane).image != image_sequence.shown_image(face):
-        changed = True
-    if changed:
-        if plane is not None:
-            show_on_plane(face, plane)
-        image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
-        push_undo("EDTalk: Show Take")
-    if plane is not None:
-        show_on_plane(face, plane, arrived)
-    image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))
-
-
-def _fit_strips(face: bpy.types.Object, folder: Path) -> bool:
-    """Let the strips of a take play all its frames, in the format they have by now."""
-    take, changed = face.edtalk.take, False
-    numbers = range(take.first + take.shift, take.last + take.shift + 1)
-    for scene in bpy.data.scenes:
-        if scene.sequence_editor is not None and scene.library is None:
-            for strip in sequencer.find_strips(scene, take.name):
-                if strip.type == "IMAGE":
-                    changed |= sequencer.fit_strip(strip, folder, numbers, face.edtalk.format)
-    return changed
-
-
-def refresh_take(order: Order) -> None:
-    """Make Blender read the take's pictures again."""
-    face, strips = find_object(order.rig), find_scene(order.strips)
-    image = face.edtalk.take.image if face is not None else None
-    sequencer.refresh(image, strips, order.take)
-
-
-def is_temporary(face: bpy.types.Object) -> bool:
-    """Was the face's take made before its file was saved?"""
-    image = face.edtalk.take.image
-    return image is not None and image_sequence.folder_of(image).parent == temporary_folder()
-
-
-def bring_beside_file(face: bpy.types.Object) -> Path:
-    """Bring a temporary take to where it would be had the file been saved; gives back the new folder.
-
-    The temporary files stay, since an undo makes the image point to them again. Raises OutputBlocked or
-    OutputExists when the frames cannot go there.
-    """
-    take = face.edtalk.take
-    old, new = image_sequence.folder_of(take.image), base_folder(face.edtalk)[0] / take.name
-    if new.exists():
-        raise OutputExists(f"{new} exists already", hint="Choose another output folder")
-    takes.make_folder(new.parent)
-    try:
-        shutil.copytree(old, new)
-    except OSError as error:
-        raise OutputBlocked(f"The frames could not be copied to {new}: {error}") from error
-    first = take.first + take.shift
-    image_sequence.move_image(take.image, new / takes.file_name(first, face.edtalk.format))
-    for scene in bpy.data.scenes:
-        if scene.sequence_editor is not None:
-            for strip in sequencer.find_strips(scene, take.name):
-                if strip.type == "IMAGE":
-                    strip.directory = image_sequence.short_path(new)
-    return new

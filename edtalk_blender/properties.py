@@ -87,9 +87,9 @@ def _begin_crop(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
 def _show_other(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
     """Bring what shows the face's take up to date."""
     if settings.id_data.id_type == "OBJECT":
-        from . import landing  # which needs modules that need this one
+        from . import showing  # which needs modules that need this one
 
-        landing.show_other_pass(settings.id_data)
+        showing.show_other_pass(settings.id_data)
 
 
 @overridable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import image_sequence, rig, take_compare, take_delete, take_rows, take_wear
+from . import image_sequence, older_takes, rig, take_compare, take_delete, take_rows, take_wear
 from .reasons import busy
 
 
@@ -204,7 +204,7 @@ class EDTALK_OT_list_takes(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """List what is found."""
-        found = take_rows.collect(rig.active_face(context))
+        found = older_takes.collect(rig.active_face(context))
         self.report({"INFO"}, f"{found} takes were found" if found else "All takes are listed already")
         return {"FINISHED"}
 

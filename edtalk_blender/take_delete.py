@@ -10,11 +10,23 @@ from contextlib import suppress
 
 import bpy
 
-from . import image_sequence, rig, sequencer, status, take_compare, take_rows, take_wear, takes, worn
+from ..core.wire.channels import CHANNELS
+from . import (
+    image_sequence,
+    older_takes,
+    rig,
+    sequencer,
+    status,
+    take_compare,
+    take_rows,
+    take_wear,
+    takes,
+    worn,
+)
 
 FILES = re.compile(
     rf"{re.escape(takes.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|decode|rendered)\.npz"
-    rf"|{re.escape(take_rows.SIDECAR)}"
+    rf"|{re.escape(older_takes.SIDECAR)}"
 )
 """What EDTalk itself writes into the folder of a take."""
 
@@ -76,7 +88,7 @@ def _undress(face: bpy.types.Object) -> None:
         data.nla_tracks.remove(track)
     elif data is not None and data.action_blend_type == "REPLACE":
         data.action = None
-    for name, value in zip(take_rows.CHANNELS, worn.rest_of(face)):
+    for name, value in zip(CHANNELS, worn.rest_of(face)):
         face.pose.bones[rig.bank_of(name)][name] = float(value)
     face.update_tag()
     for name in ("name", "model", "portrait"):

@@ -7,7 +7,7 @@ import re
 
 import bpy
 
-from . import image_sequence, jobs, rig, status, take_buttons, take_compare, take_rows
+from . import image_sequence, jobs, older_takes, rig, status, take_buttons, take_compare, take_rows
 
 WIDE = 360
 """From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
@@ -105,7 +105,7 @@ def collect_all() -> int:
     """List the older takes of all faces of this file that wear a take which is not listed."""
     faces = [ob for ob in bpy.data.objects if rig.is_face(ob) and ob.library is None]
     unlisted = [ob for ob in faces if ob.edtalk.take.name and take_rows.worn_row(ob) is None]
-    return sum(take_rows.collect(face) for face in unlisted)
+    return sum(older_takes.collect(face) for face in unlisted)
 
 
 @bpy.app.handlers.persistent

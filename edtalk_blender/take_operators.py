@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..core.wire.errors import EDTalkError
-from . import image_sequence, landing, rig, sequencer
+from . import image_sequence, rig, sequencer, showing
 from .reasons import busy
 
 
@@ -36,9 +36,9 @@ class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
         face = rig.active_face(context)
         plane = image_sequence.plane_of(face)
         if plane is None:
-            landing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
+            showing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
             return {"FINISHED"}
-        landing.show_on_plane(face, plane)
+        showing.show_on_plane(face, plane)
         hidden = "" if plane.visible_get() else "; it is hidden"
         self.report({"INFO"}, f"{plane.name} shows the take already{hidden}")
         return {"FINISHED"}
@@ -60,7 +60,7 @@ class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
             channels = " and ".join(sorted({str(strip.channel) for strip in there}))
             self.report({"INFO"}, f"The strips are there already, on channel {channels}")
             return {"FINISHED"}
-        made = landing.add_strips(face, scene)
+        made = showing.add_strips(face, scene)
         if all(strip.type != "SOUND" for strip in made):
             self.report({"WARNING"}, "Only pictures: there is no sound that Blender can read")
         return {"FINISHED"}
@@ -79,7 +79,7 @@ class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
         if not super().poll(context):
             return False
         reason = busy() or ("" if bpy.data.filepath else "Save the file first")
-        if not reason and not landing.is_temporary(rig.active_face(context)):
+        if not reason and not showing.is_temporary(rig.active_face(context)):
             reason = "The frames are not in a temporary folder"
         if reason:
             cls.poll_message_set(reason)
@@ -88,7 +88,7 @@ class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy the folder and tell image and strips."""
         try:
-            folder = landing.bring_beside_file(rig.active_face(context))
+            folder = showing.bring_beside_file(rig.active_face(context))
         except EDTalkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -3,7 +3,7 @@
 
 The take that a face wears lives in its settings, as before; the other ones lie in their rows, with their
 action, their pictures, and the settings they were made with, so that wearing one again finds everything as
-it was. Files from before there were rows are read for what can still be known (`collect`).
+it was. Files from before there were rows are read for what can still be known by `older_takes`.
 
 Trap: undo and file load replace data-blocks, so rows are named, and nothing keeps a reference to one.
 """
@@ -11,17 +11,13 @@ Trap: undo and file load replace data-blocks, so rows are named, and nothing kee
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import bpy
 
-from ..core.wire.channels import CHANNELS
-from ..core.wire.errors import BadMotion
 from ..core.wire.messages import PASSES
-from . import animation, image_sequence, rig, sequencer, takes, worn
+from . import image_sequence, sequencer, worn
 from .file_moves import found_again
 from .properties import OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
 
@@ -29,8 +25,6 @@ NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "ex
 """Settings that belong to the desk and not to a take."""
 
 PATHS = ("portrait", "audio", "driving", "checkpoint")
-SIDECAR = "edtalk-take.json"
-PICTURE = re.compile(rf"{re.escape(takes.STEM)}(\d{{{takes.DIGITS},}})\.(png|exr)")
 
 
 def _renamed(row: EDTALK_TakeRow, _context: bpy.types.Context) -> None:
@@ -144,9 +138,6 @@ def set_range(take: EDTALK_Take, first: int, last: int) -> None:
     take.last = last
 
 
-# ------------------------------------------------------------------------------------ keeping rows true
-
-
 def note(face: bpy.types.Object, order=None) -> bool:
     """The face wears a take, new or changed: write what it is made of into its row. Gives back whether
     anything was written. `order` is what it was made by, if it was made just now.
@@ -156,7 +147,7 @@ def note(face: bpy.types.Object, order=None) -> bool:
         return False
     row, made_of = row_named(face, take.name), _made_of(face, order)
     if row is None:
-        row = _new_row(face, take.name)
+        row = new_row(face, take.name)
         face.edtalk_takes.index = len(rows_of(face)) - 1
     elif row.made_of == made_of and row.action is not None:
         return False
@@ -166,7 +157,8 @@ def note(face: bpy.types.Object, order=None) -> bool:
     return True
 
 
-def _new_row(face: bpy.types.Object, name: str) -> EDTALK_TakeRow:
+def new_row(face: bpy.types.Object, name: str) -> EDTALK_TakeRow:
+    """One more, at the end, of a take of this name."""
     row = rows_of(face).add()
     row.name = name  # while it has no key, naming it renames nothing
     row.key = name
@@ -238,100 +230,6 @@ def stow(face: bpy.types.Object) -> None:
 
     stale = status.stale_frames(face)
     row.stale = -1 if stale is None else stale
-
-
-# ------------------------------------------------------------------------------------------- older files
-
-
-def collect(face: bpy.types.Object) -> int:
-    """List the takes that were made before there was a list: the one the face wears, and those whose
-    pictures and curves are in the file and bear the portrait's name. Gives back how many were found.
-    """
-    if face.library is not None:
-        return 0
-    before = len(rows_of(face))
-    if face.edtalk.take.name and worn_row(face) is None:
-        note(face)
-    stems = {_stem_of(face.edtalk.take.name), _stem_of(takes.free_name(Path(), face.edtalk.portrait or "x"))}
-    listed = {row.take.image for ob in bpy.data.objects if rig.is_face(ob) for row in rows_of(ob)}
-    listed |= {ob.edtalk.take.image for ob in bpy.data.objects if rig.is_face(ob)}
-    for image in bpy.data.images:
-        action = bpy.data.actions.get((image.name, image.library.filepath if image.library else None))
-        if image in listed or image.source != "SEQUENCE" or action is None or not has_weights(action):
-            continue
-        number = PICTURE.fullmatch(image_sequence.file_of(image).name)
-        if number and _stem_of(image.name) in stems and row_named(face, image.name) is None:
-            _list(face, image, action, int(number[1]))
-    made = len(rows_of(face)) - before
-    if made:
-        _sort(face)
-    return made
-
-
-def _list(face: bpy.types.Object, image: bpy.types.Image, action: bpy.types.Action, number: int) -> None:
-    row = _new_row(face, image.name)
-    row.action, row.take.image, row.take.name, row.take.shown = action, image, image.name, True
-    known = _identity(image_sequence.folder_of(image))
-    first, last = _span(action, image_sequence.folder_of(image), number)
-    row.take.shift = number - first
-    set_range(row.take, first, last)
-    worn_take = face.edtalk.take
-    row.take.width, row.take.height = worn_take.width, worn_take.height
-    row.take.crop = known.get("crop", tuple(worn_take.crop))
-    row.take.model = str(known.get("model", worn_take.model))
-    row.take.portrait = str(known.get("portrait", worn_take.portrait))
-    kept = {name: known[name] for name in ("size", "composite", "detail", "format") if name in known}
-    row.made_of = json.dumps(kept, sort_keys=True)
-
-
-def _stem_of(name: str) -> str:
-    return re.sub(r"_\d+(\.\d+)?$", "", name)
-
-
-def _identity(folder: Path) -> dict:
-    """What the server noted beside the pictures, empty when it did not."""
-    try:
-        found = json.loads((folder / SIDECAR).read_text("utf-8"))["takes"]
-        return next(dict(entry["identity"]) for name, entry in found.items() if name.startswith(takes.STEM))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return {}
-
-
-def _span(action: bpy.types.Action, folder: Path, number: int) -> tuple[int, int]:
-    """First and last scene frame of an older take: its pictures tell how many, its curves where."""
-    first = round(action.get(worn.BEGIN, action.frame_range[0]))
-    last = max(first, round(action.frame_range[1]))
-    with suppress(OSError, BadMotion):
-        files = [PICTURE.fullmatch(path.name) for path in folder.iterdir()]
-        numbers = [int(found[1]) for found in files if found]
-        last = first + max(0, max(numbers, default=number) - number) if numbers else last
-    return first, last
-
-
-def _sort(face: bpy.types.Object) -> None:
-    """By name, as they were made."""
-    rows = rows_of(face)
-    for place in range(len(rows)):
-        least = min(range(place, len(rows)), key=lambda index: rows[index].name)
-        rows.move(least, place)
-    face.edtalk_takes.index = next((i for i, row in enumerate(rows) if row == worn_row(face)), 0)
-
-
-def has_weights(action: bpy.types.Action) -> bool:
-    """Does an action move a face?"""
-    path = rig.path_of(CHANNELS[0])
-    return any(curve.data_path == path for curve in all_curves(action))
-
-
-def all_curves(action: bpy.types.Action) -> Iterator[bpy.types.FCurve]:
-    """Every curve of an action, of all its slots."""
-    if not animation.LAYERED:
-        yield from action.fcurves
-        return
-    for layer in action.layers:
-        for strip in layer.strips:
-            for bag in strip.channelbags:
-                yield from bag.fcurves
 
 
 def register() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import image_sequence, landing, rig, sequencer, status, take_rows, workspace, worn
+from . import image_sequence, rig, sequencer, showing, status, take_rows, workspace, worn
 
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""
@@ -100,7 +100,7 @@ def _show_in_sequencer(face: bpy.types.Object, scene: bpy.types.Scene, name: str
     old = sequencer.find_strips(scene, name) if name != take.name else []
     new = sequencer.find_strips(scene, take.name)
     if not new and any(not strip.mute for strip in old) and not muted:
-        new = landing.add_strips(face, scene)
+        new = showing.add_strips(face, scene)
     for strip in old:
         strip.mute = True
     for strip in new:

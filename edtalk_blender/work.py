@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core.wire import messages
 from ..core.wire.errors import Cancelled, Died, EDTalkError, InputError, MissingCheckpoint, OutputBlocked
-from . import checkpoints, landing, passes, rendered, sampling, sighting, takes
+from . import checkpoints, landing, passes, rendered, sampling, showing, sighting, takes
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
@@ -90,7 +90,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
     pictures, wrong = yield from _read_curves(job, order)
     warnings = list(analyzed.warnings) + wrong + landing.hidden(pictures, motion, rate, order)
     if not order.draw:
-        landing.show_take(order, pictures, len(pictures.numbers))
+        showing.show_take(order, pictures, len(pictures.numbers))
         return _outcome(f"{order.take}: {len(pictures.numbers)} frames to render", warnings)
     made = yield from _make_pictures(job, server, order, pictures, fresh=True)
     if order.temporary:
@@ -213,8 +213,8 @@ def _make_pictures(
     total = len(pictures.numbers)
     if not need.any() and not hold:
         record.close()
-        landing.show_take(order, pictures, total)
-        landing.refresh_take(order)  # a farm may have made what this Blender still shows as missing
+        showing.show_take(order, pictures, total)
+        showing.refresh_take(order)  # a farm may have made what this Blender still shows as missing
         return 0
     numbers, weights = pictures.numbers[need], pictures.weights[need]
     if not len(numbers):  # only the portrait at rest: one frame must be asked for, too
@@ -273,7 +273,7 @@ def _make_pictures(
                 while lead < total and int(pictures.numbers[lead]) in arrived:
                     lead += 1  # they are written by several threads, and must be shown without a gap
                 if there := lead if fresh else total:
-                    landing.show_take(order, pictures, there)
+                    showing.show_take(order, pictures, there)
             yield
         if hold and (order.folder / rest_file).exists():
             record.note(rest, at_rest, rest_look)
@@ -292,6 +292,6 @@ def _make_pictures(
         except OutputBlocked:
             if not failed:
                 raise
-        landing.refresh_take(order)
-    landing.show_take(order, pictures, total)
+        showing.refresh_take(order)
+    showing.show_take(order, pictures, total)
     return len(arrived)

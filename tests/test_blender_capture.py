@@ -135,7 +135,7 @@ def test_on_top_of_the_take_the_difference_is_keyed_and_the_take_is_untouched(de
     assert bpy.ops.edtalk.edit_on_top() == {"FINISHED"}
     face, layer = desk.face, desk.face.animation_data.action
     take = desk.part("layers").base_strip(face).action
-    untouched = [len(curve.keyframe_points) for curve in desk.part("take_rows").all_curves(take)]
+    untouched = [len(curve.keyframe_points) for curve in desk.part("older_takes").all_curves(take)]
     before = values(desk)
     press("capture_clip", clip, banks={"pose", "expression"}, fade=0.1)
     assert "on top of the take" in desk.jobs.last().text
@@ -144,7 +144,7 @@ def test_on_top_of_the_take_the_difference_is_keyed_and_the_take_is_untouched(de
     np.testing.assert_array_equal(after[:, :20], before[:, :20])
     np.testing.assert_allclose(after[35:], before[35:], atol=1e-5)
     assert face.animation_data.action == layer
-    assert [len(curve.keyframe_points) for curve in desk.part("take_rows").all_curves(take)] == untouched
+    assert [len(curve.keyframe_points) for curve in desk.part("older_takes").all_curves(take)] == untouched
 
 
 def test_a_photo_keys_the_current_frame(desk) -> None:

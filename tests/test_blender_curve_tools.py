@@ -260,7 +260,7 @@ def test_a_grey_tool_says_why(part, face) -> None:
     import bpy
 
     assert bpy.ops.edtalk.simplify_curves.poll() and not bpy.ops.edtalk.close_mouth.poll()
-    assert "sound" in part("curve_tools").EDTALK_OT_close_mouth.why_not(bpy.context)
+    assert "sound" in part("close_mouth").EDTALK_OT_close_mouth.why_not(bpy.context)
     face.edtalk.portrait = "gone.png"
     assert not bpy.ops.edtalk.simplify_curves.poll() and bpy.ops.edtalk.smooth_curves.poll()
     face.animation_data_clear()
