@@ -104,13 +104,18 @@ def _draw_set_up(layout: bpy.types.UILayout, letters: int) -> None:
     )
     for line in textwrap.wrap(said, letters):
         column.label(text=line)
+    column = box.column(align=True)
     for line in textwrap.wrap(environment.install_command(), letters):
-        box.label(text=line, icon="BLANK1")
-    for number, line in enumerate(textwrap.wrap(server_jobs.set_up_trouble(), letters)):
-        box.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
+        column.label(text=line, icon="BLANK1")
+    _draw_wrapped(box, server_jobs.set_up_trouble(), "ERROR", letters)
     row = box.row(align=True)
     row.operator("edtalk.set_up_server", icon="IMPORT")
     row.operator("edtalk.copy_server_command", icon="COPYDOWN")
-    reason = server_jobs.why_not_set_up()
-    if reason:
-        box.label(text=reason, icon="INFO")
+    _draw_wrapped(box, server_jobs.why_not_set_up(), "INFO", letters)
+
+
+def _draw_wrapped(layout: bpy.types.UILayout, text: str, icon: str, letters: int) -> None:
+    """A sentence in as many lines as it needs; a label alone would leave out its middle."""
+    column = layout.column(align=True)
+    for number, line in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1")

@@ -26,6 +26,9 @@ from .preferences import preferences
 _report: list[server_report.Line] = []
 _trouble = ""
 
+NO_ANSWER = ("(from versions: none)", "Max retries exceeded", "timed out", "ConnectionError")
+"""What pip's last word looks like when nothing was found because nobody answered."""
+
 
 def report() -> list[server_report.Line]:
     """What the last check found, empty before the first."""
@@ -153,18 +156,39 @@ def stage_of(line: str) -> str:
         return f"Looking up {words[1]}"
     if line.startswith("Installing collected packages"):
         return "Installing the packages, some minutes"
-    return "Making the environment" if "-m venv" in line else ""
+    if line.startswith("WARNING: Retrying"):
+        return "No answer from the Internet, trying again"
+    if words[:1] == ["+"]:
+        return "Making the environment" if "-m venv" in line else "Looking up the packages"
+    return ""
 
 
 def _failure(job: Job, lines: list[str]) -> EDTalkError:
     if job.cancelled:
         return Cancelled(f"{job.title}: cancelled, what was made is taken away again")
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    why = errors[0] if errors else last
+    why, what_next = failure(lines)
     return NotStarted(
-        f"The server's Python could not be made: {why[:300]}", hint=f"{last[:200]} ({set_up_log()})"
+        f"The server's Python could not be made: {why}", hint=f"{what_next} (what was said: {set_up_log()})"
     )
+
+
+def failure(lines: list[str]) -> tuple[str, str]:
+    """Why the script failed and what to do, out of what it and pip said. Without a connection pip ends with
+    a version that it could not find, which sends people the wrong way; so its earlier lines count first.
+    """
+    again = "then press Set Up Server again"
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    cut_off = any("connection broken by" in line or "Could not fetch URL" in line for line in lines)
+    if cut_off and (not errors or any(sign in errors[0] for sign in NO_ANSWER)):
+        if any("CERTIFICATE_VERIFY_FAILED" in line for line in lines):
+            return (
+                "the package index answers with a certificate that is not trusted",
+                f"A proxy or a virus scanner may be in between: ask who runs this network, {again}",
+            )
+        return "the package index on the Internet cannot be reached", f"Look to the connection, {again}"
+    fatal = next((n for n, line in enumerate(lines) if line.startswith("Fatal Python error")), len(lines))
+    last = next((line for line in reversed(lines[:fatal]) if line.strip()), "it said nothing")
+    return (errors[0] if errors else last)[:300], f"Put that right, {again}"
 
 
 def _read(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
@@ -180,4 +204,6 @@ def why_not_set_up() -> str:
     """Why nothing may be downloaded, "" when it may."""
     if bpy.app.online_access:
         return ""
-    return "Allow Online Access in Preferences > System first, or paste the command into a terminal"
+    return (
+        "Allow Online Access in Preferences > System first, or paste what Copy Command copies into a terminal"
+    )

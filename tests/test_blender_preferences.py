@@ -148,11 +148,42 @@ def test_nothing_is_downloaded_while_blender_is_offline(part) -> None:
         ("Downloading https://pypi.org/a/numpy-2.0-cp311.whl (18 MB)", "Downloading numpy (18 MB)"),
         ("Installing collected packages: mpmath, torch", "Installing the packages, some minutes"),
         ("+ python3 -I -m venv there", "Making the environment"),
+        ("+ there/bin/python -m pip install -r requirements.txt", "Looking up the packages"),
+        (
+            "WARNING: Retrying (Retry(total=4)) after connection broken by x",
+            "No answer from the Internet, trying again",
+        ),
         ("Requirement already satisfied: pip", ""),
     ],
 )
 def test_the_bar_says_what_pip_is_doing(part, line: str, stage: str) -> None:
     assert part("server_jobs").stage_of(line) == stage
+
+
+NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement torch (from versions: none)"
+BROKEN = (
+    "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError()': /simple/torch/"
+)
+UNTRUSTED = "Could not fetch URL https://pypi.org/simple/torch/: CERTIFICATE_VERIFY_FAILED - skipping"
+FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+CRASH = ("A package could not be installed", "Fatal Python error: lock", "", "  <no Python frame>")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ((BROKEN, NOT_FOUND, *CRASH), "cannot be reached"),
+        ((BROKEN, UNTRUSTED, NOT_FOUND, *CRASH), "a certificate that is not trusted"),
+        ((BROKEN, FULL, *CRASH), "No space left on device"),
+        ((NOT_FOUND,), "Could not find a version"),
+        (CRASH, "A package could not be installed"),
+        ((), "it said nothing"),
+    ],
+)
+def test_a_failed_set_up_names_the_cause_and_not_what_came_of_it(part, lines, why: str) -> None:
+    said, what_next = part("server_jobs").failure(list(lines))
+    assert why in said and "frame" not in said + what_next
+    assert "Set Up Server again" in what_next
 
 
 def test_set_up_that_fails_says_why_and_leaves_nothing(part, monkeypatch, tmp_path: Path) -> None:
