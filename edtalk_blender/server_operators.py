@@ -58,10 +58,11 @@ class EDTALK_OT_set_up_server(JobOperator, bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         """The question."""
         folder = environment.home_environment()
+        where = "pypi.org, download.pytorch.org" if self.torch == "CPU" else "pypi.org"
         column = self.layout.column(align=True)
         for text in (
             "This downloads PyTorch and the server's other packages from the Internet",
-            f"(pypi.org) into {folder}.",
+            f"({where}) into {folder}.",
             "It takes some minutes, in the background. Delete that folder to undo it.",
         ):
             column.label(text=text)
