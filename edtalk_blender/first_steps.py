@@ -111,7 +111,9 @@ def _draw_button(column: bpy.types.UILayout, step: Step, settings: bpy.types.Pro
     if step.name == "server" and not step.done:
         row.operator("edtalk.set_up_server", icon="IMPORT")
         row.operator("edtalk.check_server")
-        column.operator("edtalk.open_preferences", icon="PREFERENCES")
+        row = column.row(align=True)
+        row.operator("edtalk.copy_server_command", icon="COPYDOWN")
+        row.operator("edtalk.open_preferences", text="Preferences", icon="PREFERENCES")
     elif step.name == "portrait":
         row.prop(settings, "portrait", text="")
     elif step.name == "voice":
