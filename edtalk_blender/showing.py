@@ -76,7 +76,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         if order.make_strips and strips is not None:
             add_strips(face, strips)
         image_sequence.follow(take.before, take.image)
-        workspace.show_take(face)
+        workspace.show_take(face, timing=image_sequence.timing_of(face, arrived))
         take.shown = changed = True
     changed |= _fit_strips(face, path.parent)
     plane = image_sequence.plane_of(face)
@@ -90,6 +90,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     if plane is not None:
         show_on_plane(face, plane, arrived)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))
+    workspace.set_timing(face, image_sequence.timing_of(face, arrived))
 
 
 def _fit_strips(face: bpy.types.Object, folder: Path) -> bool:

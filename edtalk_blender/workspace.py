@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import bpy
+from bpy.app.handlers import persistent
 from mathutils import Quaternion, Vector
 
 from . import image_sequence, jobs, rig
@@ -32,6 +33,10 @@ ROOM = 2.0
 """How far the view stands from a plane, in heights of the plane; a little air around it."""
 WIDTH = 2 * 36 / 50
 """Width of what a viewport's lens of 50 mm sees, in distances, along the longer side of the viewport."""
+
+
+_shown: tuple[int, str] = (0, "")
+"""Whose take the editors were last given, and the name of its image: face's session uid, image."""
 
 
 def find() -> bpy.types.WorkSpace | None:
@@ -51,7 +56,10 @@ def show_take(
     workspace = find()
     if workspace is None:
         return
+    global _shown
     take = face.edtalk.take
+    if take.image is not None:
+        _shown = face.session_uid, take.image.name
     for space in (area.spaces.active for area in _areas(workspace, "IMAGE_EDITOR")):
         if space.image is None:
             space.image = take.image
@@ -60,8 +68,37 @@ def show_take(
         elif space.image == (before or take.before):
             space.image = take.image
             _soon(_fit_picture)
-        if space.image == take.image and take.image is not None:
-            image_sequence.set_timing(space.image_user, *(timing or image_sequence.timing_of(face)))
+    set_timing(face, timing or image_sequence.timing_of(face))
+
+
+def set_timing(face: bpy.types.Object, timing: tuple[int, int, int]) -> None:
+    """Let editors of the workspace that show a face's take play it like this. Trap: an editor that asks for
+    a picture that is still being made makes Blender believe that it is missing, for the plane, too.
+    """
+    workspace, image = find(), face.edtalk.take.image
+    for area in _areas(workspace, "IMAGE_EDITOR") if workspace is not None and image is not None else ():
+        if area.spaces.active.image == image:
+            image_sequence.set_timing(area.spaces.active.image_user, *timing)
+
+
+@persistent
+def _replaced(*_: object) -> None:
+    """Undo gives a face another take, but leaves editors alone: those that were given its take follow."""
+    face = rig.active_face(bpy.context)
+    image = face.edtalk.take.image if face is not None else None
+    workspace = find()
+    if workspace is None or image is None or face.session_uid != _shown[0] or image.name == _shown[1]:
+        return
+    plane = image_sequence.plane_of(face)
+    timing = image_sequence.timing_of(face)
+    if plane is not None:  # a muted take stands still
+        user = image_sequence.texture_of(plane).image_user
+        timing = user.frame_start, user.frame_duration, user.frame_offset + 1
+    for area in _areas(workspace, "IMAGE_EDITOR"):
+        held = area.spaces.active.image
+        if held is None or held.name == _shown[1]:
+            area.spaces.active.image = image
+    show_take(face, timing=timing)
 
 
 def look_at(face: bpy.types.Object) -> None:
@@ -200,12 +237,16 @@ def _draw_menu_entry(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
 
 
 def register() -> None:
-    """An entry in Blender's Window menu, too."""
+    """An entry in Blender's Window menu, too, and an eye on undo."""
     bpy.types.TOPBAR_MT_window.append(_draw_menu_entry)
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        handlers.append(_replaced)
 
 
 def unregister() -> None:
     """The reverse of `register`."""
+    for handlers in (bpy.app.handlers.redo_post, bpy.app.handlers.undo_post):
+        handlers.remove(_replaced)
     bpy.types.TOPBAR_MT_window.remove(_draw_menu_entry)
     for act in (_open_tab, _fit, _fit_picture):
         if bpy.app.timers.is_registered(act):

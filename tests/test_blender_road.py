@@ -392,6 +392,19 @@ def test_cancel_keeps_what_is_made_and_render_changed_makes_the_rest(long_desk) 
     assert len(after) == 401 and {n: after[n] for n in made} == made
 
 
+def test_the_workspace_asks_for_no_picture_before_it_is_there(long_desk) -> None:
+    import bpy
+
+    bpy.ops.edtalk.add_workspace()
+    screens = long_desk.part("workspace").find().screens
+    editor = next(area for one in screens for area in one.areas if area.type == "IMAGE_EDITOR").spaces.active
+    job = long_desk.begin()
+    long_desk.until(long_desk.streams(job))
+    assert editor.image.name == "anna_001" and 1 <= editor.image_user.frame_duration < 400
+    long_desk.until(lambda: job.finished)
+    assert editor.image_user.frame_duration == 400
+
+
 def test_a_killed_server_is_reported_and_the_next_press_starts_another(long_desk) -> None:
     job = long_desk.begin()
     long_desk.until(long_desk.streams(job))

@@ -97,3 +97,32 @@ def test_it_shows_the_take_that_is_worn_instead_of_another(edtalk, part, face, t
     space.image = own = bpy.data.images.new("Own", 4, 4)
     part("workspace").show_take(face, take.image)
     assert space.image == own
+
+
+def test_it_asks_for_no_picture_that_has_not_arrived(edtalk, part, face, tmp_path: Path) -> None:
+    import bpy
+
+    bpy.ops.edtalk.add_workspace()
+    space = areas(part("workspace").find())["IMAGE_EDITOR"].spaces.active
+    for arrived in (3, 20):
+        part("workspace").set_timing(face, part("image_sequence").timing_of(face, arrived))
+        assert space.image_user.frame_duration == arrived
+
+
+def test_after_undo_it_shows_the_take_that_is_worn_again(edtalk, part, face, tmp_path: Path) -> None:
+    import bpy
+
+    workspace, sequence = part("workspace"), part("image_sequence")
+    bpy.ops.edtalk.add_workspace()
+    take, first = face.edtalk.take, face.edtalk.take.image
+    space = areas(workspace.find())["IMAGE_EDITOR"].spaces.active
+    second = sequence.make_image("anna_002", tmp_path / "second.0101.png")
+    take.image = second
+    workspace.show_take(face, first)
+    assert space.image == second
+    take.image = first  # as undo leaves it
+    workspace._replaced()
+    assert space.image == first
+    space.image = second  # what the artist looks at stays
+    workspace._replaced()
+    assert space.image == second
