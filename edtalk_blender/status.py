@@ -24,8 +24,8 @@ QUIET = 0.5
 TURN = 0.05
 """Seconds left to the interface between two turns of counting a long take."""
 
-_states: dict[int, tuple[int, np.ndarray, np.ndarray]] = {}
-"""Session uid -> first frame, state of each frame, weights [N, 36] they were counted with."""
+_states: dict[int, tuple[str, int, np.ndarray, np.ndarray]] = {}
+"""Session uid -> take, its first frame, state of each frame, weights [N, 36] they were counted with."""
 _last_edit = 0.0
 _turns: Generator[int, None, None] | None = None
 
@@ -35,7 +35,7 @@ def states(face: bpy.types.Object) -> tuple[int, np.ndarray] | None:
     None when it has not been looked at yet.
     """
     known = _states.get(face.session_uid)
-    return None if known is None else known[:2]
+    return None if known is None or known[0] != face.edtalk.take.name else known[1:3]
 
 
 def stale_frames(face: bpy.types.Object) -> int | None:
@@ -57,8 +57,10 @@ def is_counted(face: bpy.types.Object) -> bool:
 
 def is_on_disk(face: bpy.types.Object, number: int, weights: Sequence[float]) -> bool:
     """Is there a picture of scene frame `number` that was made from these weights, as far as is known?"""
-    first, known, counted = _states.get(face.session_uid, (0, (), ()))
+    take, first, known, counted = _states.get(face.session_uid, ("", 0, (), ()))
     row = number - first
+    if take != face.edtalk.take.name:
+        return False
     if not 0 <= row < len(known) or known[row] != rendered.CURRENT:
         return False
     return bool(np.abs(counted[row] - np.asarray(weights, np.float32)).max() <= rendered.TOLERANCE)
@@ -90,7 +92,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == rendered.CURRENT)] = rendered.STALE
-    _states[uid] = int(pictures.numbers[0]), now, pictures.weights
+    _states[uid] = take.name, int(pictures.numbers[0]), now, pictures.weights
 
 
 def forget() -> None:

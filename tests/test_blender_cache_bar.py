@@ -100,6 +100,17 @@ def test_a_pose_is_on_disk_while_its_frame_is_current_and_made_from_it(part, fac
     assert not status.is_on_disk(face, 104, weights)
 
 
+def test_what_was_counted_of_a_take_is_not_said_of_the_next(part, face) -> None:
+    import bpy
+
+    status = part("status")
+    status.count(face, bpy.context)
+    weights = part("animation").weights_now(face, bpy.context.evaluated_depsgraph_get())
+    face.edtalk.take.name = "anna_002"
+    assert status.states(face) is None and status.stale_frames(face) is None
+    assert not status.is_on_disk(face, bpy.context.scene.frame_current, weights)
+
+
 def test_another_size_makes_every_frame_stale(part, face) -> None:
     face.edtalk.size += 64
     assert drawn(part, face) == [(100.5, 110.5, part("rendered").STALE)]

@@ -272,7 +272,7 @@ def test_it_comes_back_with_a_file_whose_frames_are_counted(preview, monkeypatch
     assert live.resume() is None and not live.is_on()  # a face without a take
     take.image = bpy.data.images.new("take", 8, 8)
     assert live.resume() == live.WAIT and not live.is_on()  # not counted yet
-    counted = {preview.face.session_uid: (1, np.zeros(1, np.uint8), np.zeros((1, 36)))}
+    counted = {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.zeros((1, 36)))}
     monkeypatch.setattr(status, "_states", counted)
     assert live.resume() is None and live.is_on()
     preview.toggle()
@@ -304,7 +304,7 @@ def test_no_server_is_started_for_a_picture_that_is_there(preview, monkeypatch) 
     service.stop_server()
     known = preview.live.request(preview.face).weights
     monkeypatch.setattr(
-        status, "_states", {preview.face.session_uid: (1, np.zeros(1, np.uint8), np.array([known]))}
+        status, "_states", {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.array([known]))}
     )
     preview.toggle()
     for _ in range(20):
