@@ -13,7 +13,7 @@ from math import pi
 
 import bpy
 
-from . import image_sequence, passes, rig
+from . import image_sequence, passes, rig, sequencer
 
 # ---------------------------------------------------------------------------------------------- compositor
 
@@ -106,6 +106,18 @@ def add_pass_nodes(scene: bpy.types.Scene, face: bpy.types.Object) -> list[str]:
             image_sequence.set_timing(node, *image_sequence.timing_of(face))
         made.append(name.title())
     return made
+
+
+def strips_hide_it(scene: bpy.types.Scene) -> bool:
+    """Does F12 give the Sequencer's picture although the compositor has a take of ours?"""
+    tree, editor = tree_of(scene), scene.sequence_editor
+    if tree is None or editor is None or not scene.render.use_sequencer or not scene.render.use_compositing:
+        return False
+    ours = (
+        n.bl_idname == "CompositorNodeImage" and n.name.startswith(image_sequence.TEXTURE)
+        for n in nodes_of(tree)
+    )
+    return bool(len(sequencer.strips_of(scene))) and any(ours)
 
 
 # ------------------------------------------------------------------------------------ camera and reference
@@ -296,7 +308,7 @@ class EDTALK_OT_set_up_colour(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def draw(layout: bpy.types.UILayout) -> None:
+def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     """The buttons, below those of plane and strips."""
     column = layout.column(align=True)
     row = column.row(align=True)
@@ -304,6 +316,9 @@ def draw(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.add_camera_background")
     column.operator("edtalk.add_reference")
     column.operator("edtalk.set_up_colour")
+    if strips_hide_it(scene):
+        layout.label(text="F12 shows the strips while this is on:", icon="INFO")
+        layout.prop(scene.render, "use_sequencer", text="Post Processing: Sequencer")
 
 
 CLASSES = (

@@ -185,7 +185,7 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row = body.row(align=True)
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
-        destinations.draw(body)
+        destinations.draw(body, bpy.context.scene)
 
 
 def _draw_progress(layout: bpy.types.UILayout) -> None:

@@ -227,3 +227,15 @@ def test_every_button_is_an_undo_step(face, camera, button: str) -> None:
     assert not scene.camera.data.background_images
     assert not [ob for ob in scene.objects if ob.type == "EMPTY"]
     assert not bpy.data.node_groups and getattr(scene, "node_tree", None) is None
+
+
+def test_it_is_said_when_f12_gives_the_strips_instead_of_the_compositor(part, face, tmp_path: Path) -> None:
+    import bpy
+
+    destinations, scene = part("destinations"), bpy.context.scene
+    part("showing").add_strips(face, scene)
+    assert not destinations.strips_hide_it(scene)  # no compositor
+    destinations.add_node(scene, face)
+    assert destinations.strips_hide_it(scene)
+    scene.render.use_sequencer = False
+    assert not destinations.strips_hide_it(scene)
