@@ -116,10 +116,16 @@ def file_of(image: bpy.types.Image) -> Path:
 
 
 def set_timing(user, start: int, count: int, first_number: int) -> None:
-    """Show file `first_number` at scene frame `start`, and the last of `count` files after the end."""
+    """Show file `first_number` at scene frame `start`, and the last of `count` files after the end. Trap:
+    Blender 5.2 forgets at each change which file is due until the scene's frame changes, and shows the one
+    before the first; and an undo brings that state back in any version.
+    """
     user.frame_start, user.frame_duration = start, max(1, count)
     user.frame_offset = first_number - 1
     user.use_cyclic, user.use_auto_refresh = False, True
+    if hasattr(user, "frame_current"):  # a compositor's node has none
+        passed = bpy.context.scene.frame_current - start + 1
+        user.frame_current = first_number - 1 + min(max(passed, 0), max(1, count))
 
 
 def timing_of(face: bpy.types.Object, arrived: int | None = None) -> tuple[int, int, int]:

@@ -100,6 +100,20 @@ def test_a_sequence_can_be_set_up_before_its_files_exist(
     assert rendered(105, tmp_path) == 105
 
 
+@pytest.mark.parametrize(("frame", "file"), [(50, 100), (101, 101), (104, 104), (112, 106)])
+def test_the_plane_knows_at_once_which_file_is_due(
+    sequence, face, folder: Path, frame: int, file: int
+) -> None:
+    """Six of the pictures have arrived."""
+    import bpy
+
+    bpy.context.scene.frame_set(frame)
+    plane = sequence.make_plane(face, bpy.context.scene)
+    image = sequence.make_image("anna_001", folder / "take.0101.png")
+    sequence.show_on_plane(plane, image, 1.0, FIRST, 6, FIRST)
+    assert sequence.texture_of(plane).image_user.frame_current == file
+
+
 def test_a_wide_portrait_makes_a_wide_plane(sequence, face, folder: Path) -> None:
     import bpy
 
