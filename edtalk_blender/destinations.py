@@ -318,7 +318,7 @@ def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     column.operator("edtalk.set_up_colour")
     if strips_hide_it(scene):
         layout.label(text="F12 shows the strips while this is on:", icon="INFO")
-        layout.prop(scene.render, "use_sequencer", text="Post Processing: Sequencer")
+        layout.prop(scene.render, "use_sequencer", text="Sequencer")
 
 
 CLASSES = (
