@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import bpy
 
 from ..core.wire.errors import EDTalkError
@@ -97,8 +99,10 @@ class EDTALK_OT_release_shape_keys(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """With a face and a character."""
+        """With a face, a character, and something to remove."""
         reason = why_not(context)
+        if not reason and not any(_ours(rig.active_face(context).edtalk_character)):
+            reason = "No shape key of this character follows a face"
         if reason:
             cls.poll_message_set(reason)
         return not reason
@@ -106,12 +110,17 @@ class EDTALK_OT_release_shape_keys(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """From every mesh of the character."""
         target = rig.active_face(context).edtalk_character
-        ours = list(shape_keys.all_drivers(shape_keys.meshes_of(target)))
+        ours = list(_ours(target))
         for keys, name in ours:
             keys.key_blocks[name].driver_remove("value")
             keys.key_blocks[name].value = 0.0
         self.report({"INFO"}, f"{len(ours)} shape keys of {target.name} are free again")
         return {"FINISHED"}
+
+
+def _ours(target: bpy.types.Object) -> Iterator[tuple[bpy.types.Key, str]]:
+    """The shape keys of a character that follow a face."""
+    return shape_keys.all_drivers(shape_keys.meshes_of(target))
 
 
 def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:

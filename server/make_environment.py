@@ -77,7 +77,8 @@ def stop_with_stdin() -> None:
     """From now on, leave when standard input closes: whoever started this has cancelled, or is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # no lock of Python's is held meanwhile, which would make its end a crash
+            pass
         _told_to_stop.set()
         for process in _running:
             process.terminate()

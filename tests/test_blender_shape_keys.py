@@ -257,6 +257,7 @@ def test_removing_drivers_frees_ours_and_leaves_others(part, face, character) ->
     follow(face, character)
     assert bpy.ops.edtalk.release_shape_keys() == {"FINISHED"}
     assert [driver.data_path for driver in keys.animation_data.drivers] == ['key_blocks["Tall"].value']
+    assert not bpy.ops.edtalk.release_shape_keys.poll()
 
 
 def test_copying_is_one_undo_step(part, face, character) -> None:

@@ -78,3 +78,12 @@ def test_it_leaves_and_tidies_up_when_who_started_it_goes(tmp_path: Path) -> Non
     said, _ = process.communicate(timeout=300)  # which closes its standard input
     assert process.returncode == 1 and "Cancelled" in said
     assert not folder.exists()
+
+
+def test_it_ends_in_order_while_who_started_it_stays(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("mine")
+    process = start(str(tmp_path), "--tied", stdin=subprocess.PIPE)
+    assert process.stdout is not None and process.stdin is not None
+    said = process.stdout.read()
+    process.stdin.close()
+    assert process.wait(60) == 1 and said.strip().endswith("name another folder")
