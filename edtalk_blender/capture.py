@@ -29,7 +29,7 @@ def why_not(context: bpy.types.Context) -> str:
     """Why nothing can be captured, "" when it can."""
     face = rig.active_face(context)
     if face is not None and face.library is not None:
-        return "This face is linked: make a library override of it first"
+        return rig.LINKED
     if face is not None and worn.is_at_rest(face):
         return "The take is muted: open its eye in the list of takes first"
     return busy() or missing_file((face or context.scene).edtalk.portrait, "a portrait")

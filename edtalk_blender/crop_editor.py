@@ -17,7 +17,7 @@ WIDE_ENOUGH = 600  # pixels of an editor that has room for its sidebar
 def why_not_find(context: bpy.types.Context) -> str:
     """Why no face can be looked for, "" when it can."""
     if not is_ours(context):
-        return "This face is linked: make a library override of it first"
+        return rig.LINKED
     return busy() or missing_file(settings_of(context).portrait, "a portrait")
 
 
@@ -51,7 +51,7 @@ class EDTALK_OT_pick_face(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where it can be kept."""
         if not is_ours(context):
-            cls.poll_message_set("This face is linked: make a library override of it first")
+            cls.poll_message_set(rig.LINKED)
             return False
         return True
 

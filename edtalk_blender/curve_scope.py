@@ -76,10 +76,8 @@ def place_of(face: bpy.types.Object, where: str) -> Place | None:
 def why_not(context: bpy.types.Context) -> str:
     """Why there is nothing to work on, "" when there is."""
     face = rig.active_face(context)
-    if face is None:
-        return "Select a face rig first, or generate a take"
-    if face.library is not None:
-        return "This face is linked: make a library override of it first"
+    if reason := rig.why_not_ours(face):
+        return reason
     if worn.is_at_rest(face):
         return "The take is muted: open its eye in the list of takes first"
     if take_place(face) is None and top_place(face) is None:

@@ -51,7 +51,7 @@ class EDTALK_OT_drop(bpy.types.Operator):
         """Not onto what belongs to another file."""
         owner = rig.active_face(context) or context.scene
         if owner.library is not None:
-            cls.poll_message_set("This face is linked: make a library override of it first")
+            cls.poll_message_set(rig.LINKED)
             return False
         return True
 

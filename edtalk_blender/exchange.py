@@ -128,7 +128,7 @@ class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a face."""
         if rig.active_face(context) is None:
-            cls.poll_message_set("Select a face rig first, or generate a take")
+            cls.poll_message_set(rig.NO_FACE)
             return False
         return True
 
@@ -168,7 +168,7 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
         face = rig.active_face(context)
         reason = ""
         if face is not None and face.library is not None:
-            reason = "This face is linked: make a library override of it first"
+            reason = rig.LINKED
         elif context.scene.library is not None:
             reason = "This scene is linked from another file"
         if reason:

@@ -165,7 +165,7 @@ def why_not_save(context: bpy.types.Context) -> str:
     """Why there is no expression to save, "" when there is."""
     face = rig.active_face(context)
     if face is None:
-        return "Select a face rig first, or generate a take"
+        return rig.NO_FACE
     if not sliders.names_of(face):
         return "This face has no emotions and handles yet: press Update Face first"
     return ""

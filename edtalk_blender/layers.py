@@ -85,10 +85,8 @@ class EDTALK_OT_edit_on_top(bpy.types.Operator):
 def why_not(context: bpy.types.Context) -> str:
     """Why there is nothing to edit on top of, "" when there is."""
     face = rig.active_face(context)
-    if face is None:
-        return "Select a face rig first, or generate a take"
-    if face.library is not None:
-        return "This face is linked: make a library override of it first"
+    if reason := rig.why_not_ours(face):
+        return reason
     data = face.animation_data
     if data is None or (data.action is None and base_strip(face) is None):
         return "The rig has no curves yet: generate a take first"

@@ -66,7 +66,7 @@ def why_not(context: bpy.types.Context) -> str:
     """Why it cannot be switched on, "" when it can."""
     face = rig.active_face(context)
     if face is None:
-        return "Select a face rig first, or generate a take"
+        return rig.NO_FACE
     return missing_file(face.edtalk.portrait, "a portrait")
 
 

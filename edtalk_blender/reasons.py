@@ -12,8 +12,6 @@ from .file_moves import found_again
 from .preferences import checkpoint_folder
 from .properties import absolute, settings_of
 
-LINKED = "This face is linked: make a library override of it first"
-
 
 def missing_file(path: str, what: str) -> str:
     """Why this path will not do, "" when there is a file."""
@@ -35,7 +33,7 @@ def busy() -> str:
 def why_not_generate(context: bpy.types.Context) -> str:
     """Why no take can be generated, "" when it can."""
     settings, face = settings_of(context), rig.active_face(context)
-    reason = busy() or (LINKED if face is not None and face.library is not None else "")
+    reason = busy() or (rig.LINKED if face is not None and face.library is not None else "")
     reason = reason or missing_file(settings.portrait, "a portrait")
     if not reason and not settings.audio.strip() and not settings.driving.strip():
         reason = "Pick an audio file or a driving clip first"
@@ -53,9 +51,9 @@ def why_not_render(context: bpy.types.Context) -> str:
     """Why nothing can be rendered again, "" when it can."""
     face = rig.active_face(context)
     if face is None:
-        return busy() or lost(context) or "Select a face rig first, or generate a take"
+        return busy() or lost(context) or rig.NO_FACE
     if face.library is not None:
-        return busy() or LINKED
+        return busy() or rig.LINKED
     take = face.edtalk.take
     if not take.name:
         return busy() or "Generate a take first"

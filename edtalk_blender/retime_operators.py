@@ -15,7 +15,7 @@ def why_not_fit(context: bpy.types.Context) -> str:
     if face is None or not face.edtalk.take.name:
         return "Generate a take first"
     if face.library is not None:
-        return "This face is linked: make a library override of it first"
+        return rig.LINKED
     data = face.animation_data
     if data is None or worn.take_of(face) is None:
         return "The take has no curves"

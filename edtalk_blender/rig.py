@@ -28,6 +28,10 @@ NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in 
 NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
 """Bank -> the names of its weights."""
 
+NO_FACE = "Select a face rig first, or generate a take"
+LINKED = "This face is linked: make a library override of it first"
+"""Why a button is grey that changes the active face."""
+
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
 
 BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6}
@@ -62,6 +66,13 @@ def active_face(context: bpy.types.Context) -> bpy.types.Object | None:
             return ob
     faces = faces_in(context.scene)
     return faces[0] if len(faces) == 1 else None
+
+
+def why_not_ours(face: bpy.types.Object | None) -> str:
+    """Why nothing can be changed about what is active, "" when it is a face of this file."""
+    if face is None:
+        return NO_FACE
+    return LINKED if face.library is not None else ""
 
 
 def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:

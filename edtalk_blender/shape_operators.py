@@ -31,7 +31,7 @@ def why_not(context: bpy.types.Context) -> str:
     """Why no character can follow, "" when one can."""
     face = rig.active_face(context)
     if face is None:
-        return "Select a face rig first, or generate a take"
+        return rig.NO_FACE
     target = face.edtalk_character
     if target is None:
         return "Pick a character first: an object with shape keys, or the parent of such objects"

@@ -22,10 +22,8 @@ TITLES = {"emotion": "Emotions", "handle": "Handles"}
 def why_not_pose(context: bpy.types.Context) -> str:
     """Why the sliders cannot be set, "" when they can."""
     face = rig.active_face(context)
-    if face is None:
-        return "Select a face rig first, or generate a take"
-    if face.library is not None:
-        return "This face is linked: make a library override of it first"
+    if reason := rig.why_not_ours(face):
+        return reason
     if not sliders.names_of(face):
         return "This face has no emotions and handles yet: press Update Face first"
     return ""
@@ -103,7 +101,7 @@ class EDTALK_OT_update_face(JobOperator, bpy.types.Operator):
         """Only a rig of this file can get new bones."""
         face = rig.active_face(context)
         if face is None:
-            return "Select a face rig first, or generate a take"
+            return rig.NO_FACE
         if face.library is not None or face.override_library is not None or face.data.library is not None:
             return "This face is linked: open the file it belongs to and update it there"
         checkpoint = face.edtalk.checkpoint

@@ -13,12 +13,7 @@ from .reasons import busy
 
 def why_not(context: bpy.types.Context) -> str:
     """Why nothing can be done with takes now, "" when it can."""
-    face = rig.active_face(context)
-    if face is None:
-        return "Select a face rig first, or generate a take"
-    if face.library is not None:
-        return "This face is linked: make a library override of it first"
-    return busy()
+    return rig.why_not_ours(rig.active_face(context)) or busy()
 
 
 class RowOperator:
