@@ -37,7 +37,7 @@ def test_the_same_generator_gives_the_same_looks_and_pairs_share_theirs() -> Non
     pair = other_media(torch.cat([one, one]), np.random.default_rng(3), 1.0, alike=2)
     within = (pair[:6] - pair[6:]).abs().mean()  # the grain of each is its own
     across = (pair[:6] - pair[6:].roll(1, 0)).abs().mean() - (one - one.roll(1, 0)).abs().mean()
-    assert within < 0.03 and within < across
+    assert within < 0.05 and within < across
 
 
 def test_jpeg_is_what_a_jpeg_file_makes_of_the_picture() -> None:
