@@ -8,9 +8,10 @@
         server.listen(0.1)
     described = pending.result()            # or raises what the server answered
 
-One thread reads the pipe and does nothing but put messages into a queue; `listen` takes them out in the
-thread that calls it, which in Blender is the main thread. The traps that are avoided here:
+The traps that are avoided here:
 
+- a thread that reads the pipe would make Blender crash now and then (see `outlet`), so `listen` looks for
+  itself what has come; the server never waits for that;
 - an undrained stderr pipe stops the server once it is full, so stderr goes to a log file;
 - the host's PYTHON* variables would point the server at Blender's own packages, so they are removed;
 - a working folder inside the extension blocks its update on Windows, and files lying in the working
@@ -22,10 +23,8 @@ thread that calls it, which in Blender is the main thread. The traps that are av
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -33,10 +32,14 @@ from pathlib import Path
 
 from ..core.wire import envelope, messages
 from ..core.wire.errors import BadMessage, Died, EDTalkError, NotStarted, WrongProtocol
-from ..core.wire.framing import Reader, Writer
+from ..core.wire.framing import Decoder, Writer
+from .outlet import Outlet
 
 START_SECONDS = 180.0
 """How long a server may take to answer for the first time; loading torch from a cold disk is slow."""
+
+LOOK = 0.001
+"""Seconds between two looks of somebody who waits."""
 
 _END = object()
 
@@ -81,7 +84,8 @@ class Server:
         self.hello: messages.Initialized | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: Writer | None = None
-        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._outlet: Outlet | None = None
+        self._decoder = Decoder()
         self._open: dict[int, Pending] = {}
         self._last_number = 0
         self._deadline = 0.0
@@ -123,9 +127,7 @@ class Server:
             ) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._writer = Writer(self._process.stdin)
-        threading.Thread(
-            target=_read, args=(Reader(self._process.stdout), self._inbox), name="EDTalk reader", daemon=True
-        ).start()
+        self._outlet = Outlet(self._process.stdout)
         self._deadline = time.monotonic() + START_SECONDS
         self._greeting = self.ask(messages.Initialize(protocol=messages.PROTOCOL, client="Blender"))
 
@@ -145,19 +147,13 @@ class Server:
 
     def listen(self, seconds: float, budget: float = 0.008) -> None:
         """Wait up to `seconds` for something to be said, then take in what is there within `budget`."""
-        try:
-            item = self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait()
-        except queue.Empty:
-            item = None
+        latest = time.monotonic() + seconds
+        while (item := self._heard()) is None and time.monotonic() < latest:
+            time.sleep(LOOK)
         end = time.monotonic() + budget
         while item is not None:
             self._take(item)
-            if time.monotonic() >= end:
-                break
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                break
+            item = self._heard() if time.monotonic() < end else None
         if self.hello is None and self._open and time.monotonic() > self._deadline:
             self.kill()
 
@@ -219,6 +215,22 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._bury()
+
+    def _heard(self) -> object:
+        """The next message, what is wrong with it, _END when there will be no more; None for nothing yet."""
+        if self._outlet is None:
+            return None
+        try:
+            message = self._decoder.next()
+            while message is None and (data := self._outlet.read()):
+                self._decoder.feed(data)
+                message = self._decoder.next()
+        except BadMessage as error:
+            return error
+        if message is None and data is None:
+            self._outlet = None
+            return _END
+        return message
 
     def _take(self, item: object) -> None:
         if item is _END:
@@ -288,19 +300,3 @@ def _creation_flags() -> int:
     if sys.platform != "win32":
         return 0
     return subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-
-
-def _read(reader: Reader, inbox: queue.SimpleQueue[object]) -> None:
-    """The reader thread: pipe -> queue, until the pipe ends."""
-    while True:
-        try:
-            message = reader.read()
-        except BadMessage as error:
-            inbox.put(error)
-            break
-        except (OSError, ValueError):
-            break  # the pipe was closed under us, on the way out
-        if message is None:
-            break
-        inbox.put(message)
-    inbox.put(_END)

@@ -5,6 +5,9 @@ Looked at in this order: the interpreter named in the preferences (then no other
 EDTALK_PYTHON, the environment that `make` keeps in the repository, the environment that
 `server/make_environment.py` makes, and what is on the PATH. A Python counts when it is new enough and has
 the packages, which is looked up without loading them.
+
+Trying interpreters takes up to a second, so a search is a generator that yields while one is being tried; its
+value is what was found, and `finish` waits for it. Closed before its end, it leaves nothing running.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from ..core.wire.errors import NotStarted
 
@@ -26,6 +31,11 @@ MAKER = ROOT / "server" / "make_environment.py"
 
 NEEDED = ("torch", "numpy", "soxr", "cv2", "PIL", "safetensors")
 ON_PATH = ("python3.13", "python3.12", "python3.11", "python3.10", "python3", "python")
+
+PATIENCE = 20.0
+"""Seconds that an interpreter may take to answer."""
+
+T = TypeVar("T")
 
 NO_WINDOW = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
 """Programs that are started must not open a console."""
@@ -76,58 +86,34 @@ def candidates(preferred: str) -> Iterator[Path]:
             yield Path(found)
 
 
-def why_not(python: Path) -> str:
+def finish(search: Generator[None, None, T]) -> T:
+    """What a search finds, waited for."""
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            return end.value
+        time.sleep(0.005)
+
+
+def why_not(python: Path) -> Generator[None, None, str]:
     """What keeps this interpreter from running the server, as the end of a sentence; "" when nothing does."""
-    lacking, trouble = _ask(python, _PROBE)
+    lacking, trouble = yield from _ask(python, _PROBE)
     return trouble or (f"lacks {', '.join(lacking)}" if lacking else "")
 
 
-def find_maker(own: str) -> Path | None:
-    """A Python that can make environments: one on the PATH, else Blender's own (`own`), else None. Takes up
-    to a second: call it off the main thread.
-    """
-    found = (shutil.which(name) for name in ON_PATH)
-    for python in dict.fromkeys([*filter(None, found), *_launched(), own]):
-        if python and _ask(Path(python), _MAKER_PROBE) == ([], ""):
+def find_maker(own: str) -> Generator[None, None, Path | None]:
+    """A Python that can make environments: one on the PATH, else Blender's own (`own`), else None."""
+    found = [*filter(None, (shutil.which(name) for name in ON_PATH))]
+    launched = yield from _launched()
+    for python in dict.fromkeys([*found, *launched, own]):
+        if python and (yield from _ask(Path(python), _MAKER_PROBE)) == ([], ""):
             return Path(python)
     return None
 
 
-def _launched() -> Iterator[str]:
-    """Pythons that the launcher of Windows knows; installed there, they need not be on the PATH."""
-    launcher = shutil.which("py") if sys.platform == "win32" else None
-    for name in ON_PATH if launcher else ():
-        version = name.removeprefix("python")
-        if "." in version:
-            command = [str(launcher), f"-{version}", "-c", "import sys; print(sys.executable)"]
-            answer = subprocess.run(command, capture_output=True, creationflags=NO_WINDOW)
-            yield answer.stdout.decode("utf-8", "replace").strip()
-
-
-def _ask(python: Path, probe: str) -> tuple[list[str], str]:
-    """What a probe says it lacks in this interpreter, and what is wrong with the interpreter itself."""
-    if not python.is_file():
-        return [], "does not exist"
-    try:
-        answer = subprocess.run(
-            [str(python), "-I", "-c", probe],
-            capture_output=True,
-            timeout=20,
-            stdin=subprocess.DEVNULL,
-            creationflags=NO_WINDOW,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return [], f"does not run ({type(error).__name__})"
-    said = answer.stdout.decode("utf-8", "replace").split()
-    if answer.returncode or not said:
-        return [], "is not a working Python"
-    if said == ["old"]:
-        return [], "is older than Python 3.10"
-    return ([] if said == ["ready"] else said), ""
-
-
-def find_python(preferred: str = "") -> Path:
-    """The first interpreter that can run the server. Takes up to a second: call it off the main thread.
+def find_python(preferred: str = "") -> Generator[None, None, Path]:
+    """The first interpreter that can run the server.
 
     Raises NotStarted, saying for each interpreter that was looked at why it will not do.
     """
@@ -135,7 +121,7 @@ def find_python(preferred: str = "") -> Path:
     for python in candidates(preferred):
         if python in seen:
             continue
-        reason = why_not(python)
+        reason = yield from why_not(python)
         if not reason:
             return python
         if reason != "does not exist" or preferred or str(python) == os.environ.get("EDTALK_PYTHON"):
@@ -147,3 +133,52 @@ def find_python(preferred: str = "") -> Path:
         if preferred
         else "Press Set Up Server, or paste the command in the preferences into a terminal",
     )
+
+
+def _launched() -> Generator[None, None, list[str]]:
+    """Pythons that the launcher of Windows knows; installed there, they need not be on the PATH."""
+    launcher = shutil.which("py") if sys.platform == "win32" else None
+    found = []
+    for name in ON_PATH if launcher else ():
+        version = name.removeprefix("python")
+        if "." in version:
+            command = [str(launcher), f"-{version}", "-c", "import sys; print(sys.executable)"]
+            found.append((yield from _said(command))[1].strip())
+    return found
+
+
+def _ask(python: Path, probe: str) -> Generator[None, None, tuple[list[str], str]]:
+    """What a probe says it lacks in this interpreter, and what is wrong with the interpreter itself."""
+    if not python.is_file():
+        return [], "does not exist"
+    try:
+        status, text = yield from _said([str(python), "-I", "-c", probe])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [], f"does not run ({type(error).__name__})"
+    said = text.split()
+    if status or not said:
+        return [], "is not a working Python"
+    if said == ["old"]:
+        return [], "is older than Python 3.10"
+    return ([] if said == ["ready"] else said), ""
+
+
+def _said(command: Sequence[str]) -> Generator[None, None, tuple[int, str]]:
+    """Exit status of a program and the few words it says. Raises OSError or TimeoutExpired."""
+    latest = time.monotonic() + PATIENCE
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        creationflags=NO_WINDOW,
+    ) as process:
+        try:
+            while process.poll() is None:
+                if time.monotonic() > latest:
+                    raise subprocess.TimeoutExpired(command, PATIENCE)
+                yield
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        return process.returncode, process.stdout.read().decode("utf-8", "replace")

@@ -24,7 +24,7 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
     ServerError with what the command said, of a frame that is missing for instance.
     """
     chosen, settings, take = preferences(), face.edtalk, face.edtalk.take
-    python = environment.find_python(chosen.python if chosen else "")
+    python = environment.finish(environment.find_python(chosen.python if chosen else ""))
     rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
     sound = measure.sound_of(face) or absolute(settings.driving)
     folder = image_sequence.folder_of(take.image)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which Python would run the server? Found out beside the interface, so that panels can say it.
 
-Trying interpreters takes up to a second, which no panel may wait for: the first drawing starts the search,
-and the panels are drawn again when it has ended.
+Trying interpreters takes up to a second, which no panel may wait for: the first drawing starts the search, a
+timer goes on with it, and the panels are drawn again when it has ended.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
@@ -16,7 +17,7 @@ from ..core.wire.errors import NotStarted
 from . import environment, jobs
 from .preferences import preferences
 
-TICK = 0.1
+TICK = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,49 +34,49 @@ class Answer:
 
 
 _answer: Answer | None = None
-_search = 0  # which search the answer must be of
+_search: Generator[None, None, Path] | None = None
 
 
 def answer() -> Answer:
     """What is known; the first call begins to look."""
-    global _answer
+    global _answer, _search
     if _answer is None:
         _answer = Answer()
         chosen = preferences()
-        wanted = (chosen.python if chosen is not None else "", _search)
-        threading.Thread(target=_look, args=wanted, name="EDTalk Python search", daemon=True).start()
-        if not bpy.app.background and not bpy.app.timers.is_registered(_show_when_known):
-            bpy.app.timers.register(_show_when_known, first_interval=TICK, persistent=True)
+        _search = environment.find_python(chosen.python if chosen is not None else "")
+        if not bpy.app.background and not bpy.app.timers.is_registered(tick):
+            bpy.app.timers.register(tick, first_interval=0.0, persistent=True)
     return _answer
 
 
 def forget() -> None:
     """Look again: another Python was chosen or made."""
     global _answer, _search
-    _search += 1
-    _answer = None
+    if _search is not None:
+        _search.close()
+    _answer = _search = None
 
 
-def _look(preferred: str, search: int) -> None:
-    global _answer
+def tick() -> float | None:
+    """What the timer calls: one look at the search, None when it has ended."""
+    global _answer, _search
+    if _search is None:
+        return None
     try:
-        found = Answer(python=str(environment.find_python(preferred)))
-    except NotStarted as error:
-        found = Answer(trouble=error.message)
-    if search == _search:
-        _answer = found
-
-
-def _show_when_known() -> float | None:
-    if _answer is not None and not _answer.known:
+        next(_search)
         return TICK
+    except StopIteration as end:
+        _answer = Answer(python=str(end.value))
+    except NotStarted as error:
+        _answer = Answer(trouble=error.message)
+    _search = None
     jobs.redraw()
     jobs.redraw(*jobs.PREFERENCES)
     return None
 
 
 def unregister() -> None:
-    """Take the timer away; a search that is under way finds nobody who waits for it."""
+    """Leave the search and take the timer away."""
     forget()
-    if bpy.app.timers.is_registered(_show_when_known):
-        bpy.app.timers.unregister(_show_when_known)
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)

@@ -8,19 +8,17 @@ online access.
 
 from __future__ import annotations
 
-import queue
 import subprocess
 import sys
-import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
 
 import bpy
 
 from ..core.wire.errors import Cancelled, EDTalkError, NotStarted
 from . import environment, python_search, server_report, service
 from .jobs import Job, Outcome
+from .outlet import Outlet
 from .preferences import preferences
 
 _report: list[server_report.Line] = []
@@ -80,7 +78,7 @@ def set_up(torch: str = ""):
 def _set_up(job: Job, torch: str) -> Generator[None, None, Outcome]:
     job.show("Looking for a Python")
     own = sys.executable or ""
-    maker = yield from service.in_thread(job, lambda: environment.find_maker(own))
+    maker = yield from service.found(job, environment.find_maker(own))
     if maker is None:
         raise NotStarted(
             "No Python on this computer can make an environment",
@@ -107,34 +105,30 @@ def _run(job: Job, maker: Path, torch: str) -> Generator[None, None, list[str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
         cwd=Path.home(),
         creationflags=environment.NO_WINDOW,
     )
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(process.stdout, said), name="EDTalk set-up", daemon=True).start()
-    lines: list[str] = []
+    outlet, lines, rest = Outlet(process.stdout), [], b""
     job.show("Making the server's Python")
     try:
         with open(set_up_log(), "w", encoding="utf-8") as log:
             while True:
-                try:
-                    line = said.get_nowait()
-                except queue.Empty:
-                    if job.cancelled and not process.stdin.closed:
-                        process.stdin.close()  # the script takes back what it has made, and leaves
-                        job.show("Cancelling")
-                    yield
-                    continue
-                if line is None:
+                data = outlet.read()
+                *whole, rest = (rest + (data or b"")).split(b"\n")
+                if data is None:
+                    whole += [rest] if rest else []
+                for line in (part.decode("utf-8", "replace").rstrip() for part in whole):
+                    lines.append(line)
+                    print(line, file=log, flush=True)
+                    stage = stage_of(line)
+                    if stage and not job.cancelled:
+                        job.show(stage)
+                if job.cancelled and not process.stdin.closed:
+                    process.stdin.close()  # the script takes back what it has made, and leaves
+                    job.show("Cancelling")
+                if data is None:
                     return lines
-                lines.append(line)
-                print(line, file=log, flush=True)
-                stage = stage_of(line)
-                if stage and not job.cancelled:
-                    job.show(stage)
+                yield
     finally:
         if not process.stdin.closed:
             process.stdin.close()
@@ -189,15 +183,6 @@ def failure(lines: list[str]) -> tuple[str, str]:
     fatal = next((n for n, line in enumerate(lines) if line.startswith("Fatal Python error")), len(lines))
     last = next((line for line in reversed(lines[:fatal]) if line.strip()), "it said nothing")
     return (errors[0] if errors else last)[:300], f"Put that right, {again}"
-
-
-def _read(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
-    try:
-        for line in stream:
-            said.put(line.rstrip())
-    except (OSError, ValueError):
-        pass  # closed under us
-    said.put(None)
 
 
 def why_not_set_up() -> str:

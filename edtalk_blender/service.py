@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -70,9 +69,7 @@ def ready_server(job: Job) -> Generator[None, None, Server]:
     if _server is None or not _server.ready:
         stop_server()
         chosen = preferences()
-        python = yield from in_thread(
-            job, lambda p=chosen.python if chosen else "": environment.find_python(p)
-        )
+        python = yield from found(job, environment.find_python(chosen.python if chosen else ""))
         _server = Server(python, environment.ROOT, _fresh_log(), arguments())
         _server.start()
     server = _server
@@ -110,25 +107,19 @@ def ask(
         yield
 
 
-def in_thread(job: Job, function: Callable[[], Any]) -> Generator[None, None, Any]:
-    """Waits for a function that must not block the interface and does not touch bpy."""
-    box: list[Any] = []
-
-    def call() -> None:
-        try:
-            box.append((function(), None))
-        except BaseException as error:
-            box.append((None, error))
-
-    threading.Thread(target=call, name="EDTalk helper", daemon=True).start()
-    while not box:
-        if job.cancelled:
-            raise Cancelled(f"{job.title}: cancelled")
-        yield
-    value, error = box[0]
-    if error is not None:
-        raise error
-    return value
+def found(job: Job, search: Generator[None, None, Any]) -> Generator[None, None, Any]:
+    """Goes on with a search of `environment` while the job lasts."""
+    try:
+        while True:
+            if job.cancelled:
+                raise Cancelled(f"{job.title}: cancelled")
+            try:
+                next(search)
+            except StopIteration as end:
+                return end.value
+            yield
+    finally:
+        search.close()
 
 
 def _fresh_log() -> Path:

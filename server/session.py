@@ -2,8 +2,8 @@
 """One client, from its first message to its last: read, dispatch, answer.
 
 A thread listens, so that a cancel is heard and a closed stdin is noticed while the worker is deep in a
-decode; the work itself stays on the thread that called `run`. Every request ends in exactly one result or one
-error.
+decode, and another sends, so that no work waits for a client that is slow to listen; the work itself stays on
+the thread that called `run`. Every request ends in exactly one result or one error.
 
 Leaving: `shutdown` answers all that is open and ends the session in order. When stdin closes there is nobody
 left to answer. Either way the running job is told to stop, and if it has not done so after `GRACE` seconds
@@ -24,6 +24,7 @@ from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Stale
 
 from .errors import unexpected
 from .jobs import URGENT, Desk, Job
+from .outbox import Outbox
 from .report import Pace, Report
 
 GRACE = 2.0
@@ -63,11 +64,11 @@ class Session:
         patience: float = PATIENCE,
     ) -> None:
         self._reader = framing.Reader(source)
-        self._writer = framing.Writer(sink)
         self._runtime = runtime
         self._log_file = log_file
         self._patience = None if math.isinf(patience) else patience
         self._desk = Desk()
+        self._outbox = Outbox(sink, self._desk.close)  # when the client has gone, so do we
         self._open: set[int] = set()
         self._lock = threading.Lock()
         self._greeted = self._shut_down = False
@@ -81,7 +82,8 @@ class Session:
         while (job := self._desk.take(self._patience, self._runtime.rest)) is not None:
             self._serve(job)
         self._finished.set()
-        listener.join(GRACE)  # it may still have its last answers to write
+        listener.join(GRACE)  # it may still have its last answers to give
+        self._outbox.close(GRACE)
         return self._exit_code
 
     # --- the listening thread ---
@@ -98,6 +100,7 @@ class Session:
         self._desk.close()
         if not self._finished.wait(0 if self._shut_down else GRACE):
             log.warning("A job did not stop in time, leaving without it")
+            self._outbox.close(GRACE)
             os._exit(self._exit_code)
 
     def _hear(self) -> bool:
@@ -105,11 +108,11 @@ class Session:
         try:
             data = self._reader.read()
         except BadFrame as error:
-            self._send(envelope.failure(None, error))
+            self._outbox.put(envelope.failure(None, error))
             self._exit_code = 1
             return False
         except BadMessage as error:
-            self._send(envelope.failure(None, error))
+            self._outbox.put(envelope.failure(None, error))
             return True
         if data is None:
             return False
@@ -123,7 +126,7 @@ class Session:
             message = request.message()
             self._check_order(message)
         except EDTalkError as error:
-            self._send(envelope.failure(number, error))
+            self._outbox.put(envelope.failure(number, error))
             return True
         return self._dispatch(Job(request.number, message))
 
@@ -188,19 +191,13 @@ class Session:
                 return  # answered already, on the way out
             self._open.discard(number)
         if isinstance(outcome, EDTalkError):
-            self._send(envelope.failure(number, outcome))
+            self._outbox.put(envelope.failure(number, outcome))
         else:
-            self._send(envelope.result(number, outcome))
+            self._outbox.put(envelope.result(number, outcome))
 
     def notify(self, message: messages.Message) -> None:
         """Tell the client something it did not ask for."""
-        self._send(envelope.notice(message))
-
-    def _send(self, data: dict[str, object]) -> None:
-        try:
-            self._writer.write(data)
-        except (OSError, ValueError):
-            self._desk.close()  # the client has gone; so do we
+        self._outbox.put(envelope.notice(message))
 
 
 class _WireReport:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -92,6 +94,33 @@ def test_notices_come_to_the_request_they_speak_of(server, messages, tmp_path: P
     wait(server, pending)
     frames = [notice.number for notice in pending.notices if isinstance(notice, messages.Frame)]
     assert frames == list(range(40)) and pending.result().written == 40
+
+
+def test_who_does_not_listen_holds_up_no_work_and_misses_nothing(server, messages, tmp_path: Path) -> None:
+    greet(server)
+    long = str(tmp_path / ("x" * 5000))  # more in all than a pipe holds
+    pending = server.ask(messages.Decode(portrait=long, motion=long, out=long, name="steps", size=40))
+    end = time.monotonic() + PATIENCE
+    while "counted to 40" not in server.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert not pending.notices
+    wait(server, pending)
+    frames = [notice.number for notice in pending.notices if isinstance(notice, messages.Frame)]
+    assert frames == list(range(40)) and pending.result().written == 40
+
+
+def test_the_extension_uses_no_thread(server, messages, tmp_path: Path) -> None:
+    before = threading.active_count()
+    greet(server)
+    wait(server, server.ask(decode(messages, tmp_path)))
+    assert threading.active_count() == before
+    rooms = [*(ROOT / "edtalk_blender").glob("*.py")]
+    assert len(rooms) > 50
+    words = re.compile(
+        r"^\s*(?:import|from) (?:threading|_thread|concurrent|multiprocessing|asyncio)\b", re.M
+    )
+    assert [path.name for path in rooms if words.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_cancel_is_heard_and_ends_the_request(server, messages, errors, tmp_path: Path) -> None:

@@ -38,24 +38,24 @@ def test_the_variable_comes_before_the_path(environment, monkeypatch) -> None:
 
 def test_a_missing_python_is_named_in_the_error(environment, errors, tmp_path: Path) -> None:
     with pytest.raises(errors.NotStarted, match="nowhere does not exist") as caught:
-        environment.find_python(str(tmp_path / "nowhere"))
+        environment.finish(environment.find_python(str(tmp_path / "nowhere")))
     assert "Check Server" in caught.value.hint
 
 
 def test_a_program_that_is_no_python_is_refused(environment) -> None:
-    assert environment.why_not(Path(environment.__file__)) != ""
+    assert environment.finish(environment.why_not(Path(environment.__file__))) != ""
 
 
 def test_a_python_without_the_packages_says_which(environment, tmp_path: Path) -> None:
     import venv
 
     venv.create(tmp_path / "bare", with_pip=False)
-    reason = environment.why_not(environment.python_in(tmp_path / "bare"))
+    reason = environment.finish(environment.why_not(environment.python_in(tmp_path / "bare")))
     assert reason.startswith("lacks torch")
 
 
 def test_the_servers_python_is_found(environment, server_python: str) -> None:
-    assert environment.find_python(server_python) == Path(server_python)
+    assert environment.finish(environment.find_python(server_python)) == Path(server_python)
 
 
 def test_the_command_names_a_place_that_is_looked_at(environment, monkeypatch) -> None:
@@ -67,5 +67,5 @@ def test_the_command_names_a_place_that_is_looked_at(environment, monkeypatch) -
 def test_a_python_that_can_make_environments_is_found(environment, monkeypatch) -> None:
     pytest.importorskip("ensurepip")
     monkeypatch.setenv("PATH", "")
-    assert environment.find_maker(sys.executable) == Path(sys.executable)
-    assert environment.find_maker("") is None
+    assert environment.finish(environment.find_maker(sys.executable)) == Path(sys.executable)
+    assert environment.finish(environment.find_maker("")) is None

@@ -30,6 +30,7 @@ def settled(part):
     end = time.monotonic() + 60
     while not part("python_search").answer().known:
         assert time.monotonic() < end
+        part("python_search").tick()  # a timer does it where there is a window
         time.sleep(0.01)
     return steps.steps(bpy.context)
 

@@ -163,6 +163,7 @@ class ToyRuntime:
             time.sleep(0.01)
             report.frame(step, Path(message.out) / f"{step}.png")
             report.progress("Rendering", step + 1, message.size)
+        print(f"counted to {message.size}", file=sys.stderr, flush=True)
         return messages.Decoded(written=message.size, seconds=1, fps=1)
 
     def rest(self) -> None:
