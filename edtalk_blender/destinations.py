@@ -2,123 +2,16 @@
 """One click to where a take is wanted: compositor, camera background, reference; and the colour they need.
 
 All of them show the take's one image datablock with the timing of the picture plane, and go on to show the
-next take. Pressing twice makes nothing twice, and nothing that the artist built is rewired: only a
-compositor that did not exist yet is wired up.
+next take. Pressing twice makes nothing twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import pi
 
 import bpy
 
-from . import image_sequence, passes, rig, sequencer
-
-# ---------------------------------------------------------------------------------------------- compositor
-
-
-def tree_of(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
-    """The scene's compositor: its own tree before 5.0, then a node group; None while there is none."""
-    if hasattr(scene, "compositing_node_group"):
-        return scene.compositing_node_group
-    return scene.node_tree
-
-
-def nodes_of(tree: bpy.types.NodeTree) -> Iterator[bpy.types.Node]:
-    """All nodes of a tree, those in its groups included."""
-    for node in tree.nodes:
-        yield node
-        inner = getattr(node, "node_tree", None)
-        if inner is not None:
-            yield from nodes_of(inner)
-
-
-def _new_tree(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bpy.types.NodeSocket]:
-    """A compositor for a scene that has none, and the socket its picture goes to."""
-    if hasattr(scene, "compositing_node_group"):
-        tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        scene.compositing_node_group = tree
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()  # what Blender itself put there just now
-        output = tree.nodes.new("CompositorNodeComposite")
-    output.location = 600, 0
-    return tree, output.inputs[0]
-
-
-def add_node(scene: bpy.types.Scene, face: bpy.types.Object) -> str:
-    """An Image node that shows the take in the scene's compositor; gives back what was done, in words.
-
-    A compositor that did not exist is made: the take lies over the render. In one that exists the node
-    waits, unconnected, below the others.
-    """
-    image, tree = image_sequence.shown_image(face), tree_of(scene)
-    found = None
-    if tree is not None:
-        found = next((n for n in nodes_of(tree) if image_sequence.shows(n, image)), None)
-    if found is not None:
-        image_sequence.set_timing(found, *image_sequence.timing_of(face))
-        return f"The compositor shows {image.name} already, in node {found.name}"
-    target = None
-    fresh = tree is None
-    if fresh:
-        tree, target = _new_tree(scene)
-    corner = [min((node.location[axis] for node in tree.nodes), default=0.0) for axis in (0, 1)]
-    for other in tree.nodes:
-        other.select = False
-    node = tree.nodes.new("CompositorNodeImage")
-    node.name = node.label = image_sequence.TEXTURE
-    node.image = image
-    image_sequence.set_timing(node, *image_sequence.timing_of(face))
-    node.location = corner[0], corner[1] - 350
-    tree.nodes.active = node
-    if not fresh:
-        return f"Node {node.name} waits in the compositor: connect it where you want the face"
-    layers, over = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeAlphaOver")
-    layers.scene = scene
-    layers.location, over.location, node.location = (0, 0), (350, 0), (0, -400)
-    below, above = (socket for socket in over.inputs if socket.type == "RGBA")
-    tree.links.new(layers.outputs["Image"], below)
-    tree.links.new(node.outputs["Image"], above)
-    tree.links.new(over.outputs[0], target)
-    return f"The compositor puts {image.name} over the render"
-
-
-def add_pass_nodes(scene: bpy.types.Scene, face: bpy.types.Object) -> list[str]:
-    """An Image node for each pass of the take that the compositor does not show yet, unconnected, below the
-    others; gives back the names of the nodes that were made.
-    """
-    tree, take, made = tree_of(scene), face.edtalk.take, []
-    there = passes.wanted(image_sequence.folder_of(take.image), face.edtalk.passes)
-    for name in there:
-        image = image_sequence.make_pass(take.image, name)
-        if any(image_sequence.shows(node, image) for node in nodes_of(tree)):
-            continue
-        lowest = min((node.location[1] for node in tree.nodes), default=0.0)
-        node = tree.nodes.new("CompositorNodeImage")
-        node.name = node.label = f"{image_sequence.TEXTURE}, {name.title()}"
-        node.image, node.location, node.select = image, (0, lowest - 350), False
-        if name != passes.PLATE:
-            image_sequence.set_timing(node, *image_sequence.timing_of(face))
-        made.append(name.title())
-    return made
-
-
-def strips_hide_it(scene: bpy.types.Scene) -> bool:
-    """Does F12 give the Sequencer's picture although the compositor has a take of ours?"""
-    tree, editor = tree_of(scene), scene.sequence_editor
-    if tree is None or editor is None or not scene.render.use_sequencer or not scene.render.use_compositing:
-        return False
-    ours = (
-        n.bl_idname == "CompositorNodeImage" and n.name.startswith(image_sequence.TEXTURE)
-        for n in nodes_of(tree)
-    )
-    return bool(len(sequencer.strips_of(scene))) and any(ours)
-
+from . import compositor, image_sequence, rig
 
 # ------------------------------------------------------------------------------------ camera and reference
 
@@ -221,7 +114,7 @@ class EDTALK_OT_add_compositor_nodes(DestinationOperator, bpy.types.Operator):
     def why_not(cls, context: bpy.types.Context) -> str:
         """A compositor from another file cannot take a node."""
         reason = super().why_not(context)
-        tree = None if reason else tree_of(context.scene)
+        tree = None if reason else compositor.tree_of(context.scene)
         if tree is not None and tree.library is not None:
             reason = "The compositor's node group is linked from another file"
         return reason
@@ -229,12 +122,12 @@ class EDTALK_OT_add_compositor_nodes(DestinationOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Into the active scene's compositor."""
         scene = context.scene
-        said = add_node(scene, rig.active_face(context))
+        said = compositor.add_node(scene, rig.active_face(context))
         if not scene.render.use_compositing:
             said += ". Post Processing > Compositing is off in the output settings"
         elif not hasattr(scene, "compositing_node_group") and not scene.use_nodes:
             said += ". Use Nodes is off in the compositor"
-        others = add_pass_nodes(scene, rig.active_face(context))
+        others = compositor.add_pass_nodes(scene, rig.active_face(context))
         if others:
             said += f". {' and '.join(others)} wait beside it"
         self.report({"INFO"}, said)
@@ -316,7 +209,7 @@ def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     row.operator("edtalk.add_camera_background")
     column.operator("edtalk.add_reference")
     column.operator("edtalk.set_up_colour")
-    if strips_hide_it(scene):
+    if compositor.strips_hide_it(scene):
         layout.label(text="F12 shows the strips while this is on:", icon="INFO")
         layout.prop(scene.render, "use_sequencer", text="Sequencer")
 

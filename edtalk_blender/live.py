@@ -30,7 +30,6 @@ from .reasons import missing_file
 
 SIZE = 256  # pixels; larger pictures take longer than an eye notices
 SOON = 0.004  # seconds between two looks for an answer that is on its way; a look takes microseconds
-WAIT = 0.5  # seconds between two looks whether the frames of an opened file are counted
 NOTICED = ("depsgraph_update_post", "frame_change_post")
 REPLACED = ("undo_post", "redo_post", "load_post")
 
@@ -49,7 +48,6 @@ class _State:
 
 
 _state = _State()
-_refused = False  # the artist switched it off: it does not come back by itself
 
 
 def is_on() -> bool:
@@ -100,33 +98,6 @@ def stop() -> None:
     _state = _State(trouble=_state.trouble)
     live_picture.end()
     _answer_file().unlink(missing_ok=True)
-
-
-def offer() -> None:
-    """A take was made in the window: switch it on, so that the first slider that is moved moves the face;
-    unless the artist has switched it off.
-    """
-    if not (_refused or is_on() or why_not(bpy.context)):
-        start()
-
-
-@persistent
-def _opened(_path: str) -> None:
-    if not bpy.app.background and not bpy.app.timers.is_registered(resume):
-        bpy.app.timers.register(resume, first_interval=WAIT, persistent=True)
-
-
-def resume() -> float | None:
-    """What a timer calls after a file was opened: a take in it is as one that was just made. Its frames are
-    counted first, since no server has to start for pictures that are there.
-    """
-    face = rig.active_face(bpy.context)
-    if face is None or not status.is_counted(face):
-        return None
-    if status.states(face) is None:
-        return WAIT
-    offer()
-    return None
 
 
 @persistent
@@ -259,47 +230,3 @@ def _say(error: EDTalkError) -> None:
 
 def _answer_file() -> Path:
     return Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_preview_{os.getpid()}.npy"
-
-
-# ---------------------------------------------------------------------------------------------- operator
-
-
-class EDTALK_OT_live_preview(bpy.types.Operator):
-    """Show the face as it is posed now, on its plane and in the image EDTalk Preview, while you work"""
-
-    bl_idname = "edtalk.live_preview"
-    bl_label = "Live Preview"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Off at any time, on with a face and its portrait."""
-        reason = "" if is_on() else why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """On or off."""
-        global _refused
-        _refused = is_on()
-        if is_on():
-            stop()
-        else:
-            start()
-        return {"FINISHED"}
-
-
-def register() -> None:
-    """Look at every file that is opened."""
-    bpy.app.handlers.load_post.append(_opened)
-
-
-def unregister() -> None:
-    """The reverse of `register`, and switch it off."""
-    bpy.app.handlers.load_post.remove(_opened)
-    if bpy.app.timers.is_registered(resume):
-        bpy.app.timers.unregister(resume)
-    stop()
-
-
-CLASSES = (EDTALK_OT_live_preview,)

@@ -14,7 +14,7 @@ from . import (
     first_steps,
     job_operator,
     jobs,
-    live,
+    live_switch,
     orders,
     retime_operators,
     rig,
@@ -46,7 +46,7 @@ class EDTALK_OT_generate_take(JobOperator, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Clicked: the first slider that is moved afterwards moves the face."""
         result = super().invoke(context, event)
-        jobs.current().afterwards = live.offer
+        jobs.current().afterwards = live_switch.offer
         return result
 
 

@@ -57,7 +57,7 @@ def existing_tree(part):
     """A compositor as an artist has it: a render layer through a blur to the output."""
     import bpy
 
-    tree, target = part("destinations")._new_tree(bpy.context.scene)
+    tree, target = part("compositor")._new_tree(bpy.context.scene)
     layers, blur = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeBlur")
     tree.links.new(layers.outputs["Image"], blur.inputs["Image"])
     tree.links.new(blur.outputs["Image"], target)
@@ -100,7 +100,7 @@ def test_a_compositor_that_exists_keeps_its_wires_and_gets_one_node(part, face) 
     assert wires(tree) == before and len(tree.nodes) == count + 1
     node = tree.nodes["EDTalk Frames"]
     assert node.image == face.edtalk.take.image and timing(node) == (101, 12, 100)
-    assert part("destinations").tree_of(bpy.context.scene) == tree
+    assert part("compositor").tree_of(bpy.context.scene) == tree
 
 
 def test_a_node_that_the_artist_moved_into_a_group_is_found_there(part, face) -> None:
@@ -232,10 +232,10 @@ def test_every_button_is_an_undo_step(face, camera, button: str) -> None:
 def test_it_is_said_when_f12_gives_the_strips_instead_of_the_compositor(part, face, tmp_path: Path) -> None:
     import bpy
 
-    destinations, scene = part("destinations"), bpy.context.scene
+    compositor, scene = part("compositor"), bpy.context.scene
     part("showing").add_strips(face, scene)
-    assert not destinations.strips_hide_it(scene)  # no compositor
-    destinations.add_node(scene, face)
-    assert destinations.strips_hide_it(scene)
+    assert not compositor.strips_hide_it(scene)  # no compositor
+    compositor.add_node(scene, face)
+    assert compositor.strips_hide_it(scene)
     scene.render.use_sequencer = False
-    assert not destinations.strips_hide_it(scene)
+    assert not compositor.strips_hide_it(scene)

@@ -24,6 +24,7 @@ class Preview:
         import bpy
 
         self.part, self.live, self.picture = part, part("live"), part("live_picture")
+        self.switch = part("live_switch")
         preferences = bpy.context.preferences.addons["bl_ext.user_default.edtalk"].preferences
         if preferences.python != python:
             preferences.python = python
@@ -76,7 +77,7 @@ def preview(part, portrait, tiny_checkpoint, server_python) -> Iterator[Preview]
     made = Preview(part, portrait, tiny_checkpoint, server_python)
     yield made
     made.live.stop()
-    made.live._refused = False
+    made.switch._refused = False
 
 
 def test_a_moved_slider_changes_the_picture(preview) -> None:
@@ -253,30 +254,31 @@ def test_it_lies_on_the_square_around_the_face(preview) -> None:
 
 
 def test_it_comes_by_itself_until_the_artist_refuses(preview) -> None:
-    live = preview.live
-    live.offer()
+    live, switch = preview.live, preview.switch
+    switch.offer()
     assert live.is_on()
     preview.toggle()
-    live.offer()
+    switch.offer()
     assert not live.is_on()
     preview.toggle()
     preview.live.stop()
-    live.offer()
+    switch.offer()
     assert live.is_on()
 
 
 def test_it_comes_back_with_a_file_whose_frames_are_counted(preview, monkeypatch) -> None:
     import bpy
 
-    live, status, take = preview.live, preview.part("status"), preview.face.edtalk.take
-    assert live.resume() is None and not live.is_on()  # a face without a take
+    live, switch, take = preview.live, preview.switch, preview.face.edtalk.take
+    status = preview.part("status")
+    assert switch.resume() is None and not live.is_on()  # a face without a take
     take.image = bpy.data.images.new("take", 8, 8)
-    assert live.resume() == live.WAIT and not live.is_on()  # not counted yet
+    assert switch.resume() == switch.WAIT and not live.is_on()  # not counted yet
     counted = {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.zeros((1, 36)))}
     monkeypatch.setattr(status, "_states", counted)
-    assert live.resume() is None and live.is_on()
+    assert switch.resume() is None and live.is_on()
     preview.toggle()
-    assert live.resume() is None and not live.is_on()  # refused
+    assert switch.resume() is None and not live.is_on()  # refused
     take.image = None
 
 
@@ -294,7 +296,7 @@ def test_it_begins_after_a_job_that_went_well_and_after_no_other(preview) -> Non
 
     for fails, on in ((True, False), (False, True)):
         jobs.start(jobs.Job("Generate", work(fails)))
-        jobs.current().afterwards = preview.live.offer
+        jobs.current().afterwards = preview.switch.offer
         preview.until(lambda: jobs.current() is None)
         assert preview.live.is_on() is on
 

@@ -90,7 +90,7 @@ def test_plane_and_compositor_show_the_face_with_alpha_when_asked(desk) -> None:
     assert Path(shown.image.filepath).name == "take_face.0101.png"
     assert (shown.image_user.frame_start, shown.image_user.frame_duration) == (101, 50)
     assert bpy.ops.edtalk.add_compositor_nodes() == {"FINISHED"}
-    tree = desk.part("destinations").tree_of(scene)
+    tree = desk.part("compositor").tree_of(scene)
     names = {node.name: node.image for node in tree.nodes if node.bl_idname == "CompositorNodeImage"}
     assert names["EDTalk Frames"] == shown.image
     assert set(names) == {"EDTalk Frames", "EDTalk Frames, Matte", "EDTalk Frames, Plate"}
@@ -108,7 +108,7 @@ def test_a_second_take_is_shown_by_its_own_passes(desk) -> None:
     face = desk.generate()
     face.edtalk.shows = "face"
     bpy.ops.edtalk.add_compositor_nodes()
-    tree = desk.part("destinations").tree_of(bpy.context.scene)
+    tree = desk.part("compositor").tree_of(bpy.context.scene)
     desk.generate()
     folders = {
         name: desk.part("image_sequence").folder_of(tree.nodes[name].image).name

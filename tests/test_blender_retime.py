@@ -111,7 +111,7 @@ def test_pictures_are_made_again_and_everything_shows_the_new_range(desk) -> Non
     desk.render_changed()
     assert sorted(hashes(desk.frames)) == list(range(100, 221))
     sequence = desk.part("image_sequence")
-    node = desk.part("destinations").tree_of(bpy.context.scene).nodes["EDTalk Frames"]
+    node = desk.part("compositor").tree_of(bpy.context.scene).nodes["EDTalk Frames"]
     plane = sequence.texture_of(sequence.plane_of(face)).image_user
     for user in (node, plane):
         assert (user.frame_start, user.frame_duration, user.frame_offset) == (101, 120, 100)
