@@ -17,6 +17,9 @@ from ..core.wire import moments
 
 _SLACK = 1e-6
 
+MAKING = "Decoding"
+"""What the server calls the stage in which the frames are made."""
+
 
 def scene_rate(fps: float, fps_base: float) -> float:
     """Frames a second of a scene, from Blender's two numbers (30 and 1.001 are 29.97)."""
@@ -58,10 +61,14 @@ def remaining(seconds: float) -> str:
 
 
 def progress_text(stage: str, done: int, total: int, fps: float, seconds_left: float) -> str:
-    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", the stage until there is a speed."""
-    if total <= 1:
+    """One line for the progress bar: "186 / 300 · 41 fps · 3 s left", the stage until there is a speed.
+    The stages before the frames go by their names: "0 s left" of listening is not the end of the take.
+    """
+    if total <= 1 or (stage != MAKING and done >= total):
         return stage
     if fps <= 0:
         return f"{stage} {done} / {total}"
+    if stage != MAKING:
+        return f"{stage} · {remaining(seconds_left)}"
     speed = f"{fps:.0f} fps" if fps >= 10 else f"{fps:.1f} fps"
     return f"{done} / {total} · {speed} · {remaining(seconds_left)}"

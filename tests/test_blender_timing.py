@@ -42,8 +42,14 @@ def test_file_numbers_are_scene_frames_and_never_negative(timing, start: int, sh
 
 
 def test_progress_reads_as_an_animator_would_say_it(timing) -> None:
-    assert timing.progress_text("Rendering", 186, 300, 41.2, 2.8) == "186 / 300 · 41 fps · 3 s left"
-    assert timing.progress_text("Rendering", 3, 300, 1.26, 236) == "3 / 300 · 1.3 fps · 3 min 56 s left"
+    assert timing.progress_text("Decoding", 186, 300, 41.2, 2.8) == "186 / 300 · 41 fps · 3 s left"
+    assert timing.progress_text("Decoding", 3, 300, 1.26, 236) == "3 / 300 · 1.3 fps · 3 min 56 s left"
     assert timing.progress_text("Listening", 0, 0, 0, 0) == "Listening"
     assert timing.progress_text("Loading the model", 0, 1, 0, 0) == "Loading the model"
     assert timing.progress_text("Decoding", 2, 300, 0, 0) == "Decoding 2 / 300"
+
+
+def test_what_comes_before_the_frames_is_not_taken_for_them(timing) -> None:
+    """Listening ends with a full bar: that must not read as a take that is done at 1500 fps."""
+    assert timing.progress_text("Listening", 166, 166, 1531, 0) == "Listening"
+    assert timing.progress_text("Watching the clip", 40, 300, 8, 32.5) == "Watching the clip · 32 s left"
