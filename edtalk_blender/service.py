@@ -65,8 +65,8 @@ def listen(seconds: float) -> None:
 def ready_server(job: Job) -> Generator[None, None, Server]:
     """Waits until a server has said hello, starting one when there is none."""
     global _server
-    job.show("Starting the server")
     if _server is None or not _server.ready:
+        job.show("Starting the server")
         stop_server()
         chosen = preferences()
         python = yield from found(job, environment.find_python(chosen.python if chosen else ""))

@@ -115,6 +115,21 @@ def test_a_job_takes_the_place_of_the_buttons(drawn, face, part) -> None:
     assert "edtalk.generate_take" not in seen and seen.index("edtalk.cancel") < seen.index("> EDTALK_source")
 
 
+def test_a_server_that_runs_is_not_said_to_start(part, monkeypatch) -> None:
+    jobs, service = part("jobs"), part("service")
+    server = SimpleNamespace(ready=True, pid=0, greeted=lambda: True)
+    monkeypatch.setattr(service, "_server", server)
+    seen: list[str] = []
+
+    def work(job):
+        assert (yield from service.ready_server(job)) is server
+        seen.append(job.stage)
+        return jobs.Outcome("INFO", "done")
+
+    assert jobs.run(jobs.Job("Render Changed", work)).level == "INFO"
+    assert seen == ["Render Changed"]
+
+
 def test_it_says_where_keys_go_once_there_is_a_layer(drawn, face) -> None:
     import bpy
 
