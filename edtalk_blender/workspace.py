@@ -147,6 +147,7 @@ def add(context: bpy.types.Context) -> bpy.types.WorkSpace:
     if face is not None:
         show_take(face)
         look_at(face)
+        _soon(_look)
     return workspace
 
 
@@ -185,6 +186,13 @@ def _view_all(kind: str, act: Callable[[], set[str]]) -> None:
             with bpy.context.temp_override(window=window, area=area, region=region), suppress(RuntimeError):
                 if area.type == kind:
                     act()
+
+
+def _look() -> None:
+    """Turn to the face once more: how much of it the sidebar covers is known once it has been drawn."""
+    face = rig.active_face(bpy.context)
+    if face is not None:
+        look_at(face)
 
 
 def _open_tab() -> None:
@@ -248,7 +256,7 @@ def unregister() -> None:
     for handlers in (bpy.app.handlers.redo_post, bpy.app.handlers.undo_post):
         handlers.remove(_replaced)
     bpy.types.TOPBAR_MT_window.remove(_draw_menu_entry)
-    for act in (_open_tab, _fit, _fit_picture):
+    for act in (_open_tab, _look, _fit, _fit_picture):
         if bpy.app.timers.is_registered(act):
             bpy.app.timers.unregister(act)
 

@@ -68,6 +68,21 @@ def test_it_shows_the_take(edtalk, part, face) -> None:
     assert towards.y == pytest.approx(1.0, abs=1e-5)  # from the front, where the plane faces
 
 
+def test_the_face_is_not_behind_the_sidebar(edtalk, part, face, monkeypatch) -> None:
+    """How wide the sidebar is, is known only once the workspace has been drawn."""
+    import bpy
+
+    workspace, later = part("workspace"), []
+    monkeypatch.setattr(workspace, "_soon", later.append)
+    bpy.ops.edtalk.add_workspace()
+    monkeypatch.setattr(workspace, "_covered", lambda area: 0.25)
+    for act in later:
+        act()
+    view = areas(workspace.find())["VIEW_3D"].spaces.active.region_3d
+    aside = workspace.WIDTH * view.view_distance / 8
+    assert view.view_location.x == pytest.approx(aside, abs=1e-5)
+
+
 def test_a_take_that_comes_later_is_shown_and_other_pictures_stay(edtalk, part, face) -> None:
     import bpy
 
