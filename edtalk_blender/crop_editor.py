@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 
 from . import crop_gizmo, jobs, rig, sighting
@@ -11,7 +13,7 @@ from .job_operator import JobOperator
 from .properties import absolute, settings_of
 from .reasons import busy, missing_file
 
-WIDE_ENOUGH = 600  # pixels of an editor that has room for its sidebar
+SIDEBAR = 240  # pixels that a sidebar and its tabs take, at a resolution scale of 1
 
 
 def why_not_find(context: bpy.types.Context) -> str:
@@ -68,6 +70,7 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
 
     bl_idname = "edtalk.show_portrait"
     bl_label = "Show Crop"
+    bl_options = {"REGISTER", "UNDO"}  # else undoing the first drag takes the portrait away
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -95,7 +98,8 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
         area = min(areas, key=lambda area: _worth(area, image))
         space = area.spaces.active
         fresh, space.image, space.mode = space.image != image, image, "VIEW"
-        space.show_region_ui = space.show_region_ui or area.width > WIDE_ENOUGH
+        scale = context.preferences.system.ui_scale
+        space.show_region_ui = space.show_region_ui or _has_room(area, image.size, SIDEBAR * scale)
         if fresh and image.size[0]:  # asking for the size reads the file, which fitting it wants
             _fit(area)
         if sighting.crop_of(settings) is None and sighting.sighting_of(settings) is None:
@@ -107,6 +111,13 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
 def _worth(area: bpy.types.Area, image: bpy.types.Image) -> tuple[bool, int]:
     """Where the portrait is shown best comes first: where it is, or nothing else is; then the largest."""
     return area.spaces.active.image not in (image, None), -area.width * area.height
+
+
+def _has_room(area: bpy.types.Area, size: Sequence[int], sidebar: float) -> bool:
+    """Does a sidebar of this width fit beside the portrait? It would lie over the handles on the right."""
+    width, height = size
+    shown = min(area.width, area.height * width / max(1, height))
+    return (area.width - shown) / 2 > sidebar
 
 
 def _fit(area: bpy.types.Area) -> None:

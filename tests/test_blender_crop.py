@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,8 +100,12 @@ def test_two_people_are_a_question_that_counts_from_1(desk, pictures) -> None:
     face = desk.generate()
     assert tuple(face.edtalk.take.crop) == right
     assert len(desk.part("sighting").sighting_of(face.edtalk).faces) == 2
+    status = desk.part("status")
+    assert status.count(face, bpy.context) == 0
     bpy.ops.edtalk.pick_face(number=1)
+    assert status.count(face, bpy.context) == 50  # the lamp knows what Render Changed will make
     desk.render_changed()
+    assert status.count(face, bpy.context) == 0
     assert tuple(face.edtalk.take.crop) == left
     assert desk.jobs.last().text == "pair_001: 50 of 50 frames rendered again"
 
@@ -157,3 +162,23 @@ def test_without_a_portrait_the_buttons_are_grey(desk) -> None:
     bpy.context.scene.edtalk.portrait = ""
     for button in (bpy.ops.edtalk.find_face, bpy.ops.edtalk.show_portrait):
         assert not button.poll()
+
+
+@pytest.mark.parametrize(("size", "room"), [((807, 425), False), ((1100, 425), True), ((1920, 1500), False)])
+def test_the_sidebar_opens_only_where_it_covers_no_handle(part, size, room) -> None:
+    area = SimpleNamespace(width=size[0], height=size[1])
+    assert part("crop_editor")._has_room(area, (512, 512), sidebar=240) == room
+
+
+def test_undoing_the_first_drag_leaves_the_portrait_in_the_editor(desk) -> None:
+    import bpy
+
+    area = bpy.context.window_manager.windows[0].screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.edtalk.show_portrait("EXEC_DEFAULT", True) == {"FINISHED"}
+    bpy.context.scene.edtalk.use_crop = True
+    bpy.ops.ed.undo_push(message="EDTalk: Crop")
+    bpy.ops.ed.undo()
+    assert not bpy.context.scene.edtalk.use_crop
+    assert ASTRONAUT.name in bpy.data.images
