@@ -87,7 +87,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     take = face.edtalk.take
     order = orders.order_for_changes(context, face)
     pictures = landing.pictures_of(face, order.fps, numbers, weights)
-    look = orders.look_of(order, tuple(take.crop), take.model)
+    look = orders.look_of(order, order.crop or tuple(take.crop), take.model)
     record = rendered.Rendered(folder_of(take.image))
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
