@@ -103,9 +103,10 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
                 changed += int(np.count_nonzero(share))
         if not spans:
             return f"There is no silence of {self.shortest:.2g} seconds; a smaller Silence (dB) finds more"
+        where = "1 silence" if len(spans) == 1 else f"{len(spans)} silences"
         if not changed:
-            return f"The mouth is closed already in {len(spans)} silences"
-        return f"The mouth closes in {len(spans)} silences; {changed} keys were changed"
+            return f"The mouth is closed already in {where}"
+        return f"The mouth closes in {where}; {changed} keys were changed"
 
     def draw_own(self, layout: bpy.types.UILayout) -> None:
         """What is silence, and how the mouth closes."""
