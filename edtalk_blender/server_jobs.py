@@ -39,8 +39,10 @@ def set_up_trouble() -> str:
 
 
 def check(job: Job) -> Generator[None, None, Outcome]:
-    """Job: start the server if need be and say what it runs on."""
-    global _report
+    """Job: start the server if need be and say what it runs on. One that runs needs no set-up any more, so
+    what went wrong with the last one is no news.
+    """
+    global _report, _trouble
     python_search.forget()
     try:
         server = yield from service.ready_server(job)
@@ -49,7 +51,7 @@ def check(job: Job) -> Generator[None, None, Outcome]:
     except EDTalkError as error:
         _report = server_report.of_error(error, service.log_path())
         raise
-    hello = server.hello
+    hello, _trouble = server.hello, ""
     _report = server_report.of_hello(hello, server.python, server.log)
     models = ", ".join(f"{c['id']} ({c['size']} px)" for c in hello.checkpoints) or "none"
     memory = f", {hello.memory_mb} MB free" if hello.memory_mb else ""

@@ -65,7 +65,9 @@ def test_a_device_that_is_not_here_is_one_sentence(chosen) -> None:
 def test_check_server_leaves_a_report_to_read_and_to_copy(chosen, part, monkeypatch) -> None:
     import bpy
 
+    monkeypatch.setattr(part("server_jobs"), "_trouble", "the last set-up failed")
     bpy.ops.edtalk.check_server()
+    assert not part("server_jobs").set_up_trouble()  # there is a server now
     lines = part("server_jobs").report()
     names = [line.name for line in lines]
     assert names[:4] == ["Server", "Python", "PyTorch", "Device"] and names[-1] == "Log"
