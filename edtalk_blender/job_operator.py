@@ -7,6 +7,8 @@ or in background mode, it works until it is done.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 
 from . import jobs, status
@@ -38,9 +40,7 @@ class JobOperator:
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Clicked: start and return; the report comes when the job has ended."""
         if context.space_data is not None and context.space_data.type == "VIEW_3D":
-            shading = context.space_data.shading
-            if shading.type == "SOLID" and shading.color_type == "MATERIAL":
-                shading.color_type = "TEXTURE"  # else the picture plane is grey in a fresh viewport
+            let_pictures_show(context.space_data.shading, context.visible_objects)
         jobs.start(self.job(context))
         return {"FINISHED"}
 
@@ -56,6 +56,16 @@ class JobOperator:
             manager.progress_end()
         self.report({outcome.level}, jobs.sentence(outcome))
         return {"CANCELLED"} if outcome.level == "ERROR" else {"FINISHED"}
+
+
+def let_pictures_show(shading: bpy.types.View3DShading, seen: Iterable[bpy.types.Object]) -> None:
+    """In a fresh viewport the picture plane would be grey, and then darker than the live preview: it gets the
+    texture, and the picture's own brightness where nothing else is there to be lit.
+    """
+    if shading.type == "SOLID" and shading.color_type == "MATERIAL":
+        shading.color_type = "TEXTURE"
+        if shading.light == "STUDIO" and not any(ob.type == "MESH" for ob in seen):
+            shading.light = "FLAT"
 
 
 class EDTALK_OT_cancel(bpy.types.Operator):

@@ -101,8 +101,8 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types
     if not odd:
         return
     column = layout.column(align=True)
-    rates = f"{odd:.5g} fps, the scene runs at {retime.rate_in(context.scene):.5g}"
-    column.label(text=f"Made for {rates}", icon="TIME")
+    text = f"Take {odd:.5g} fps, scene {retime.rate_in(context.scene):.5g} fps"  # fits a narrow sidebar
+    column.label(text=text, icon="TIME")
     row = column.row(align=True)
     row.operator("edtalk.fit_take", text="Fit to Frame Rate")
     row.operator("edtalk.keep_frames")

@@ -115,6 +115,24 @@ def test_a_job_takes_the_place_of_the_buttons(drawn, face, part) -> None:
     assert "edtalk.generate_take" not in seen and seen.index("edtalk.cancel") < seen.index("> EDTALK_source")
 
 
+@pytest.mark.parametrize(("others", "light"), [([], "FLAT"), (["CAMERA"], "FLAT"), (["MESH"], "STUDIO")])
+def test_the_plane_is_as_bright_as_the_picture_where_nothing_else_is_lit(part, others, light) -> None:
+    shading = SimpleNamespace(type="SOLID", color_type="MATERIAL", light="STUDIO")
+    part("job_operator").let_pictures_show(shading, [SimpleNamespace(type=one) for one in others])
+    assert (shading.color_type, shading.light) == ("TEXTURE", light)
+
+
+def test_both_frame_rates_can_be_read_in_a_narrow_sidebar(drawn, face, part, monkeypatch) -> None:
+    import bpy
+
+    monkeypatch.setattr(part("retime"), "odd_rate", lambda face, scene: 25.0)
+    render = bpy.context.scene.render
+    monkeypatch.setattr(render, "fps", 24)
+    monkeypatch.setattr(render, "fps_base", 1.001)
+    seen = drawn()
+    assert seen[seen.index("edtalk.fit_take") - 1] == "Take 25 fps, scene 23.976 fps"
+
+
 def test_a_server_that_runs_is_not_said_to_start(part, monkeypatch) -> None:
     jobs, service = part("jobs"), part("service")
     server = SimpleNamespace(ready=True, pid=0, greeted=lambda: True)
