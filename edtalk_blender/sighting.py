@@ -75,9 +75,11 @@ def found_crop(settings: bpy.types.PropertyGroup) -> Box | None:
 
 
 def chosen_crop(settings: bpy.types.PropertyGroup) -> Box | None:
-    """The crop that was chosen: by hand, or with a face of several; None leaves it to the server."""
+    """The crop that was chosen, in whole pixels as the server takes it: by hand, or with a face of several;
+    None leaves it to the server.
+    """
     if settings.use_crop:
-        return tuple(settings.crop)
+        return tuple(float(round(value)) for value in settings.crop)
     return found_crop(settings) if settings.face and sighting_of(settings) is not None else None
 
 

@@ -76,6 +76,19 @@ def test_find_face_frames_the_face_anew_when_the_crop_is_by_hand(desk) -> None:
     assert tuple(settings.crop) == tuple(face.crop)
 
 
+def test_a_crop_between_two_pixels_is_not_another_one_than_the_takes(desk) -> None:
+    """Dragging a number of Crop by Hand gives fractions; the server takes whole pixels."""
+    import bpy
+
+    settings = bpy.context.scene.edtalk
+    settings.crop, settings.use_crop = (150.3, 40.7, 150.4), True
+    face = desk.generate()
+    assert tuple(face.edtalk.take.crop) == (150, 41, 150)
+    assert desk.part("status").count(face, bpy.context) == 0
+    desk.render_changed()
+    assert desk.jobs.last().text == "astronaut_001: all 50 frames are up to date"
+
+
 def test_a_portrait_without_a_face_gets_a_crop_to_drag(desk, portrait: Path) -> None:
     import bpy
 
