@@ -8,6 +8,7 @@ Changed is pressed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -174,6 +175,12 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
         if reason:
             cls.poll_message_set(reason)
         return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for a file: those beside the .blend are offered, and none is named."""
+        if not self.filepath:
+            self.filepath = str(Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()) + os.sep
+        return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the whole file before anything is changed."""

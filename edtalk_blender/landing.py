@@ -5,6 +5,7 @@ pictures are shown. All of it looks up what it needs, and does nothing where tha
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import bpy
 import numpy as np
 
 from ..core.wire import messages, moments
+from ..core.wire.errors import OutputBlocked
 from . import (
     animation,
     file_moves,
@@ -20,7 +22,6 @@ from . import (
     placing,
     retime,
     rig,
-    sequencer,
     sliders,
     take_rows,
     takes,
@@ -99,12 +100,12 @@ def stands_beside(order: Order) -> str:
 
 
 def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> None:
-    """Let the face wear a take of these scene frames whose pictures are still to be made."""
+    """Let the face wear a take of these scene frames whose pictures are still to be made; until the first is
+    there, plane and strips go on with the take before. Its folder is made, lest another file takes the name.
+    """
     take = face.edtalk.take
-    if take.name:
-        strips = find_scene(order.strips)
-        if strips is not None and strips.sequence_editor is not None:
-            sequencer.mute_strips(strips, take.name)
+    with suppress(OutputBlocked):
+        takes.make_folder(order.folder)
     if take.shown or take.before is None:
         take.before = take.image
     face.edtalk_takes.other = take.name

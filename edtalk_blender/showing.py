@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import image_sequence, sequencer, takes, workspace
+from . import image_sequence, sequencer, take_rows, takes, workspace
 from .jobs import push_undo
 from .landing import Pictures
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
@@ -73,6 +73,9 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
             image_sequence.make_plane(face, scene)
             workspace.look_at(face)
         strips = find_scene(order.strips)
+        if strips is not None and strips.sequence_editor is not None:
+            for row in take_rows.rows_of(face):
+                sequencer.mute_strips(strips, row.key)
         if order.make_strips and strips is not None:
             add_strips(face, strips)
         image_sequence.follow(take.before, take.image)

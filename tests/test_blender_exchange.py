@@ -295,3 +295,24 @@ def test_render_changed_makes_the_pictures_of_imported_weights(
     assert bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.json")) == {"FINISHED"}
     desk.render_changed()
     assert desk.frames.name == "anna_002" and hashes(desk.frames) == made
+
+
+@pytest.mark.slow
+def test_until_it_has_pictures_an_imported_take_leaves_the_strips_and_keeps_its_name(
+    part, tmp_path, portrait, voice, tiny_checkpoint, server_python
+) -> None:
+    import bpy
+
+    desk = Desk(part, tmp_path, portrait, voice, tiny_checkpoint, server_python)
+    desk.generate()
+    scene, sequencer = bpy.context.scene, part("sequencer")
+    bpy.ops.edtalk.export_weights(filepath=str(tmp_path / "a.npz"))
+    bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.npz"))
+    bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.npz"))
+    assert desk.face.edtalk.take.name == "anna_003"
+    assert not any(strip.mute for strip in sequencer.find_strips(scene, "anna_001"))
+    assert part("takes").free_name(desk.frames.parent, str(portrait)) == "anna_004"  # in any other file, too
+    desk.render_changed()
+    assert all(strip.mute for strip in sequencer.find_strips(scene, "anna_001"))
+    new = sequencer.find_strips(scene, "anna_003")
+    assert len(new) == len(sequencer.find_strips(scene, "anna_001")) and not any(s.mute for s in new)
