@@ -146,7 +146,7 @@ def _turn() -> None:
             stop()
             return
     face = rig.active_face(bpy.context)
-    if not _state.changed or face is None or live_picture.is_playing():
+    if not _state.changed or face is None or not face.edtalk.portrait or live_picture.is_playing():
         return
     wanted = request(face)
     server = service.server_or_none()

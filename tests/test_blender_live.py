@@ -187,6 +187,25 @@ def test_a_portrait_without_a_face_is_said_once_and_not_asked_again(preview) -> 
     assert server._last_number == before
 
 
+def test_a_new_face_without_a_portrait_yet_is_no_trouble(preview) -> None:
+    import bpy
+
+    preview.toggle()
+    preview.settle()
+    first, portrait = preview.face, preview.face.edtalk.portrait
+    assert bpy.ops.edtalk.new_face() == {"FINISHED"}
+    preview.live.tick()
+    preview.live.tick()
+    assert preview.live.is_on() and not preview.live.trouble()
+    settings, new = first.edtalk, bpy.context.view_layer.objects.active
+    assert new != first
+    new.edtalk.checkpoint, new.edtalk.size = settings.checkpoint, settings.size
+    new.edtalk.use_crop, new.edtalk.crop, new.edtalk.portrait = True, tuple(settings.crop), portrait
+    preview.until(lambda: preview.live._state.asked_face == new.session_uid)
+    preview.settle()
+    assert not preview.live.trouble()
+
+
 def test_undo_and_another_file_do_not_stop_it(preview, tmp_path) -> None:
     import bpy
 
