@@ -69,6 +69,7 @@ class Tally:
         self.unknown: list[str] = []
         self.missing: list[str] = []
         self.kind = ""
+        self.baked = False
 
     def text(self, face: bpy.types.Object, target: bpy.types.Object) -> str:
         """For the text data-block."""
@@ -86,7 +87,8 @@ class Tally:
 
     def sentence(self, target: bpy.types.Object) -> str:
         """For the status bar."""
-        parts = [f"{len(self.moved)} shape keys of {target.name} follow the face ({self.kind})"]
+        done = "are keyed" if self.baked else "follow the face"
+        parts = [f"{len(self.moved)} shape keys of {target.name} {done} ({self.kind})"]
         if self.kept:
             parts.append(f"{len(self.kept)} have drivers or keys of their own and were left alone")
         if self.idle:
@@ -110,9 +112,10 @@ def copy(
     every = [block.name for mesh in meshes for block in _blocks(mesh)]
     match = shape_names.recognise(dict.fromkeys(every), kind)
     tally.kind = "ARKit" if match.kind == "ARKIT" else "visemes"
+    tally.baked = way == "BAKE"
     tally.unknown, tally.missing = list(match.unknown), list(match.missing)
     frames = exchange.range_of(face, scene)
-    total = animation.read_weights(face, frames, scene) if way == "BAKE" else None
+    total = animation.read_weights(face, frames, scene) if tally.baked else None
     for mesh in meshes:
         keys, curves = mesh.data.shape_keys, None
         for block in _blocks(mesh):

@@ -260,6 +260,14 @@ def test_removing_drivers_frees_ours_and_leaves_others(part, face, character) ->
     assert not bpy.ops.edtalk.release_shape_keys.poll()
 
 
+@pytest.mark.parametrize(("way", "words"), [("DRIVERS", "follow the face"), ("BAKE", "are keyed")])
+def test_it_says_whether_the_character_follows_or_has_keys(part, face, character, way, words) -> None:
+    import bpy
+
+    tally = part("shape_keys").copy(face, character, bpy.context.scene, way, "AUTO", 1.0, False)
+    assert f"shape keys of {character.name} {words} (ARKit)" in tally.sentence(character)
+
+
 def test_copying_is_one_undo_step(part, face, character) -> None:
     import bpy
 
