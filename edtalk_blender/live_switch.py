@@ -23,6 +23,11 @@ def offer() -> None:
 
 @persistent
 def _opened(_path: str) -> None:
+    resume_soon()
+
+
+def resume_soon() -> None:
+    """Let the timer look at the file that is open."""
     if not bpy.app.background and not bpy.app.timers.is_registered(resume):
         bpy.app.timers.register(resume, first_interval=WAIT, persistent=True)
 
@@ -66,8 +71,9 @@ class EDTALK_OT_live_preview(bpy.types.Operator):
 
 
 def register() -> None:
-    """Look at every file that is opened."""
+    """Look at every file that is opened, and at the one that is open when the add-on is installed."""
     bpy.app.handlers.load_post.append(_opened)
+    resume_soon()
 
 
 def unregister() -> None:

@@ -151,10 +151,11 @@ def _object_or_none(id_: bpy.types.ID) -> bpy.types.Object | None:
 
 
 def register() -> None:
-    """Begin to watch."""
+    """Begin to watch, with the file that is open when the add-on is installed."""
     bpy.app.handlers.depsgraph_update_post.append(_edited)
     for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_loaded)
+    forget()
 
 
 def unregister() -> None:

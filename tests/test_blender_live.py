@@ -361,6 +361,17 @@ def test_switching_the_add_on_off_switches_it_off(preview) -> None:
         bpy.ops.preferences.addon_enable(module="bl_ext.user_default.edtalk")
 
 
+def test_the_add_on_looks_at_the_file_that_is_open_when_it_is_installed(part, monkeypatch) -> None:
+    asked = []
+    for name, what in (("status", "forget"), ("live_switch", "resume_soon")):
+        module = part(name)
+        module.unregister()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, what, lambda name=name: asked.append(name))
+            module.register()
+    assert asked == ["status", "live_switch"]
+
+
 def test_blender_has_nothing_to_ask_about_when_the_file_is_saved(preview) -> None:
     preview.toggle()
     preview.settle()
