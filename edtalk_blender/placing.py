@@ -35,12 +35,23 @@ def _boxes(scene: bpy.types.Scene) -> list[tuple[str, Vector, Vector]]:
     """Name, lowest and highest corner of everything that is seen in the scene."""
     found = []
     for ob in scene.objects:
-        if ob.type not in UNSEEN and not ob.hide_render:
-            corners = [ob.matrix_world @ Vector(corner) for corner in ob.bound_box]
+        if (ob.type not in UNSEEN and not ob.hide_render) or _is_picture(ob):
+            corners = [ob.matrix_world @ Vector(corner) for corner in _corners(ob)]
             low = Vector(min(corner[axis] for corner in corners) for axis in range(3))
             high = Vector(max(corner[axis] for corner in corners) for axis in range(3))
             found.append((ob.name, low, high))
     return found
+
+
+def _is_picture(ob: bpy.types.Object) -> bool:
+    return ob.type == "EMPTY" and ob.empty_display_type == "IMAGE"
+
+
+def _corners(ob: bpy.types.Object) -> list:
+    if not _is_picture(ob):
+        return list(ob.bound_box)
+    half = ob.empty_display_size / 2  # of the longer side; Blender keeps no box of an empty
+    return [(x, y, 0.0) for x in (-half, half) for y in (-half, half)]
 
 
 def _meet(place: Vector, box: tuple[str, Vector, Vector]) -> bool:

@@ -156,6 +156,16 @@ def test_the_reference_comes_once_and_has_the_size_of_the_plane(part, face) -> N
     assert timing(empty.image_user) == (101, 12, 100)
 
 
+def test_a_new_face_does_not_stand_on_a_reference(part, face) -> None:
+    import bpy
+
+    bpy.ops.edtalk.add_reference()
+    (empty,) = [ob for ob in bpy.context.scene.objects if ob.type == "EMPTY"]
+    bpy.context.view_layer.update()
+    place, in_the_way = part("placing").free_place(bpy.context.scene, empty.matrix_world.translation)
+    assert in_the_way == empty.name and place.x - 1 > empty.location.x + empty.empty_display_size / 2
+
+
 def test_all_destinations_follow_the_next_take(part, face, camera, tmp_path: Path) -> None:
     import bpy
 
