@@ -104,7 +104,7 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letter
     elif stale:
         text, icon = _stale_words(stale, status.missing_frames(face))
     else:
-        text, icon = ": frames match the curves", GREEN
+        text, icon = ": up to date", GREEN
     layout.label(text=f"{take.name}{text}", icon=icon)
 
 
