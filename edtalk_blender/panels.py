@@ -24,6 +24,7 @@ from . import (
     jobs,
     layers,
     live,
+    preferences_view,
     retime_operators,
     rig,
     service,
@@ -33,7 +34,6 @@ from . import (
     status,
     take_list,
     take_rows,
-    timing,
     transcript,
     workspace,
 )
@@ -64,7 +64,7 @@ class EDTalkPanel:
         if face is not None:
             retime_operators.draw(layout, context, face)
         if first_steps.wanted(context):
-            _draw_progress(layout)
+            preferences_view.draw_progress(layout)
             first_steps.draw(layout, context, _letters(context))
         else:
             _draw_road(layout, settings)
@@ -120,11 +120,12 @@ def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     column = layout.column()
     column.prop(settings, "portrait")
     column.prop(settings, "audio")
-    if jobs.current() is not None:
-        _draw_progress(layout)
-        return
     column = layout.column(align=True)
     column.scale_y = 1.3
+    if jobs.current() is not None:  # as high as the two buttons, so that nothing below moves
+        preferences_view.draw_progress(column)
+        column.label(text=jobs.current().title)
+        return
     column.operator("edtalk.generate_take", icon="PLAY")
     column.operator("edtalk.render_changed", icon="FILE_REFRESH")
 
@@ -186,17 +187,6 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
         destinations.draw(body, bpy.context.scene)
-
-
-def _draw_progress(layout: bpy.types.UILayout) -> None:
-    job = jobs.current()
-    if job is None:
-        return
-    row = layout.row(align=True)
-    row.scale_y = 1.3
-    text = timing.progress_text(job.stage, job.done, job.total, job.fps, job.eta)
-    row.progress(factor=job.done / job.total if job.total else 0.0, text=text, type="BAR")
-    row.operator("edtalk.cancel", text="", icon="X")
 
 
 def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
