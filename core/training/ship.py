@@ -36,7 +36,7 @@ class Settings:
     run: Path
     heldout: Path
     audio: str = ""  # audio_to_mouth.safetensors of its recipe
-    least_r2: float = 0.4
+    least_r2: float = 0.42
     pose: str = ""  # audio_to_pose.safetensors of its recipe, if the head is to move to speech
     expression: str = ""  # speech_to_expression.safetensors, if feelings are to be heard and read
     keep: str = ""  # a checkpoint whose sound networks are kept, where no others are named
