@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from core.engine import Frame
 
 PICTURE = ""
-SOLID = 0.9  # share of the figure from which a pixel's colour counts as the figure's own
+SOLID = 0.9  # share of the figure from which a pixel's colour begins to count as the figure's own
+OPAQUE = 0.998  # share from which it is all the figure's: what 8 bits round to no ground at all
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Finish:
             inner = share * soft(face.rim(where, shape) / face.FEATHER)
             share = face.into_whole(inner.astype(np.float32), where, shape)
         alpha = _levels(share * np.iinfo(rgb.dtype).max, rgb.dtype)
-        made = {"face": Picture(rgb, alpha), "matte": Picture(np.repeat(alpha[..., None], 3, axis=-1))}
+        made = {"face": Picture(rgb, alpha), "matte": Picture(np.broadcast_to(alpha[..., None], shape))}
         return {name: made[name] for name in self.passes if name in made}
 
 
@@ -149,7 +150,7 @@ def _own_colours(rgb: Levels, share: NDArray[np.float32]) -> Levels:
     """
     from core.image import filled
 
-    solid = np.clip((share - SOLID) / (1 - SOLID), 0, 1)
+    solid = np.clip((share - SOLID) / (OPAQUE - SOLID), 0, 1)
     return filled(rgb, solid[..., None]) if solid.any() else rgb
 
 

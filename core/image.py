@@ -256,34 +256,47 @@ def _clean(picture: Picture) -> Picture:
 
 def filled(rgb: Levels, share: NDArray[np.float32]) -> Levels:
     """Colour [H, W, 3] that counts only as far as `share` [H, W, 1] in [0, 1] says, the rest filled with
-    what is around it (pull-push, coarse to fine). Somewhere the share must be above 0.
+    what is around it. Somewhere the share must be above 0.
     """
     import cv2
 
-    top = np.iinfo(rgb.dtype).max
-    # premultiplied colour and coverage, halved again and again
-    levels: list[tuple[Any, Any]] = [(rgb.astype(np.float32) * share, share)]
-    while max(levels[-1][0].shape[:2]) > 1:
-        colour, cover = levels[-1]
-        half = (max(1, colour.shape[1] // 2), max(1, colour.shape[0] // 2))
-        colour, cover = (cv2.resize(array, half, interpolation=cv2.INTER_AREA) for array in (colour, cover))
-        levels.append((colour.reshape(half[1], half[0], 3), cover.reshape(half[1], half[0], 1)))
-    colour, cover = levels.pop()
-    result = colour.reshape(1, 1, 3) / np.maximum(cover.reshape(1, 1, 1), 1e-6)
-    while levels:
-        colour, cover = levels.pop()
-        height, width = colour.shape[:2]
-        result = cv2.resize(result, (width, height), interpolation=cv2.INTER_LINEAR)
-        result = colour + result.reshape(height, width, 3) * (1 - cover)
-    return np.asarray(np.where(share > 0.999, rgb, np.clip(np.rint(result), 0, top)).astype(rgb.dtype))
+    height, width = rgb.shape[:2]
+    whole: Any = np.where(share[..., 0] > 0.999, np.float32(1), share[..., 0])
+    colour: Any = cv2.multiply(rgb.astype(np.float32), cv2.merge([whole] * 3))
+    small = (-(-width // 4), -(-height // 4))  # what fills is smooth: a quarter of the size shows no less
+    parts = (cv2.resize(array, small, interpolation=cv2.INTER_AREA) for array in (colour, whole))
+    around: Any = _pushed(*parts)
+    around = cv2.resize(np.rint(around).astype(rgb.dtype), (width, height), interpolation=cv2.INTER_LINEAR)
+    if rgb.dtype == np.uint8:  # one pass over the picture, which OpenCV has for no other levels
+        return np.asarray(cv2.blendLinear(rgb, around, whole, 1 - whole))
+    return np.asarray(np.rint(colour + around * (1 - whole[..., None])).astype(rgb.dtype))
+
+
+def _pushed(colour: Any, cover: Any) -> NDArray[np.float32]:
+    """Premultiplied colour [h, w, 3] over a cover [h, w], its gaps closed by ever coarser versions of itself
+    (pull-push)."""
+    import cv2
+
+    height, width = cover.shape
+    if max(height, width) == 1:
+        return np.asarray(colour.reshape(1, 1, 3) / max(float(cover.item()), 1e-6))
+    half = (max(1, width // 2), max(1, height // 2))
+    low, lower = (cv2.resize(array, half, interpolation=cv2.INTER_AREA) for array in (colour, cover))
+    below: Any = _pushed(low.reshape(half[1], half[0], 3), lower.reshape(half[1], half[0]))
+    below = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(colour + below.reshape(height, width, 3) * (1 - cover[..., None]))
 
 
 def _png(picture: Picture) -> bytes:
     import cv2
 
-    array = picture.rgb[..., ::-1]
-    if picture.alpha is not None:
-        array = np.concatenate([array, picture.alpha[..., None]], axis=-1)
+    rgb, alpha = picture.rgb, picture.alpha
+    if rgb.strides[-1] == 0:  # the same levels three times
+        array = np.ascontiguousarray(rgb[..., 0])
+    else:
+        array = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
+    if alpha is not None:
+        array = cv2.merge([*cv2.split(array), np.ascontiguousarray(alpha)])
     # runs of filtered bytes and Huffman codes: a third faster than searching at this level, and no larger
     ways = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     done, data = cv2.imencode(".png", array, ways)
