@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from . import rendered, rig, status
-from .preferences import preferences
+from .chosen import preferences
 
 COLOURS = {
     rendered.CURRENT: (0.30, 0.69, 0.31, 0.9),

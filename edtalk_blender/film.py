@@ -14,8 +14,8 @@ import bpy
 from ..core.wire import ranges
 from ..core.wire.errors import ServerError
 from . import environment, image_sequence, measure, takes, timing
+from .chosen import preferences
 from .client import clean_environment
-from .preferences import preferences
 from .properties import absolute
 
 

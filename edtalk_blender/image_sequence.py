@@ -237,6 +237,11 @@ def show_on_plane(
     set_timing(node.image_user, start, count, first_number)
 
 
+def show_take_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
+    """Let a plane show the face's take, as far as it has arrived."""
+    show_on_plane(plane, shown_image(face), aspect_of(face), *timing_of(face, arrived))
+
+
 # ---------------------------------------------------------------- compositor, camera background, reference
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.wire.messages import PASSES
 from . import checkpoints, image_sequence, rig, sighting, takes, timing, transcript
-from .preferences import checkpoint_for_new_faces
+from .chosen import checkpoint_for_new_faces
 from .properties import absolute
 
 

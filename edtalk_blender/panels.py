@@ -37,7 +37,7 @@ from . import (
     transcript,
     workspace,
 )
-from .preferences import preferences
+from .chosen import preferences
 from .properties import settings_of
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.

@@ -5,11 +5,10 @@ lie, and what is shown.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 
 from .. import __package__ as EXTENSION
+from . import jobs, preferences_view, python_search, service
 
 DEVICES = [
     ("AUTO", "Automatic", "The fastest that is here: CUDA, then Metal, then the processor"),
@@ -20,15 +19,11 @@ DEVICES = [
 
 
 def _draw_keys_again(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    from . import jobs
-
     jobs.redraw(*jobs.KEY_EDITORS)
 
 
 def _another_server(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
     """The running server is of the old settings; the next job starts one of the new."""
-    from . import jobs, python_search, service
-
     python_search.forget()
     if jobs.current() is None:
         service.stop_server()
@@ -86,29 +81,7 @@ class EDTALK_Preferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Drawn by Blender in Preferences > Add-ons."""
-        from . import preferences_view
-
         preferences_view.draw(self.layout, self, context)
-
-
-def preferences() -> EDTALK_Preferences | None:
-    """The preferences; None while the extension is not enabled as an add-on, as in some scripts."""
-    addon = bpy.context.preferences.addons.get(EXTENSION)
-    return addon.preferences if addon is not None else None
-
-
-def checkpoint_folder() -> Path | None:
-    """The folder with the user's own checkpoints, None when there is none."""
-    chosen = preferences()
-    path = chosen.checkpoint_folder.strip() if chosen is not None else ""
-    return Path(bpy.path.abspath(path)).absolute() if path else None
-
-
-def checkpoint_for_new_faces() -> str:
-    """Path of the checkpoint that new faces begin with, "" for the one that comes with EDTalk."""
-    chosen = preferences()
-    path = chosen.checkpoint if chosen is not None else ""
-    return path if Path(path).is_file() else ""
 
 
 CLASSES = (EDTALK_Preferences,)

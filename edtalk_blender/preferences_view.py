@@ -11,12 +11,12 @@ from pathlib import Path
 import bpy
 
 from . import checkpoints, environment, jobs, python_search, server_jobs, service, timing
-from .preferences import EDTALK_Preferences, checkpoint_folder
+from .chosen import checkpoint_folder
 
 MARKS = {True: "CHECKMARK", None: "INFO", False: "ERROR"}
 
 
-def draw(layout: bpy.types.UILayout, chosen: EDTALK_Preferences, context: bpy.types.Context) -> None:
+def draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
     """All of it."""
     layout.use_property_split = True
     letters = max(40, int(context.region.width / context.preferences.system.ui_scale / 7.5))
@@ -26,7 +26,7 @@ def draw(layout: bpy.types.UILayout, chosen: EDTALK_Preferences, context: bpy.ty
     layout.prop(chosen, "cache_bar")
 
 
-def _draw_server(layout: bpy.types.UILayout, chosen: EDTALK_Preferences, letters: int) -> None:
+def _draw_server(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, letters: int) -> None:
     box = layout.box()
     box.label(text="Server", icon="CONSOLE")
     box.prop(chosen, "python")
@@ -72,7 +72,7 @@ def draw_progress(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.cancel", text="", icon="X")
 
 
-def _draw_checkpoints(layout: bpy.types.UILayout, chosen: EDTALK_Preferences) -> None:
+def _draw_checkpoints(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:
     box = layout.box()
     box.label(text="Checkpoints (the circle: what new faces begin with)", icon="FILE_3D")
     box.prop(chosen, "checkpoint_folder")

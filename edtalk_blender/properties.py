@@ -9,6 +9,7 @@ are plain custom properties of the rig's bones and outlive the add-on.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import get_type_hints
 
@@ -77,19 +78,20 @@ def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
         take.last = take.first
 
 
+ACTS: dict[str, Callable[[bpy.types.PropertyGroup], None]] = {}
+"""What to do when a setting has changed, put here by modules that need this one: "crop" when a crop by hand
+is switched on, "pass" when another pass is to be shown."""
+
+
 def _begin_crop(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
     """A crop by hand begins with the one that was found."""
-    from . import sighting  # which needs this module
-
-    sighting.start_by_hand(settings)
+    ACTS["crop"](settings)
 
 
 def _show_other(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:
     """Bring what shows the face's take up to date."""
     if settings.id_data.id_type == "OBJECT":
-        from . import showing  # which needs modules that need this one
-
-        showing.show_other_pass(settings.id_data)
+        ACTS["pass"](settings)
 
 
 @overridable

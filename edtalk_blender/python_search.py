@@ -15,7 +15,7 @@ import bpy
 
 from ..core.wire.errors import NotStarted
 from . import environment, jobs
-from .preferences import preferences
+from .chosen import preferences
 
 TICK = 0.05
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 
 from . import checkpoints, jobs, orders, rig, sampling, take_rows
+from .chosen import checkpoint_folder
 from .file_moves import found_again
-from .preferences import checkpoint_folder
 from .properties import absolute, settings_of
 
 

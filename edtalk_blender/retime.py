@@ -226,9 +226,7 @@ def _move_pictures(face: bpy.types.Object, strips: bpy.types.Scene, first: int, 
     image_sequence.move_image(take.image, folder / takes.file_name(numbers[0], face.edtalk.format))
     plane = image_sequence.plane_of(face)
     if plane is not None:
-        from . import showing  # which needs what notes the rate of new takes here
-
-        showing.show_on_plane(face, plane)
+        image_sequence.show_take_on_plane(face, plane)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
     if strips.sequence_editor is not None:
         for strip in sequencer.find_strips(strips, take.name):

@@ -17,9 +17,9 @@ import bpy
 
 from ..core.wire.errors import Cancelled, EDTalkError, NotStarted
 from . import environment, python_search, server_report, service
+from .chosen import preferences
 from .jobs import Job, Outcome
 from .outlet import Outlet
-from .preferences import preferences
 
 _report: list[server_report.Line] = []
 _trouble = ""

@@ -9,8 +9,8 @@ import bpy
 import tomllib
 
 from . import checkpoints, environment, jobs, python_search, rig, server_jobs, server_report, service
+from .chosen import checkpoint_folder, preferences
 from .job_operator import JobOperator
-from .preferences import checkpoint_folder, preferences
 from .properties import settings_of
 from .reasons import busy
 

@@ -18,8 +18,8 @@ from .. import __package__ as EXTENSION
 from ..core.wire import messages
 from ..core.wire.errors import Cancelled
 from . import environment
+from .chosen import checkpoint_folder, preferences
 from .client import Server
-from .preferences import checkpoint_folder, preferences
 
 if TYPE_CHECKING:
     from .jobs import Job

@@ -13,27 +13,25 @@ from . import image_sequence, sequencer, take_rows, takes, workspace
 from .jobs import push_undo
 from .landing import Pictures
 from .orders import Order, base_folder, find_object, find_scene, temporary_folder
+from .properties import ACTS
 
 
-def show_on_plane(face: bpy.types.Object, plane: bpy.types.Object, arrived: int | None = None) -> None:
-    """Let a plane show the face's take, as far as it has arrived."""
-    image, aspect = image_sequence.shown_image(face), image_sequence.aspect_of(face)
-    image_sequence.show_on_plane(plane, image, aspect, *image_sequence.timing_of(face, arrived))
-
-
-def show_other_pass(face: bpy.types.Object) -> None:
-    """Picture or face with alpha: let everything that shows one show what the settings say now."""
-    image = face.edtalk.take.image
+def show_other_pass(settings: bpy.types.PropertyGroup) -> None:
+    """Picture or face with alpha: let everything that shows a face's take show what its settings say now."""
+    face, image = settings.id_data, settings.take.image
     if image is None:
         return
     shown, face_pass = image_sequence.shown_image(face), image_sequence.pass_of(image, "face")
     plane = image_sequence.plane_of(face)
     if plane is not None:
-        show_on_plane(face, plane)
+        image_sequence.show_take_on_plane(face, plane)
     for other in {image, face_pass} - {shown, None}:
         for holder, attribute, _ in list(image_sequence.users_of(other)):
             setattr(holder, attribute, shown)
     image_sequence.set_timing_everywhere(image, *image_sequence.timing_of(face))
+
+
+ACTS["pass"] = show_other_pass
 
 
 def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
@@ -87,11 +85,11 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         changed = True
     if changed:
         if plane is not None:
-            show_on_plane(face, plane)
+            image_sequence.show_take_on_plane(face, plane)
         image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
         push_undo("EDTalk: Show Take")
     if plane is not None:
-        show_on_plane(face, plane, arrived)
+        image_sequence.show_take_on_plane(face, plane, arrived)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))
     workspace.set_timing(face, image_sequence.timing_of(face, arrived))
 

@@ -19,7 +19,7 @@ from ..core.wire import messages
 from ..core.wire.errors import NoFace, SeveralFaces
 from . import crop_box, jobs, rig, takes
 from .crop_box import Box
-from .properties import OVERRIDABLE, absolute, overridable
+from .properties import ACTS, OVERRIDABLE, absolute, overridable
 from .service import ask, ready_server
 
 UNTOUCHED = (0.0, 0.0, 256.0)
@@ -186,6 +186,9 @@ def start_by_hand(settings: bpy.types.PropertyGroup) -> None:
     known = found_crop(settings)
     if known is not None:
         settings.crop = known
+
+
+ACTS["crop"] = start_by_hand
 
 
 def register() -> None:

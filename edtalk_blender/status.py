@@ -150,6 +150,9 @@ def _object_or_none(id_: bpy.types.ID) -> bpy.types.Object | None:
     return id_ if isinstance(id_, bpy.types.Object) else None
 
 
+take_rows.COUNTS.append(stale_frames)
+
+
 def register() -> None:
     """Begin to watch, with the file that is open when the add-on is installed."""
     bpy.app.handlers.depsgraph_update_post.append(_edited)

@@ -36,9 +36,9 @@ class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
         face = rig.active_face(context)
         plane = image_sequence.plane_of(face)
         if plane is None:
-            showing.show_on_plane(face, image_sequence.make_plane(face, context.scene))
+            image_sequence.show_take_on_plane(face, image_sequence.make_plane(face, context.scene))
             return {"FINISHED"}
-        showing.show_on_plane(face, plane)
+        image_sequence.show_take_on_plane(face, plane)
         hidden = "" if plane.visible_get() else "; it is hidden"
         self.report({"INFO"}, f"{plane.name} shows the take already{hidden}")
         return {"FINISHED"}

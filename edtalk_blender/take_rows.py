@@ -11,6 +11,7 @@ Trap: undo and file load replace data-blocks, so rows are named, and nothing kee
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -216,6 +217,10 @@ def recall(face: bpy.types.Object, row: EDTALK_TakeRow) -> None:
                 setattr(face.edtalk, name, set(value) if is_set else value)
 
 
+COUNTS: list[Callable[[bpy.types.Object], int | None]] = []
+"""How many frames of a face's take are out of date: `status`, which needs this module, puts that here."""
+
+
 def stow(face: bpy.types.Object) -> None:
     """The face is about to take its take off: write what it is now into its row."""
     take = face.edtalk.take
@@ -226,9 +231,7 @@ def stow(face: bpy.types.Object) -> None:
     action = worn.take_of(face)
     if action is not None and not any(other.action == action for other in rows_of(face) if other != row):
         row.action = action
-    from . import status  # which needs modules that need this one
-
-    stale = status.stale_frames(face)
+    stale = next((count(face) for count in COUNTS), None)
     row.stale = -1 if stale is None else stale
 
 

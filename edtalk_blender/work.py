@@ -21,11 +21,11 @@ import numpy as np
 from ..core.wire import messages
 from ..core.wire.errors import Cancelled, Died, EDTalkError, InputError, MissingCheckpoint, OutputBlocked
 from . import checkpoints, landing, passes, rendered, sampling, showing, sighting, takes
+from .chosen import checkpoint_folder
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
 from .orders import Order, find_object, find_scene, look_of
-from .preferences import checkpoint_folder
 from .service import ask, ready_server
 
 SAVE_EVERY = 1.0
