@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.desk import Desk, hashes, key_of
 from tests.makers import sound
-from tests.test_blender_road import Desk, hashes, key_of
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

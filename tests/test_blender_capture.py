@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_blender_road import Desk
+from tests.desk import Desk
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

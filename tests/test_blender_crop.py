@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_blender_road import Desk
+from tests.desk import Desk
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.test_blender_road import Desk
+from tests.desk import Desk
 
 pytestmark = pytest.mark.blender
 

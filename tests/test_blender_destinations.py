@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.desk import Desk
 from tests.makers import png
-from tests.test_blender_road import Desk
 
 pytestmark = pytest.mark.blender
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_blender_road import Desk, key_of
+from tests.desk import Desk, key_of
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

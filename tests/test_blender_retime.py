@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.test_blender_road import Desk, hashes
+from tests.desk import Desk, hashes
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.desk import Desk, hashes
 from tests.makers import png
-from tests.test_blender_road import Desk, hashes
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

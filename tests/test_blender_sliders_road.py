@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from core.wire.channels import EMOTIONS, HANDLES
+from tests.desk import Desk, hashes
 from tests.faces import direction
 from tests.test_blender_live import Preview
-from tests.test_blender_road import Desk, hashes
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 

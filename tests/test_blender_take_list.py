@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_blender_road import Desk, hashes
+from tests.desk import Desk, hashes
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
