@@ -111,6 +111,11 @@ def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight
     return bool(np.abs(shown - table.weights[rows]).max() > 0.01)
 
 
+def _folder() -> Path:
+    """Where the file browser begins."""
+    return Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+
+
 class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
     """Write the 36 weights of the face at every frame of its take, with drivers and NLA in them"""
 
@@ -137,9 +142,8 @@ class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
         """Ask for a file; the name of the take is offered."""
         face = rig.active_face(context)
         if not self.filepath:
-            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
             name = face.edtalk.take.name or face.name
-            self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.filename_ext}")
+            self.filepath = str(_folder() / f"{bpy.path.clean_name(name)}{self.filename_ext}")
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -179,7 +183,7 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for a file: those beside the .blend are offered, and none is named."""
         if not self.filepath:
-            self.filepath = str(Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()) + os.sep
+            self.filepath = str(_folder()) + os.sep
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -78,9 +78,10 @@ def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
         take.last = take.first
 
 
-ACTS: dict[str, Callable[[bpy.types.PropertyGroup], None]] = {}
-"""What to do when a setting has changed, put here by modules that need this one: "crop" when a crop by hand
-is switched on, "pass" when another pass is to be shown."""
+ACTS: dict[str, Callable] = {}
+"""What modules do for those that they need themselves, put here by them: "crop" (settings) when a crop by
+hand is switched on, "pass" (settings) when another pass is to be shown, "count" (face) how many frames of its
+take are out of date, None while that is not known."""
 
 
 def _begin_crop(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:

@@ -19,6 +19,7 @@ from bpy.app.handlers import persistent
 from . import animation, jobs, landing, orders, rendered, rig, sampling, take_rows
 from .image_sequence import folder_of
 from .passes import lacking
+from .properties import ACTS
 
 QUIET = 0.5
 TURN = 0.05
@@ -150,7 +151,7 @@ def _object_or_none(id_: bpy.types.ID) -> bpy.types.Object | None:
     return id_ if isinstance(id_, bpy.types.Object) else None
 
 
-take_rows.COUNTS.append(stale_frames)
+ACTS["count"] = stale_frames
 
 
 def register() -> None:

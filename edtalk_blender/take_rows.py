@@ -11,7 +11,6 @@ Trap: undo and file load replace data-blocks, so rows are named, and nothing kee
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import bpy
 from ..core.wire.messages import PASSES
 from . import image_sequence, sequencer, worn
 from .file_moves import found_again
-from .properties import OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
+from .properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
 
 NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
 """Settings that belong to the desk and not to a take."""
@@ -217,10 +216,6 @@ def recall(face: bpy.types.Object, row: EDTALK_TakeRow) -> None:
                 setattr(face.edtalk, name, set(value) if is_set else value)
 
 
-COUNTS: list[Callable[[bpy.types.Object], int | None]] = []
-"""How many frames of a face's take are out of date: `status`, which needs this module, puts that here."""
-
-
 def stow(face: bpy.types.Object) -> None:
     """The face is about to take its take off: write what it is now into its row."""
     take = face.edtalk.take
@@ -231,7 +226,7 @@ def stow(face: bpy.types.Object) -> None:
     action = worn.take_of(face)
     if action is not None and not any(other.action == action for other in rows_of(face) if other != row):
         row.action = action
-    stale = next((count(face) for count in COUNTS), None)
+    stale = ACTS["count"](face)
     row.stale = -1 if stale is None else stale
 
 
