@@ -14,11 +14,12 @@ OUT = out/demo
 # Tests and servers share the processor with whatever else runs: waiting threads sleep instead of spinning.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help env demo test test-matrix check build bench clean
+.PHONY: help env demo test test-processors test-matrix check build bench clean
 
 help:
 	@echo "make demo         animate demo/portrait.png with demo/voice.wav and build $(OUT)/demo.blend"
 	@echo "make test         all tests, with Blender 4.5 as a Python module"
+	@echo "make test-processors  the numerical tests under each instruction set of this processor"
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
 	@echo "make check        ruff and strict mypy"
 	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
@@ -41,11 +42,12 @@ demo: $(READY)
 	  --emotion "0:neutral,2:neutral,2.8:happy:0.7,4.2:happy:0.5,5.2:surprised" --out $(OUT)
 	$(PY) demo/make_blend.py $(OUT)
 
-# Each file that drives Blender gets a Blender of its own: neither undo and file loads of another file nor the
-# libraries of the other tests weigh on it. (Exit code 5 says that ARGS chose none of its tests.)
 test: $(READY)
-	@for file in tests/test_blender_*.py; do $(PY) -m pytest $(ARGS) $$file || [ $$? -eq 5 ] || exit 1; done
-	$(PY) -m pytest $(ARGS) --ignore-glob="tests/test_blender_*"
+	$(PY) tools/run_tests.py $(ARGS)
+
+# What rounding decides, under each instruction set that this processor has.
+test-processors: $(READY)
+	$(PY) tools/instruction_sets.py $(ARGS)
 
 check: $(READY)
 	$(PY) -m ruff check .
@@ -55,8 +57,7 @@ check: $(READY)
 test-matrix: $(READY) $(BLENDERS:%=test-blender-%)
 
 test-blender-%: .venv-bpy-%/.ready $(READY)
-	@for file in tests/test_blender_*.py tests/test_wire_messages.py; do \
-	  EDTALK_PYTHON="$(CURDIR)/$(PY)" .venv-bpy-$*/bin/python -m pytest $(ARGS) $$file || [ $$? -eq 5 ] || exit 1; done
+	EDTALK_PYTHON="$(CURDIR)/$(PY)" $(PY) tools/run_tests.py --python .venv-bpy-$*/bin/python --only-blender $(ARGS)
 
 .PRECIOUS: .venv-bpy-%/.ready
 .venv-bpy-%/.ready: tools/make_env.py

@@ -12,9 +12,10 @@ not depend on the expression.
 
 A frame depends on its own weights and the source alone.  A CPU decodes each frame by itself, by
 `core.fast`: batches would save it little, and the place in a batch decides which vector lane rounds a
-value how.  So there a frame's bits never change.  Fewer frames than cores are decoded one after the other by
-all cores, more by `core.lanes`, one on each core; the bits are the same.  Pictures are read one on a core,
-and a checkpoint is made ready on one: neither has the same bits on many.
+value how.  Frames are decoded, pictures read and a checkpoint made ready by `core.lanes`, each on one core:
+some processors (those with AMX) round a sum in another order when several cores share it.  So on one
+machine a frame has the same bits whatever the number of cores and of frames.  Another make of processor may
+round differently.
 
 Accelerators run the plain decoder on full batches (the last one is filled up with its last frame), so that
 neighbours change nothing; another batch size differs by float rounding.
@@ -213,9 +214,7 @@ class Engine:
         def decode(part: Weights) -> Decoded:
             return self._decode(source, _filled(part, batch))
 
-        beside = 1 < self._lanes.count <= len(parts)
-        made = self._spread(decode, parts) if beside else map(decode, parts)
-        for part, decoded in zip(parts, made, strict=True):
+        for part, decoded in zip(parts, self._spread(decode, parts), strict=True):
             for n in range(len(part)):
                 yield Frame(decoded.image[n], decoded.flows[-1][n], decoded.mask[n])
 

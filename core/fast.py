@@ -26,7 +26,8 @@ what is saved here is everything around them:
     precision   bfloat16 rounds at 1/256, float32 at 1/16 million.  Positions are sums of all levels and
                 reach across the picture: so flow, masks, colour and the portrait's own pixels are added up
                 in float32, and the coarse levels' steps of it are found in float32
-    threads     make no difference: a frame has the same bits on one core as on many
+    threads     make no difference to the bits on most processors; where they do (AMX), by rounding only.
+                `core.engine` keeps each frame on one thread, so a frame has the same bits on any number
 
 Shapes: S side of the picture, C channels, I O channels in and out, h w sides of a level, D latent; batch 1.
 """

@@ -2,7 +2,7 @@
 """The operations of `core.fast`: torch's own, called so that a CPU does nothing twice.
 
 Convolutions are oneDNN's, with packed weights and the activation in the same call, where torch brings them.
-Each operation gives the same bits on any number of threads.
+Our own operations give the same bits on any number of threads; whether oneDNN's do depends on the processor.
 
 Shapes: C channels, I O channels in and out, h w sides (equal), N = h * w; batch 1.
 """

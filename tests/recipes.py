@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,19 @@ def toy_corpus(folder: Path, *names: str) -> Path:
     for name in names:
         corpus.save(folder / f"{name}.npz", [voice[i] for i in range(len(voice))])
     return folder
+
+
+def learn_until(reached: Callable[[], bool], train: Callable[[int], object], stride: int, most: int) -> None:
+    """Trains in parts, each of which goes on where the last one stopped, until `reached()` or `most` steps.
+
+    How many steps an effect needs depends on rounding, so on the make of the processor: on some, a
+    fixed number that is enough here is too few. ``train(steps)`` runs a recipe up to that step; its learning
+    rate must not depend on the number of steps (``decay_from=1``).
+    """
+    for steps in range(stride, most + 1, stride):
+        train(steps)
+        if reached():
+            return
 
 
 def run_together(*arguments: object, processes: int = 2) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,12 @@ from core.training import encoder_generator
 from core.training.data import HeadShards
 from core.training.loop import LoopSettings
 from core.wire.errors import InputError
+from tests.recipes import learn_until, log_of
 
 SIDE, FRAMES = 64, 6
+SLOW = LoopSettings(
+    learning_rate=0.005, warmup=5, decay_from=1.0, save_every=60, log_every=20, ema=0.9, bf16=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +80,23 @@ def test_the_flow_of_a_pair_carries_the_source_onto_the_driving_picture(shards: 
 
 
 def test_a_small_set_begins_to_be_learnt_by_heart(shards: Path, tmp_path: Path) -> None:
-    loop = LoopSettings(steps=120, learning_rate=0.005, warmup=5, save_every=120, log_every=20, ema=0.9)
-    settings = encoder_generator.Settings(
-        shards, shards, tmp_path, size=32, latent=40, width=0.4, batch=6, true_mouth=1.0, threads=1, loop=loop
-    )
-    encoder_generator.main(settings)
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["l1_ratio_true"] < 0.85  # a fresh model copies the source: 1
-    assert lines[-1]["mouth_l1_ratio_true"] < 0.6
-    assert (tmp_path / "sheet_000120.png").stat().st_size > 1000
+    def train(steps: int) -> None:
+        loop = replace(SLOW, steps=steps)
+        shape = {"size": 32, "latent": 40, "width": 0.4}
+        encoder_generator.main(
+            encoder_generator.Settings(
+                shards, shards, tmp_path, **shape, batch=6, true_mouth=1.0, threads=1, loop=loop
+            )
+        )
+
+    def marks() -> tuple[float, float]:
+        """A fresh model copies the source: 1, 1."""
+        last = log_of(tmp_path)[-1]
+        return last["l1_ratio_true"], last["mouth_l1_ratio_true"]
+
+    learn_until(lambda: marks()[0] < 0.7 and marks()[1] < 0.5, train, stride=60, most=600)
+    assert marks()[0] < 0.7 and marks()[1] < 0.5, marks()
+    assert (tmp_path / "sheet_000060.png").stat().st_size > 1000
     config = encoder_generator.config_of_run(tmp_path)
     assert (config.size, config.latent) == (32, 40)
 

@@ -31,6 +31,8 @@ import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
+from ..kernels import has_bfloat16
+
 LossOf = Callable[[int], tuple[Tensor, dict[str, float]]]
 Settings = TypeVar("Settings")
 
@@ -49,7 +51,7 @@ class LoopSettings:
     save_every: int = 200
     log_every: int = 20
     seed: int = 0
-    bf16: bool = True
+    bf16: bool = True  # convolutions in bfloat16 where the device has it in hardware; elsewhere it is slower
     minutes: float = 0.0  # stop after so long, the state kept, to be resumed; 0: run to the end
 
 
@@ -154,12 +156,13 @@ def train(
         average.model.load_state_dict(kept["ema"])
         optimiser.load_state_dict(kept["optimiser"])
         first = int(kept["step"])
+    half = settings.bf16 and (place.device.type != "cpu" or has_bfloat16())
     began, sums, seen = time.monotonic(), dict[str, float](), 0
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings)
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(place.device.type, torch.bfloat16, enabled=settings.bf16):
+        with torch.autocast(place.device.type, torch.bfloat16, enabled=half):
             loss, numbers = loss_of(step)
         loss.backward()  # type: ignore[no-untyped-call]
         if place.world > 1:
