@@ -17,8 +17,9 @@ what is saved here is everything around them:
                 weights lie packed as the convolution wants them; at fine levels it is the other way round,
                 and scale, bias and activation cost no pass at all.  All styles are one matrix product
     doubling    (published) transposed convolution at the coarse side, then one depth-wise 4x4 filter that
-                carries demodulation, bias and activation.  Fusing both into one polyphase convolution
-                takes four times the multiplications and was slower
+                carries demodulation, bias and activation.  Where the processor has AMX, the transposed one
+                runs as an ordinary convolution of four times the channels.  Fusing both steps into one
+                polyphase convolution takes four times the multiplications and was slower
     warping     reading four neighbours of C channels each is what an embedding bag does: rows of a table,
                 weighted and summed.  Feature mask and bilinear weights are one weight.  8 to 12 times as
                 fast as `grid_sample`, whose channels lie apart
@@ -41,6 +42,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core import kernels
 from core.kernels import LAST, as_rows, convolve, doubling, enlarged, packed, pointwise, warp
 from core.models.config import Arithmetic
 from core.models.decoder import Decoded, Decoder, Enhance, Level, SourceLevel, sample
@@ -202,10 +204,14 @@ class Styled:
         before = side // 2 if layer.up else side
         passes = before * before * inputs + (0 if layer.fir else 2 * side * side * outputs)
         self.by_pixel = passes < weight.numel()
+        self.phased = layer.fir is not None and kernels.PHASED
         if layer.fir is not None:
             weight = weight.transpose(0, 1)  # as transposed convolutions want it
+        if self.phased:
+            weight = kernels.phases(weight)
         if self.by_pixel:
-            weight = packed(weight.to(dtype), before if layer.fir else side, transposed=layer.fir is not None)
+            transposed = layer.fir is not None and not self.phased
+            weight = packed(weight.to(dtype), before if layer.fir else side, transposed)
         self.weight = weight
 
     def __call__(self, x: Tensor, style: Tensor) -> Tensor:
@@ -228,8 +234,9 @@ class Styled:
         assert self.filter is not None
         weight = self.weight
         if not self.by_pixel:
-            weight = (weight * style.t()[:, :, None, None]).to(self.dtype)
-        x = doubling(x, weight)
+            style = style if self.phased else style.t()
+            weight = (weight * style[:, :, None, None]).to(self.dtype)
+        x = kernels.doubling_in_phases(x, weight) if self.phased else doubling(x, weight)
         kernel = (self.filter * demodulation.t()[:, :, None, None]).to(self.dtype)  # [O,1,4,4]
         return convolve(x, kernel, self.bias, SLOPE, groups=len(kernel), padding=1)
 

@@ -89,6 +89,22 @@ def test_without_onednn_it_says_the_same(arithmetic: str, monkeypatch: pytest.Mo
             torch.testing.assert_close(quick.image, plain.image, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("phased", [True, False])
+def test_doubling_in_either_way_says_the_same(phased: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "PHASED", phased)
+    for net in (wide("published"), small.model("published", 64)):
+        for plain, quick in both(net):
+            torch.testing.assert_close(quick.image, plain.image, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, 4, 9])
+def test_a_transposed_convolution_is_an_ordinary_one_in_phases(side: int) -> None:
+    torch.manual_seed(11)
+    x, weight = torch.randn(1, 5, side, side).to(memory_format=torch.channels_last), torch.randn(5, 7, 3, 3)
+    want = torch.nn.functional.conv_transpose2d(x, weight, stride=2)
+    torch.testing.assert_close(kernels.doubling_in_phases(x, kernels.phases(weight)), want)
+
+
 @pytest.mark.parametrize("padding", ["zeros", "border"])
 @pytest.mark.parametrize("channels", [3, 20, 64])
 def test_a_table_is_read_as_a_picture_is_sampled(padding: str, channels: int) -> None:
