@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound into mouth weights: reading files of every kind, and running the audio network along them.
+"""Sound files of every kind as samples, and how steps lie in a sound.
 
 A published network gives floor(samples / 640) steps, smoothed with zeros beyond the ends, exactly as
 released. A clean one gives ceil(samples / 640), so that the last sound is covered, and is not smoothed,
-having learned smooth motion. Sound of any length is worked through in chunks, in constant memory beside the
-samples themselves, with the same result.
+having learned smooth motion.
 
 Legend: N samples at 16 kHz, T steps of 1/25 s (640 samples).
 """
@@ -13,9 +12,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +21,6 @@ from numpy.typing import NDArray
 from core.mel import RATE, SAMPLES_PER_STEP
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import UnreadableAudio
-
-if TYPE_CHECKING:
-    from core.models.audio_to_mouth import AudioToMouth
 
 SMOOTHING = np.array([0.27406862, 0.45186276, 0.27406862], np.float32)  # Gaussian of one step, three taps
 SMALLEST_MP3_FRAME = 24  # bytes: 24 kHz at 8 kbit a second
@@ -170,31 +165,3 @@ def smooth(track: NDArray[Any], ends: str) -> NDArray[Any]:
     padded = np.pad(track, ((1, 1), (0, 0)), mode="constant" if ends == "zero" else "edge")
     shifted = np.stack([padded[i : i + len(track)] for i in range(len(SMOOTHING))])
     return np.tensordot(SMOOTHING, shifted, axes=1)
-
-
-def mouth_from_audio(
-    net: AudioToMouth,
-    samples: NDArray[Any],
-    chunk: int = 500,
-    tell: Callable[[int, int], None] = lambda done, total: None,
-) -> NDArray[Any]:
-    """Mouth weights of a whole sound, one row a step.
-
-    Args:
-        net: a network in evaluation mode, on any device.
-        samples: float32 [N] mono at 16 kHz, of any length from one step on.
-        chunk: steps worked on at a time; it changes memory, not the result.
-        tell: called before each chunk and at the end: steps done, steps in all. What it raises ends the work.
-    Returns:
-        float32 [T, 20]. Row t belongs to the time from t / 25 s to (t + 1) / 25 s.
-    Raises:
-        UnreadableAudio: shorter than one step.
-    """
-    steps = step_count(samples, net.config.kind)
-    listen = net.listener(samples)
-    parts = []
-    for first in range(0, steps, chunk):
-        tell(first, steps)
-        parts.append(listen(first, min(first + chunk, steps)))
-    tell(steps, steps)
-    return smooth(np.concatenate(parts), net.config.smoothing).astype(np.float32)

@@ -191,7 +191,8 @@ def _listen(
     engine: Engine, path: Path, tell: Progress, warnings: list[str]
 ) -> tuple[Weights, NDArray[np.float32]]:
     """Mouth weights [T, 20] and samples [N] of a voice."""
-    from core.audio import load_audio, mouth_from_audio
+    from core.audio import load_audio
+    from core.models.audio_to_mouth import mouth_from_audio
 
     if engine.audio_to_mouth is None:
         raise CheckpointError(

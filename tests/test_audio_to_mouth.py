@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from core import audio, mel
 from core.evaluation import hearing
-from core.models import small
+from core.models import audio_to_mouth, small
 from core.models.audio_to_mouth import (
     CLEAN,
     FULL,
@@ -63,7 +63,7 @@ def test_parameter_names_are_the_published_ones() -> None:
 
 def test_published_weights_agree_with_the_golden_ones(published: AudioToMouth, speech: np.ndarray) -> None:
     parity.compare("audio", "main.lips_raw", published.listener(speech)(0, 37))
-    parity.compare("audio", "main.lips", audio.mouth_from_audio(published, speech))
+    parity.compare("audio", "main.lips", audio_to_mouth.mouth_from_audio(published, speech))
 
 
 def test_every_block_agrees_with_the_golden_one(published: AudioToMouth, speech: np.ndarray) -> None:
@@ -89,8 +89,8 @@ def test_long_sound_in_chunks_gives_the_same_weights(
 ) -> None:
     net = published if kind == "published" else shaken()
     long = np.tile(speech, 3)[:-123]
-    whole = audio.mouth_from_audio(net, long, chunk=10_000)
-    chunked = audio.mouth_from_audio(net, long, chunk=7)
+    whole = audio_to_mouth.mouth_from_audio(net, long, chunk=10_000)
+    chunked = audio_to_mouth.mouth_from_audio(net, long, chunk=7)
     assert whole.std() > 0.05
     np.testing.assert_allclose(chunked, whole, atol=1e-5)
 
@@ -98,7 +98,7 @@ def test_long_sound_in_chunks_gives_the_same_weights(
 @pytest.mark.parametrize("samples", [640, 1600, 16000, 16001])
 def test_steps_and_weights_are_as_many_as_promised(samples: int) -> None:
     net = build(CLEAN)
-    weights = audio.mouth_from_audio(net, np.zeros(samples, np.float32))
+    weights = audio_to_mouth.mouth_from_audio(net, np.zeros(samples, np.float32))
     assert weights.shape == (-(-samples // 640), 20)
     assert weights.dtype == np.float32
     assert (weights[:, CLEAN.units :] == 0).all()
@@ -122,7 +122,7 @@ def test_the_published_network_turned_quiet_at_the_ends_only_by_smoothing(
 ) -> None:
     raw = published.listener(speech)(0, 37)
     np.testing.assert_allclose(
-        audio.mouth_from_audio(published, speech), audio.smooth(raw, "zero"), atol=1e-6
+        audio_to_mouth.mouth_from_audio(published, speech), audio.smooth(raw, "zero"), atol=1e-6
     )
 
 
@@ -168,7 +168,7 @@ def test_a_small_network_learns_a_language_of_two_sounds_and_shuts_up_in_silence
     assert numbers["r_jaw_open"] > 0.8
     assert numbers["r_press"] > 0.8
     assert abs(numbers["lag_ms"]) < 30
-    silence = audio.mouth_from_audio(net, np.zeros(32000, np.float32))
+    silence = audio_to_mouth.mouth_from_audio(net, np.zeros(32000, np.float32))
     assert silence.max() < 0.25 * FULL
 
 
@@ -235,7 +235,10 @@ def test_an_exported_network_loads_and_agrees(tmp_path: Path, speech: np.ndarray
     assert all(v.dtype == torch.float16 for v in state.values() if v.ndim > 1)
     other = recipe.restore(path)
     assert other.config == net.config
-    theirs, ours = audio.mouth_from_audio(other, speech), audio.mouth_from_audio(net, speech)
+    theirs, ours = (
+        audio_to_mouth.mouth_from_audio(other, speech),
+        audio_to_mouth.mouth_from_audio(net, speech),
+    )
     assert np.abs(theirs - ours).mean() < 0.01
     assert path.stat().st_size < 3_000_000
 

@@ -105,7 +105,8 @@ def test_a_voice_moves_the_mouth_and_nothing_else(
 def test_mouth_weights_are_what_the_audio_network_says(
     engine: Engine, portrait: pipeline.Portrait, voice: Path
 ) -> None:
-    from core.audio import load_audio, mouth_from_audio
+    from core.audio import load_audio
+    from core.models.audio_to_mouth import mouth_from_audio
 
     assert engine.audio_to_mouth is not None
     said = mouth_from_audio(engine.audio_to_mouth, load_audio(voice))

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import audio
 from ..engine import Engine
 from ..heads.dataset import HELD_OUT
 from ..heads.factors import Factors, from_weights, to_weights
 from ..heads.motion import random_factors, resting_factors
 from ..heads.render import HeadRenderer
+from ..models import audio_to_mouth
 from ..speech.synth import Utterance
 from ..speech.visemes import mouth_track
 from .calibration import pictures_of
@@ -105,7 +105,7 @@ def lips_in_step(
     try:
         source = engine.prepare(renderer.draw(person, rest))
         for one in said:
-            heard = audio.mouth_from_audio(engine.audio_to_mouth, one.samples)[:most]
+            heard = audio_to_mouth.mouth_from_audio(engine.audio_to_mouth, one.samples)[:most]
             weights = np.repeat(source.weights[None], len(heard), 0)
             weights[:, : heard.shape[1]] = heard
             heard_gaps.append(_gaps(reader, pictures_of(engine, source, weights)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import audio
+from core.models import audio_to_mouth
 from core.models.audio_to_mouth import FULL, AudioToMouth
 from core.speech.corpus import Recordings
 from core.speech.synth import Utterance
@@ -26,7 +26,7 @@ def heard_and_true(
 ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Mouth units [T, 12] of a voice's last `count` sentences: as the network hears them, as they are."""
     said = last(voice, count)
-    heard = [audio.mouth_from_audio(net, one.samples)[:, : len(UNITS)] / FULL for one in said]
+    heard = [audio_to_mouth.mouth_from_audio(net, one.samples)[:, : len(UNITS)] / FULL for one in said]
     return heard, [mouth_track(one.visemes, len(units)) for one, units in zip(said, heard)]
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core import mel
+from core.audio import smooth, step_count
 from core.wire.channels import BANKS
 from core.wire.errors import BadCheckpoint
 
@@ -75,7 +76,7 @@ Listener = Callable[[int, int], NDArray[Any]]
 
 
 class AudioToMouth(nn.Module):
-    """What both networks share: a config, and `listener`, through which `core.audio.mouth_from_audio` runs
+    """What both networks share: a config, and `listener`, through which `mouth_from_audio` runs
     them."""
 
     def __init__(self, config: AudioToMouthConfig) -> None:
@@ -226,3 +227,31 @@ def build(config: AudioToMouthConfig) -> AudioToMouth:
     """The network a config describes, in evaluation mode, parameters not yet loaded."""
     net = PublishedAudioToMouth(config) if config.kind == "published" else CleanAudioToMouth(config)
     return net.eval()
+
+
+def mouth_from_audio(
+    net: AudioToMouth,
+    samples: NDArray[Any],
+    chunk: int = 500,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[Any]:
+    """Mouth weights of a whole sound, one row a step.
+
+    Args:
+        net: a network in evaluation mode, on any device.
+        samples: float32 [N] mono at 16 kHz, of any length from one step on.
+        chunk: steps worked on at a time; it changes memory, not the result.
+        tell: called before each chunk and at the end: steps done, steps in all. What it raises ends the work.
+    Returns:
+        float32 [T, 20]. Row t belongs to the time from t / 25 s to (t + 1) / 25 s.
+    Raises:
+        UnreadableAudio: shorter than one step.
+    """
+    steps = step_count(samples, net.config.kind)
+    listen = net.listener(samples)
+    parts = []
+    for first in range(0, steps, chunk):
+        tell(first, steps)
+        parts.append(listen(first, min(first + chunk, steps)))
+    tell(steps, steps)
+    return smooth(np.concatenate(parts), net.config.smoothing).astype(np.float32)
