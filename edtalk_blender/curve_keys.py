@@ -19,7 +19,7 @@ from ..core.wire.channels import bank_of
 from . import animation, worn
 
 PATH = re.compile(r'pose\.bones\["(\w+)"\]\["(\w+)"\]')
-CONSTANT, LINEAR, BEZIER = 0, 1, 2  # of Keyframe.interpolation, the same in 4.2 to 5.x
+LINEAR = 1  # of Keyframe.interpolation, the same in 4.2 to 5.x
 KEYFRAME, GENERATED = 0, animation.GENERATED
 
 POINTS = ("co", "handle_left", "handle_right")
@@ -114,14 +114,6 @@ class Keys:
         for name in (*ENUMS, *NUMBERS, *POINTS, *FLAGS):
             points.foreach_set(name, np.ascontiguousarray(self.data[name]).ravel())
         curve.update()
-
-
-def no_keys() -> Keys:
-    """The keys of an empty curve."""
-    data = {name: np.empty((0, 2), np.float32) for name in POINTS}
-    data |= {name: np.empty(0, np.float32) for name in NUMBERS}
-    data |= {name: np.empty(0, np.int32) for name in ENUMS}
-    return Keys(data | {name: np.empty(0, bool) for name in FLAGS})
 
 
 @dataclass(frozen=True)

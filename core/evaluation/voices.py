@@ -24,9 +24,6 @@ NEVER_HEARD: dict[str, tuple[str, ...]] = {
 }
 """espeak-ng voices that `core.speech.corpus` leaves alone."""
 
-HUMAN = ("flite-slt", "flite-awb", "flite-rms", "flite-kal16")
-"""Voices made from recorded people; all of them are trained on in the end."""
-
 
 @dataclass(frozen=True)
 class Hearing:
