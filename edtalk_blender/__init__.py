@@ -8,118 +8,77 @@ before `register`.
 
 from __future__ import annotations
 
+import importlib
+from types import ModuleType
+
+MODULES = (
+    "properties",
+    "service",
+    "jobs",
+    "python_search",
+    "destinations",
+    "workspace",
+    "sighting",
+    "crop_gizmo",
+    "file_moves",
+    "take_rows",
+    "layers",
+    "status",
+    "exchange",
+    "live_switch",
+    "cache_bar",
+    "curve_scope",
+    "curve_tools",
+    "close_mouth",
+    "curve_menu",
+    "command",
+    "panels",
+    "operators",
+    "job_operator",
+    "preferences",
+    "first_steps",
+    "drop",
+    "server_operators",
+    "slider_operators",
+    "take_list",
+    "take_buttons",
+    "take_operators",
+    "retime_operators",
+    "capture",
+    "crop_editor",
+    "shape_operators",
+    "several",
+    "expressions",
+)
+"""Modules with classes or a `register` of their own, lower ones first."""
+
+
+def _modules() -> list[ModuleType]:
+    return [importlib.import_module(f".{name}", __name__) for name in MODULES]
+
 
 def _classes() -> list[type]:
     """Every class that Blender has to know, in the order it has to learn them."""
-    from . import (
-        crop_editor,
-        curve_menu,
-        layers,
-        live_switch,
-        operators,
-        panels,
-        preferences,
-        properties,
-        sighting,
-        take_list,
-    )
-
-    modules = (
-        preferences,
-        properties,
-        sighting,
-        take_list,
-        curve_menu,
-        operators,
-        crop_editor,
-        live_switch,
-        layers,
-        panels,
-    )
-    return [cls for module in modules for cls in module.CLASSES]
+    return [cls for module in _modules() for cls in getattr(module, "CLASSES", ())]
 
 
 def register() -> None:
-    """Register classes, then what hangs on them."""
+    """Register all classes, then what hangs on them: properties, handlers, menu entries."""
     import bpy
-
-    from . import (
-        cache_bar,
-        command,
-        curve_menu,
-        file_moves,
-        live_switch,
-        properties,
-        service,
-        several,
-        shape_operators,
-        sighting,
-        status,
-        take_list,
-        workspace,
-    )
 
     for cls in _classes():
         bpy.utils.register_class(cls)
-    parts = (
-        properties,
-        sighting,
-        shape_operators,
-        several,
-        take_list,
-        curve_menu,
-        service,
-        status,
-        live_switch,
-        cache_bar,
-        command,
-        file_moves,
-        workspace,
-    )
-    for module in parts:
-        module.register()
+    for module in _modules():
+        if hasattr(module, "register"):
+            module.register()
 
 
 def unregister() -> None:
-    """The reverse of `register`, in reverse order."""
+    """Take everything back in reverse order."""
     import bpy
 
-    from . import (
-        cache_bar,
-        command,
-        curve_menu,
-        file_moves,
-        jobs,
-        live_switch,
-        properties,
-        python_search,
-        service,
-        several,
-        shape_operators,
-        sighting,
-        status,
-        take_list,
-        workspace,
-    )
-
-    parts = (
-        workspace,
-        file_moves,
-        command,
-        cache_bar,
-        live_switch,
-        status,
-        jobs,
-        python_search,
-        service,
-        curve_menu,
-        take_list,
-        several,
-        shape_operators,
-        sighting,
-        properties,
-    )
-    for module in parts:
-        module.unregister()
+    for module in reversed(_modules()):
+        if hasattr(module, "unregister"):
+            module.unregister()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import bpy
 
-from . import crop_gizmo, jobs, rig, sighting
+from . import jobs, rig, sighting
 from .crop_gizmo import is_ours, picture_of, shows_portrait
 from .job_operator import JobOperator
-from .properties import absolute, settings_of
-from .reasons import busy, missing_file
+from .jobs import busy
+from .paths import absolute, missing_file
+from .rig import settings_of
 
 SIDEBAR = 240  # pixels that a sidebar and its tabs take, at a resolution scale of 1
 
@@ -188,7 +189,6 @@ class EDTALK_PT_crop(bpy.types.Panel):
 
 
 CLASSES = (
-    *crop_gizmo.CLASSES,
     EDTALK_OT_find_face,
     EDTALK_OT_pick_face,
     EDTALK_OT_show_portrait,

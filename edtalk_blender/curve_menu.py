@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import close_mouth, curve_scope, curve_tools, rig
+from . import close_mouth, curve_tools, rig
 from .curve_keys import top_place
 
 TOOLS = (
@@ -62,8 +62,7 @@ MENUS = ("GRAPH_MT_key", "DOPESHEET_MT_key")
 
 
 def register() -> None:
-    """The scope on scenes, the tools in the Key menus of Graph Editor and Dope Sheet."""
-    bpy.types.Scene.edtalk_curves = bpy.props.PointerProperty(type=curve_scope.EDTALK_CurveScope)
+    """The tools in the Key menus of Graph Editor and Dope Sheet."""
     for name in MENUS:
         getattr(bpy.types, name).append(_in_menu)
 
@@ -72,7 +71,6 @@ def unregister() -> None:
     """The reverse of `register`."""
     for name in MENUS:
         getattr(bpy.types, name).remove(_in_menu)
-    del bpy.types.Scene.edtalk_curves
 
 
-CLASSES = (curve_scope.EDTALK_CurveScope, *curve_tools.CLASSES, *close_mouth.CLASSES, EDTALK_MT_curves)
+CLASSES = (EDTALK_MT_curves,)

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.wire.channels import BANKS
 from . import curve_math, jobs, rig, worn
 from .curve_keys import LINEAR, Keys, Place, refit, take_place, top_place, weights_in
-from .reasons import busy
+from .jobs import busy
 
 BANK_ITEMS = [
     (bank, bank.title(), f"Curves of the bank {bank.title()}", 1 << n) for n, bank in enumerate(BANKS)
@@ -263,3 +263,16 @@ def values_at(curve: bpy.types.FCurve, keys: Keys, times: np.ndarray) -> np.ndar
     if (keys.data["interpolation"] == LINEAR).all() or len(curve.modifiers):
         return np.interp(times, keys.times, keys.values)
     return np.array([curve.evaluate(time) for time in times], np.float64)
+
+
+def register() -> None:
+    """Hang the scope on scenes; called after the classes are known."""
+    bpy.types.Scene.edtalk_curves = bpy.props.PointerProperty(type=EDTALK_CurveScope)
+
+
+def unregister() -> None:
+    """The reverse of `register`."""
+    del bpy.types.Scene.edtalk_curves
+
+
+CLASSES = (EDTALK_CurveScope,)

@@ -1,31 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two buttons everything turns around, Generate and Render Changed, and the list of all buttons."""
+"""The two buttons everything turns around: Generate and Render Changed."""
 
 from __future__ import annotations
 
 import bpy
 
-from . import (
-    capture,
-    destinations,
-    drop,
-    exchange,
-    expressions,
-    first_steps,
-    job_operator,
-    jobs,
-    live_switch,
-    orders,
-    retime_operators,
-    rig,
-    server_operators,
-    several,
-    shape_operators,
-    slider_operators,
-    take_operators,
-    work,
-    workspace,
-)
+from . import jobs, live_switch, orders, rig, work
 from .job_operator import JobOperator
 from .reasons import why_not_generate, why_not_render
 
@@ -65,21 +45,4 @@ class EDTALK_OT_render_changed(JobOperator, bpy.types.Operator):
         return jobs.Job("Render Changed", work.render_changed(order))
 
 
-CLASSES = (
-    EDTALK_OT_generate_take,
-    EDTALK_OT_render_changed,
-    *job_operator.CLASSES,
-    *server_operators.CLASSES,
-    *slider_operators.CLASSES,
-    *take_operators.CLASSES,
-    *capture.CLASSES,
-    *destinations.CLASSES,
-    *exchange.CLASSES,
-    *retime_operators.CLASSES,
-    *several.CLASSES,
-    *shape_operators.CLASSES,
-    *expressions.CLASSES,
-    *drop.CLASSES,
-    *first_steps.CLASSES,
-    *workspace.CLASSES,
-)
+CLASSES = (EDTALK_OT_generate_take, EDTALK_OT_render_changed)

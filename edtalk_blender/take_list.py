@@ -7,7 +7,7 @@ import re
 
 import bpy
 
-from . import image_sequence, jobs, older_takes, rig, status, take_buttons, take_compare, take_rows
+from . import image_sequence, jobs, older_takes, rig, status, take_compare, take_rows
 
 WIDE = 360
 """From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
@@ -118,8 +118,7 @@ def _loaded(_path: str) -> None:
 
 
 def register() -> None:
-    """Rows on objects, and a look at every file that is opened."""
-    take_rows.register()
+    """A look at every file that is opened."""
     bpy.app.handlers.load_post.append(_loaded)
 
 
@@ -128,7 +127,6 @@ def unregister() -> None:
     bpy.app.handlers.load_post.remove(_loaded)
     if bpy.app.timers.is_registered(_list_now):
         bpy.app.timers.unregister(_list_now)
-    take_rows.unregister()
 
 
-CLASSES = (*take_rows.CLASSES, EDTALK_UL_takes, *take_buttons.CLASSES)
+CLASSES = (EDTALK_UL_takes,)
