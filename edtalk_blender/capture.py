@@ -17,9 +17,9 @@ from . import jobs, orders, rig, takes, worn
 from .capture_job import Wish, capture
 from .curve_keys import take_place, top_place
 from .curve_scope import BANK_ITEMS
-from .jobs import Job
-from .properties import absolute, settings_of
-from .reasons import busy, missing_file
+from .jobs import Job, busy
+from .paths import absolute, missing_file
+from .rig import settings_of
 
 CLIPS = "*.mp4;*.mov;*.mkv;*.avi;*.webm;*.m4v;*.gif"
 PHOTOS = "*.png;*.jpg;*.jpeg;*.webp;*.bmp;*.tif;*.tiff"

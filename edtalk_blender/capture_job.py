@@ -23,8 +23,9 @@ from .capture_keys import Wanted, write
 from .curve_keys import refit, take_place, top_place
 from .curve_scope import LINKED
 from .jobs import Job, Outcome, push_undo
-from .orders import Order, find_object, find_scene
+from .orders import Order
 from .properties import copy_settings
+from .rig import find_object, find_scene
 from .service import ask, ready_server
 
 

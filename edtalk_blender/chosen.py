@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from .. import __package__ as EXTENSION
+from .. import __package__ as EXTENSION  # what Blender calls us, as in bl_ext.user_default.edtalk
 
 
 def preferences() -> bpy.types.AddonPreferences | None:

@@ -11,7 +11,7 @@ from ..core.wire.channels import CHANNELS
 from . import curve_math, jobs, measure, rig, timing, worn
 from .curve_keys import Place, take_place
 from .curve_scope import CurveTool, HandKeys, values_at, why_not
-from .reasons import missing_file
+from .paths import missing_file
 
 
 class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):

@@ -16,7 +16,7 @@ from ..core.wire.errors import InputError
 from . import manifest
 from . import options as panel
 from .manifest import Shot
-from .properties import settings_of
+from .rig import settings_of
 
 
 def parser() -> argparse.ArgumentParser:

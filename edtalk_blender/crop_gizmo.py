@@ -15,7 +15,8 @@ import bpy
 
 from . import crop_box, crop_drawing, jobs, sighting
 from .crop_drawing import Frame
-from .properties import absolute, settings_of
+from .paths import absolute
+from .rig import settings_of
 
 REACH = 9.0  # pixels around a handle that take hold of it, at normal interface scale
 FINE = 0.1  # of the way is gone while Shift is held

@@ -15,7 +15,7 @@ from . import curve_math, jobs, measure, rig, timing, worn
 from .curve_keys import POINTS, Place
 from .curve_scope import CurveTool, HandKeys, values_at, why_not
 from .jaw import openness
-from .reasons import missing_file
+from .paths import missing_file
 
 
 class EDTALK_OT_simplify_curves(HandKeys, CurveTool, bpy.types.Operator):

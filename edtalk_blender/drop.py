@@ -12,8 +12,8 @@ from pathlib import Path
 import bpy
 
 from . import rig
-from .image_sequence import short_path
-from .properties import settings_of
+from .paths import short_path
+from .rig import settings_of
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".m4a")

@@ -19,7 +19,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..core.wire import moments
 from ..core.wire.errors import BadMotion, EDTalkError, OutputExists
 from . import animation, landing, layers, orders, rig, take_rows, timing, weight_files
-from .properties import absolute, copy_settings
+from .paths import absolute
+from .properties import copy_settings
 
 FORMAT_ITEMS = [
     ("npz", "NumPy (.npz)", "Arrays without pickles, as the edtalk command line reads and writes them"),

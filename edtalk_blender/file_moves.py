@@ -16,8 +16,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from .image_sequence import short_path
-from .properties import absolute
+from .paths import absolute, short_path
 
 PATHS = ("portrait", "audio", "driving", "checkpoint")
 
@@ -36,15 +35,6 @@ def make_portable(settings: bpy.types.PropertyGroup) -> None:
             short = short_path(path)
             if field != "checkpoint" or ".." not in short:
                 setattr(settings, field, short)
-
-
-def found_again(path: str) -> str:
-    """The file of this name beside the .blend, "" when there is none: where a moved project has it."""
-    name = path.replace("\\", "/").rpartition("/")[2]
-    if not name or not bpy.data.filepath:
-        return ""
-    beside = Path(bpy.data.filepath).parent / name
-    return str(beside) if beside.is_file() else ""
 
 
 def _relative_settings() -> Iterator[tuple[str, bpy.types.ID, str]]:

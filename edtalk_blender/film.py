@@ -16,7 +16,7 @@ from ..core.wire.errors import ServerError
 from . import environment, image_sequence, measure, takes, timing
 from .chosen import preferences
 from .client import clean_environment
-from .properties import absolute
+from .paths import absolute
 
 
 def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Sequence[int]) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import bpy
 
 from . import jobs, python_search, rig, server_jobs, service, workspace
-from .properties import absolute, settings_of
-from .reasons import missing_file
+from .chosen import EXTENSION
+from .paths import absolute, missing_file
+from .rig import settings_of
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,10 @@ class EDTALK_OT_open_preferences(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Blender's own preferences, at this add-on."""
-        from .. import __package__ as extension
-
         if bpy.app.background:
             self.report({"WARNING"}, "There is no window to show preferences in")
             return {"CANCELLED"}
-        bpy.ops.preferences.addon_show(module=extension)
+        bpy.ops.preferences.addon_show(module=EXTENSION)
         return {"FINISHED"}
 
 

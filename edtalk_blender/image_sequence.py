@@ -16,7 +16,7 @@ import bpy
 
 from ..core.wire.messages import PASSES
 from . import passes
-from .properties import absolute
+from .paths import absolute, short_path
 
 LINEAR = "Linear Rec.709"
 """What Blender calls the colours of our EXR files."""
@@ -28,16 +28,6 @@ around it."""
 
 ASPECT = "edtalk_aspect"
 """Custom property of a picture plane: width / height of the pictures it was scaled for."""
-
-
-def short_path(path: Path | str) -> str:
-    """Relative to the .blend when there is one (`//edtalk/...`), so that both can be moved together."""
-    if not bpy.data.filepath:
-        return str(path)
-    try:
-        return bpy.path.relpath(str(path))
-    except ValueError:
-        return str(path)  # Windows: the file is on another drive
 
 
 def make_image(name: str, first_file: Path) -> bpy.types.Image:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import bpy
 
 from . import jobs, status
-from .reasons import busy
+from .jobs import busy
 
 
 class JobOperator:

@@ -105,6 +105,12 @@ def current() -> Job | None:
     return _job
 
 
+def busy() -> str:
+    """Why nothing can be started now."""
+    job = current()
+    return f"Busy: {job.title}. Wait for it or cancel it" if job is not None else ""
+
+
 def last() -> Outcome | None:
     """How the last job ended."""
     return _last

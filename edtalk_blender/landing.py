@@ -29,8 +29,9 @@ from . import (
     worn,
 )
 from .jobs import push_undo
-from .orders import Order, files_of, find_object, find_scene
+from .orders import Order, files_of
 from .properties import copy_settings
+from .rig import find_object, find_scene
 
 NAMELESS = "Face"
 """What a face is called until its first take gives it the portrait's name."""

@@ -25,8 +25,7 @@ from ..core.wire import messages
 from ..core.wire.errors import Died, EDTalkError, Stale
 from . import animation, jobs, live_picture, rig, sampling, service, status, takes
 from .client import Pending
-from .properties import absolute
-from .reasons import missing_file
+from .paths import absolute, missing_file
 
 SIZE = 256  # pixels; larger pictures take longer than an eye notices
 SOON = 0.004  # seconds between two looks for an answer that is on its way; a look takes microseconds

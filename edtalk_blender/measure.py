@@ -20,8 +20,8 @@ from ..core.wire import messages
 from ..core.wire.channels import CHANNELS
 from . import sequencer, sliders, take_rows, takes
 from .jobs import Job, Outcome
-from .orders import find_object
-from .properties import absolute
+from .paths import absolute
+from .rig import find_object
 from .service import ask, ready_server
 
 SHARES = "edtalk_shares"

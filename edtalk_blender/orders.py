@@ -17,7 +17,7 @@ import numpy as np
 from ..core.wire.messages import PASSES
 from . import checkpoints, image_sequence, rig, sighting, takes, timing, transcript
 from .chosen import checkpoint_for_new_faces
-from .properties import absolute
+from .paths import absolute
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,3 @@ def look_of(order: Order, crop: tuple[float, float, float], model: str) -> bytes
         detail=order.detail,
         format=order.format,
     ).digest()
-
-
-def find_object(uid: int) -> bpy.types.Object | None:
-    """The object with this session uid, None after undo or file load took it away."""
-    return next((ob for ob in bpy.data.objects if ob.session_uid == uid), None)
-
-
-def find_scene(uid: int) -> bpy.types.Scene | None:
-    """The scene with this session uid, None when it is gone."""
-    return next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)

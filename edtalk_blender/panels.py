@@ -38,7 +38,7 @@ from . import (
     workspace,
 )
 from .chosen import preferences
-from .properties import settings_of
+from .rig import settings_of
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"

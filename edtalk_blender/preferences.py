@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import bpy
 
-from .. import __package__ as EXTENSION
 from . import jobs, preferences_view, python_search, service
+from .chosen import EXTENSION
 
 DEVICES = [
     ("AUTO", "Automatic", "The fastest that is here: CUDA, then Metal, then the processor"),

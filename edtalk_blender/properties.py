@@ -8,15 +8,12 @@ are plain custom properties of the rig's bones and outlive the add-on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path, PureWindowsPath
 from typing import get_type_hints
 
 import bpy
 
 from ..core.wire.channels import EMOTIONS
-from . import rig
 
 # From 4.5 a file path must say that "//" is welcome; earlier versions do not know the word and always
 # accept it.
@@ -229,24 +226,6 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         name="Extend Scene", description="Let the scene end no earlier than the take", default=True
     )
     take: bpy.props.PointerProperty(type=EDTALK_Take)
-
-
-def settings_of(context: bpy.types.Context) -> EDTALK_Settings:
-    """The active face's settings, or the scene's while there is no face."""
-    face = rig.active_face(context)
-    return (face if face is not None else context.scene).edtalk
-
-
-def absolute(path: str, library: bpy.types.Library | None = None) -> str:
-    """A whole path from what was typed into a path field, "" for an empty one. Relative ones may have been
-    written on Windows; a whole one of Windows is left as it is elsewhere, for somebody to read.
-    """
-    path = path.strip()
-    if os.sep == "/" and path.startswith("//"):
-        path = path.replace("\\", "/")
-    elif os.sep == "/" and PureWindowsPath(path).is_absolute():
-        return path
-    return str(Path(bpy.path.abspath(path, library=library)).absolute()) if path else ""
 
 
 def copy_settings(source: bpy.types.PropertyGroup, target: bpy.types.PropertyGroup) -> None:

@@ -7,27 +7,11 @@ from pathlib import Path
 
 import bpy
 
-from . import checkpoints, jobs, orders, rig, sampling, take_rows
+from . import checkpoints, orders, rig, sampling, take_rows
 from .chosen import checkpoint_folder
-from .file_moves import found_again
-from .properties import absolute, settings_of
-
-
-def missing_file(path: str, what: str) -> str:
-    """Why this path will not do, "" when there is a file."""
-    if not path.strip():
-        return f"Pick {what} first"
-    if Path(absolute(path)).is_file():
-        return ""
-    beside = found_again(path)
-    instead = f"it may be {beside}" if beside else f"pick {what} again"
-    return f"There is no file {absolute(path)}: {instead}"
-
-
-def busy() -> str:
-    """Why nothing can be started now."""
-    job = jobs.current()
-    return f"Busy: {job.title}. Wait for it or cancel it" if job is not None else ""
+from .jobs import busy
+from .paths import absolute, missing_file
+from .rig import settings_of
 
 
 def why_not_generate(context: bpy.types.Context) -> str:

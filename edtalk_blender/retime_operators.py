@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import retime, rig, worn
-from .reasons import busy
+from .jobs import busy
 
 
 def why_not_fit(context: bpy.types.Context) -> str:

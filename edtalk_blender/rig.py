@@ -25,9 +25,6 @@ LABELS = "edtalk_labels"
 NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
 """Bank -> the names of its weights."""
 
-NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
-"""Bank -> the names of its weights."""
-
 NO_FACE = "Select a face rig first, or generate a take"
 LINKED = "This face is linked: make a library override of it first"
 """Why a button is grey that changes the active face."""
@@ -66,6 +63,22 @@ def active_face(context: bpy.types.Context) -> bpy.types.Object | None:
             return ob
     faces = faces_in(context.scene)
     return faces[0] if len(faces) == 1 else None
+
+
+def settings_of(context: bpy.types.Context) -> bpy.types.PropertyGroup:
+    """The active face's settings, or the scene's while there is no face."""
+    face = active_face(context)
+    return (face if face is not None else context.scene).edtalk
+
+
+def find_object(uid: int) -> bpy.types.Object | None:
+    """The object with this session uid, None after undo or file load took it away."""
+    return next((ob for ob in bpy.data.objects if ob.session_uid == uid), None)
+
+
+def find_scene(uid: int) -> bpy.types.Scene | None:
+    """The scene with this session uid, None when it is gone."""
+    return next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)
 
 
 def why_not_ours(face: bpy.types.Object | None) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.wire.channels import BANKS, CHANNELS, bank_of
 from ..core.wire.errors import InputError
 from . import animation, sliders
-from .orders import find_object, find_scene
+from .rig import find_object, find_scene
 
 TURN = 400
 """Frames a turn, about 50 ms."""

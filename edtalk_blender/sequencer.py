@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 
-from . import image_sequence, passes, takes
+from . import image_sequence, passes, paths, takes
 
 
 def strips_of(scene: bpy.types.Scene):
@@ -73,7 +73,7 @@ def add_strips(
             made.append(sound)
         except RuntimeError:
             pass  # "compiled without Audaspace", or a sound that Blender cannot read but the server could
-    first = image_sequence.short_path(folder / names[0])
+    first = paths.short_path(folder / names[0])
     picture = strips.new_image(take, first, channel=channel + 1, frame_start=start, fit_method="FIT")
     for name in names[1:]:
         picture.elements.append(name)

@@ -11,8 +11,8 @@ import tomllib
 from . import checkpoints, environment, jobs, python_search, rig, server_jobs, server_report, service
 from .chosen import checkpoint_folder, preferences
 from .job_operator import JobOperator
-from .properties import settings_of
-from .reasons import busy
+from .jobs import busy
+from .rig import settings_of
 
 TORCHES = [
     ("ALL", "With Graphics Cards", "What pypi.org has: on Linux about 3 GB, for NVIDIA cards, too"),

@@ -10,22 +10,30 @@ import os
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import bpy
 
-from .. import __package__ as EXTENSION
 from ..core.wire import messages
 from ..core.wire.errors import Cancelled
 from . import environment
-from .chosen import checkpoint_folder, preferences
+from .chosen import EXTENSION, checkpoint_folder, preferences
 from .client import Server
-
-if TYPE_CHECKING:
-    from .jobs import Job
 
 IDLE_TICK = 20.0
 """Seconds between two looks at whether the server is still needed."""
+
+
+class Waiting(Protocol):
+    """Who waits for the server, as a job does."""
+
+    title: str
+    stage: str
+    cancelled: bool
+
+    def show(self, stage: str, done: int = 0, total: int = 0, fps: float = 0.0, eta: float = 0.0) -> None:
+        """Say how far it is: frames done, in all, and a second, and seconds left; 0 for what is not known."""
+
 
 _server: Server | None = None
 _last_use = 0.0
@@ -62,7 +70,7 @@ def listen(seconds: float) -> None:
         time.sleep(min(seconds, 0.01))
 
 
-def ready_server(job: Job) -> Generator[None, None, Server]:
+def ready_server(job: Waiting) -> Generator[None, None, Server]:
     """Waits until a server has said hello, starting one when there is none."""
     global _server
     if _server is None or not _server.ready:
@@ -82,7 +90,7 @@ def ready_server(job: Job) -> Generator[None, None, Server]:
 
 
 def ask(
-    job: Job,
+    job: Waiting,
     server: Server,
     message: messages.Message,
     heard: Callable[[messages.Message], None] | None = None,
@@ -107,7 +115,7 @@ def ask(
         yield
 
 
-def found(job: Job, search: Generator[None, None, Any]) -> Generator[None, None, Any]:
+def found(job: Waiting, search: Generator[None, None, Any]) -> Generator[None, None, Any]:
     """Goes on with a search of `environment` while the job lasts."""
     try:
         while True:

@@ -15,9 +15,10 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from . import animation, image_sequence, landing, placing, rig
+from . import animation, image_sequence, landing, paths, placing, rig
 from .file_moves import PATHS
-from .properties import absolute, copy_settings
+from .paths import absolute
+from .properties import copy_settings
 
 MOST = 12
 """Faces that get a button each; more are chosen in the viewport."""
@@ -55,7 +56,7 @@ def bring_paths(face: bpy.types.Object) -> None:
             places = (Path(place, path[2:].replace("\\", "/")) for place in _homes(face))
             found = next((place for place in places if place.is_file()), None)
             if found is not None:
-                setattr(settings, field, image_sequence.short_path(found.resolve()))
+                setattr(settings, field, paths.short_path(found.resolve()))
 
 
 def _homes(face: bpy.types.Object) -> Iterator[Path]:

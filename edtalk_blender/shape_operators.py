@@ -9,8 +9,8 @@ import bpy
 
 from ..core.wire.errors import EDTalkError
 from . import rig, shape_keys
+from .jobs import busy
 from .properties import OVERRIDABLE
-from .reasons import busy
 
 WAY_ITEMS = [
     ("DRIVERS", "Drivers", "The character follows the face, whatever happens to its curves"),

@@ -22,6 +22,7 @@ from . import (
     image_sequence,
     jobs,
     orders,
+    paths,
     reasons,
     rendered,
     rig,
@@ -114,13 +115,13 @@ def _prepared(shot: Shot) -> bpy.types.Object | None:
 
 
 def _why_not(settings: bpy.types.PropertyGroup) -> str:
-    reason = reasons.missing_file(settings.portrait, "a portrait")
+    reason = paths.missing_file(settings.portrait, "a portrait")
     sound, clip = settings.audio.strip(), settings.driving.strip()
     if not reason and not sound and not clip:
         reason = "Pick an audio file or a driving clip first"
     for path, what in ((sound, "audio"), (clip, "clip"), (settings.checkpoint.strip(), "checkpoint")):
         if not reason and path:
-            reason = reasons.missing_file(path, what)
+            reason = paths.missing_file(path, what)
     return reason
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.errors import OutputBlocked, OutputExists
-from . import image_sequence, sequencer, take_rows, takes, workspace
+from . import image_sequence, paths, sequencer, take_rows, takes, workspace
 from .jobs import push_undo
 from .landing import Pictures
-from .orders import Order, base_folder, find_object, find_scene, temporary_folder
+from .orders import Order, base_folder, temporary_folder
 from .properties import ACTS
+from .rig import find_object, find_scene
 
 
 def show_other_pass(settings: bpy.types.PropertyGroup) -> None:
@@ -140,5 +141,5 @@ def bring_beside_file(face: bpy.types.Object) -> Path:
         if scene.sequence_editor is not None:
             for strip in sequencer.find_strips(scene, take.name):
                 if strip.type == "IMAGE":
-                    strip.directory = image_sequence.short_path(new)
+                    strip.directory = paths.short_path(new)
     return new

@@ -19,7 +19,8 @@ from ..core.wire import messages
 from ..core.wire.errors import NoFace, SeveralFaces
 from . import crop_box, jobs, rig, takes
 from .crop_box import Box
-from .properties import ACTS, OVERRIDABLE, absolute, overridable
+from .paths import absolute
+from .properties import ACTS, OVERRIDABLE, overridable
 from .service import ask, ready_server
 
 UNTOUCHED = (0.0, 0.0, 256.0)

@@ -13,7 +13,8 @@ from ..core.wire import messages
 from ..core.wire.errors import InputError
 from . import expressions, jobs, orders, rig, sliders
 from .job_operator import JobOperator
-from .reasons import busy, missing_file
+from .jobs import busy
+from .paths import missing_file
 from .service import ask, ready_server
 
 TITLES = {"emotion": "Emotions", "handle": "Handles"}
@@ -116,7 +117,7 @@ class EDTALK_OT_update_face(JobOperator, bpy.types.Operator):
 def _update(job: jobs.Job, order: orders.Order) -> Generator[None, None, jobs.Outcome]:
     server = yield from ready_server(job)
     described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
-    face = orders.find_object(order.rig)
+    face = rig.find_object(order.rig)
     if face is None:
         raise InputError("The face rig is gone, by undo or because another file was opened")
     sliders.suit(face, described)

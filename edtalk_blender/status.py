@@ -76,13 +76,13 @@ def count(face: bpy.types.Object, context: bpy.types.Context) -> int:
 
 def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None]:
     """Counts in turns, see `sampling`; a face that goes meanwhile is not counted."""
-    face = orders.find_object(uid)
+    face = rig.find_object(uid)
     if face is None or not is_counted(face):
         _states.pop(uid, None)
         return
     numbers = landing.numbers_of(face)
     weights = yield from sampling.in_turns(uid, context.scene.session_uid, numbers)
-    face = orders.find_object(uid)
+    face = rig.find_object(uid)
     if weights is None or face is None or face.edtalk.take.image is None:
         return
     take = face.edtalk.take

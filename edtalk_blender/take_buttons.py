@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 
 from . import image_sequence, older_takes, rig, take_compare, take_delete, take_rows, take_wear
-from .reasons import busy
+from .jobs import busy
 
 
 def why_not(context: bpy.types.Context) -> str:

@@ -7,7 +7,7 @@ import bpy
 
 from ..core.wire.errors import EDTalkError
 from . import image_sequence, rig, sequencer, showing
-from .reasons import busy
+from .jobs import busy
 
 
 class TakeOperator:

@@ -17,9 +17,9 @@ from pathlib import Path
 import bpy
 
 from ..core.wire.messages import PASSES
-from . import image_sequence, sequencer, worn
-from .file_moves import found_again
-from .properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, absolute, overridable
+from . import image_sequence, paths, sequencer, worn
+from .paths import absolute, found_again
+from .properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, overridable
 
 NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
 """Settings that belong to the desk and not to a take."""
@@ -174,7 +174,7 @@ def _made_of(face: bpy.types.Object, order=None) -> str:
         if order is not None and name in PATHS:  # the panel may say something else by now
             value = getattr(order, name)
         if name in PATHS:
-            value = [image_sequence.short_path(value), absolute(value)] if value else ""
+            value = [paths.short_path(value), absolute(value)] if value else ""
         if isinstance(value, set):
             value = sorted(value)
         elif not isinstance(value, (str, int, float, bool)):
@@ -203,7 +203,7 @@ def _path_now(known: list[str]) -> str:
     """
     for path in known:
         if Path(absolute(path)).is_file():
-            return image_sequence.short_path(absolute(path))
+            return paths.short_path(absolute(path))
     return found_again(known[0]) or known[0] if known else ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from .properties import absolute
+from .paths import absolute
 
 AUTO = "auto"
 """The item of Emotion that finds the expression in voice and transcript."""

@@ -25,7 +25,8 @@ from .chosen import checkpoint_folder
 from .client import Server
 from .jobs import Job, Outcome, push_undo
 from .landing import Pictures
-from .orders import Order, find_object, find_scene, look_of
+from .orders import Order, look_of
+from .rig import find_object, find_scene
 from .service import ask, ready_server
 
 SAVE_EVERY = 1.0

@@ -254,7 +254,7 @@ def test_saving_elsewhere_keeps_the_paths_and_a_copy_changes_nothing(desk, tmp_p
 
     desk.generate()
     (tmp_path / "v2").mkdir()
-    absolute = desk.part("properties").absolute
+    absolute = desk.part("paths").absolute
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "v2" / "copy.blend"), copy=True)
     assert desk.face.edtalk.portrait == "//anna.png"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "v2" / "scene.blend"))

@@ -68,7 +68,7 @@ def curve_of(desk: Desk, name: str):
 def seen(desk: Desk, path: Path) -> np.ndarray:
     """The weights that the server sees in a clip or photo, one take of their own."""
     face, jobs = desk.face, desk.part("jobs")
-    absolute = desk.part("properties").absolute
+    absolute = desk.part("paths").absolute
     out = {}
 
     def work(job):

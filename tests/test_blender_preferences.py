@@ -119,7 +119,7 @@ def test_a_checkpoint_is_chosen_for_a_face_from_the_list(part, tiny_checkpoint: 
     face = part("rig").make_rig(bpy.context.scene, "Anna")
     bpy.context.view_layer.objects.active = face
     assert bpy.ops.edtalk.choose_checkpoint(path=str(tiny_checkpoint)) == {"FINISHED"}
-    assert part("properties").absolute(face.edtalk.checkpoint) == str(tiny_checkpoint)
+    assert part("paths").absolute(face.edtalk.checkpoint) == str(tiny_checkpoint)
     assert bpy.ops.edtalk.choose_checkpoint(path="") == {"FINISHED"} and face.edtalk.checkpoint == ""
 
 

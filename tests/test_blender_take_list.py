@@ -243,7 +243,7 @@ def test_everything_can_be_undone(desk) -> None:
 def test_a_take_finds_its_files_when_the_project_was_saved_elsewhere(desk, tmp_path) -> None:
     import bpy
 
-    absolute, voice = desk.part("properties").absolute, desk.folder / "other.wav"
+    absolute, voice = desk.part("paths").absolute, desk.folder / "other.wav"
     voice.write_bytes(desk.voice.read_bytes())
     desk.face.edtalk.audio = str(voice)
     desk.generate()
