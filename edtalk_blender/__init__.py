@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Blender side: settings, buttons, panels, f-curves, picture sequences, and the client of the server.
 
-bpy, numpy and the standard library only; torch lives in the server's process. What needs no Blender
-(`timing`, `takes`, `client`, `environment`) can be imported without it, so nothing is imported here
-before `register`.
+bpy, numpy and the standard library only; torch lives in the server's process. Some modules need no Blender
+and are tested without it, so nothing is imported here before `register`.
 """
 
 from __future__ import annotations

@@ -363,13 +363,12 @@ def test_switching_the_add_on_off_switches_it_off(preview) -> None:
 
 def test_the_add_on_looks_at_the_file_that_is_open_when_it_is_installed(part, monkeypatch) -> None:
     asked = []
-    for name, what in (("status", "forget"), ("live_switch", "resume_soon")):
-        module = part(name)
+    for module, what in ((part("status"), "forget"), (part("live_switch"), "resume_soon")):
         module.unregister()
         with monkeypatch.context() as patch:
-            patch.setattr(module, what, lambda name=name: asked.append(name))
+            patch.setattr(module, what, lambda what=what: asked.append(what))
             module.register()
-    assert asked == ["status", "live_switch"]
+    assert asked == ["forget", "resume_soon"]
 
 
 def test_blender_has_nothing_to_ask_about_when_the_file_is_saved(preview) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demonstration portrait, and clips of a person driven by given weights.
 
-    python -m core.heads.demo demo/portrait.png
-    python -m core.heads.demo driving.mp4 --motion motion.npz --seed 1000300
+    edtalk heads demo demo/portrait.png
+    edtalk heads demo driving.mp4 --motion motion.npz --seed 1000300
 
 A clip is silent; `core.heads.talk` makes one that speaks.
 """

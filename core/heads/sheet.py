@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contact sheets, to look at what the generator makes.
 
-    python -m core.heads.sheet out.png --people 8 --frames 10      random people (rows) in random motion
-    python -m core.heads.sheet out.png --factors --first-seed 7    one person under every factor in turn
+    edtalk heads sheet out.png --people 8 --frames 10      random people (rows) in random motion
+    edtalk heads sheet out.png --factors --first-seed 7    one person under every factor in turn
 
 People and motion are drawn as those of the data set are.
 """

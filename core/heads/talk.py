@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A rendered person who talks, with the sound: what the networks are told is true, to look at and to hear.
 
-    python -m core.heads.talk talk.mp4 --seconds 10
-    python -m core.heads.talk talk.mp4 --voice espeak:en-us+f3 --emotion "0:neutral,4:happy" --person 1000300
+    edtalk heads talk talk.mp4 --seconds 10
+    edtalk heads talk talk.mp4 --voice espeak:en-us+f3 --emotion "0:neutral,4:happy" --person 1000300
 
 Lips follow the phones that the synthesiser says it makes, the head and the lids the rules of
 `core.speech.gestures`.

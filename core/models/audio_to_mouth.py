@@ -189,7 +189,7 @@ class CleanAudioToMouth(AudioToMouth):
         self.units = nn.Conv1d(config.width, config.units, 1)
         self.register_buffer("usual", torch.zeros(mel.BANDS))
         self.register_buffer("gain", torch.ones(config.units))
-        self.gain: Tensor  # makes up for the timidity of averages, see core.evaluation.hearing.lost_spread
+        self.gain: Tensor  # averages are too timid; see `lost_spread` in evaluation.hearing
         self.usual: Tensor  # average spectrum of the training voices, see core.mel.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:

@@ -5,8 +5,8 @@ The mouth part of the paper's Audio-to-Motion (section 3.3), with the speech of 
 talking people. The first run keeps voices back, to be measured on; the second goes on from it with all
 voices.
 
-    python -m core.training.audio_to_mouth --corpus CORPUS --out HELD --hold-out flite-slt,flite-awb
-    python -m core.training.audio_to_mouth --corpus CORPUS --out ALL --start HELD/audio_to_mouth.safetensors
+    edtalk train audio-to-mouth --corpus CORPUS --out HELD --hold-out flite-slt,flite-awb
+    edtalk train audio-to-mouth --corpus CORPUS --out ALL --start HELD/audio_to_mouth.safetensors
 
 The corpus is made when it is not there (two minutes, with flite and espeak-ng installed). Each step draws
 scenes of four seconds: sentences of a voice with pauses and breaths between them, a resized throat, louder

@@ -11,9 +11,9 @@ What only a renderer knows makes a small budget enough:
 
 Grow the picture: a run at 64 pixels first, then one at 128 that starts from its weights.
 
-    R="torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD --threads 1"
-    $R --out RUN64 --size 64 --steps 3000
-    $R --out RUN128 --size 128 --steps 5000 --grow-from RUN64/state.pt
+    R="torchrun --nproc-per-node 3 -m core.training.encoder_generator --data DATA --heldout HELD"
+    $R --threads 1 --out RUN64 --size 64 --steps 3000
+    $R --threads 1 --out RUN128 --size 128 --steps 5000 --grow-from RUN64/state.pt
 """
 
 from __future__ import annotations
