@@ -44,8 +44,8 @@ demo: $(READY)
 # Each file that drives Blender gets a Blender of its own: neither undo and file loads of another file nor the
 # libraries of the other tests weigh on it. (Exit code 5 says that ARGS chose none of its tests.)
 test: $(READY)
-	@for file in tests/test_blender_*.py; do $(PY) -m pytest $(ARGS) $$file || [ $$? -eq 5 ] || exit 1; done
-	$(PY) -m pytest $(ARGS) --ignore-glob="tests/test_blender_*"
+	@for file in tests/blender/test_*.py; do $(PY) -m pytest $(ARGS) $$file || [ $$? -eq 5 ] || exit 1; done
+	$(PY) -m pytest $(ARGS) --ignore-glob="tests/blender/test_*"
 
 check: $(READY)
 	$(PY) -m ruff check .
@@ -55,7 +55,7 @@ check: $(READY)
 test-matrix: $(READY) $(BLENDERS:%=test-blender-%)
 
 test-blender-%: .venv-bpy-%/.ready $(READY)
-	@for file in tests/test_blender_*.py tests/test_wire_messages.py; do \
+	@for file in tests/blender/test_*.py tests/wire/test_messages.py; do \
 	  EDTALK_PYTHON="$(CURDIR)/$(PY)" .venv-bpy-$*/bin/python -m pytest $(ARGS) $$file || [ $$? -eq 5 ] || exit 1; done
 
 .PRECIOUS: .venv-bpy-%/.ready

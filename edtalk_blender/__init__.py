@@ -10,50 +10,26 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODULES = (
-    "properties",
-    "service",
-    "jobs",
-    "python_search",
-    "destinations",
-    "workspace",
-    "sighting",
-    "crop_gizmo",
-    "file_moves",
-    "take_rows",
-    "layers",
-    "status",
-    "exchange",
-    "live_switch",
-    "cache_bar",
-    "curve_scope",
-    "curve_tools",
-    "close_mouth",
-    "curve_menu",
-    "command",
-    "panels",
-    "operators",
-    "job_operator",
-    "preferences",
-    "first_steps",
-    "drop",
-    "server_operators",
-    "slider_operators",
-    "take_list",
-    "take_buttons",
-    "take_operators",
-    "retime_operators",
-    "capture",
-    "crop_editor",
-    "shape_operators",
-    "several",
-    "expressions",
+ROOMS = (
+    "settings",
+    "server_process",
+    "face",
+    "pictures",
+    "portrait",
+    "takes",
+    "preview",
+    "curves",
+    "character",
+    "batch",
+    "ui",
 )
-"""Modules with classes or a `register` of their own, lower ones first."""
+"""The packages of the extension, lower ones first. `MODULES` of each names its modules that have classes or
+a `register` of their own."""
 
 
 def _modules() -> list[ModuleType]:
-    return [importlib.import_module(f".{name}", __name__) for name in MODULES]
+    rooms = [importlib.import_module(f".{room}", __name__) for room in ROOMS]
+    return [importlib.import_module(f".{name}", room.__name__) for room in rooms for name in room.MODULES]
 
 
 def _classes() -> list[type]:

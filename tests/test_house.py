@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("core", "server", "edtalk_blender", "tests", "tools", "demo")
+ROOMS = ("core", "server", "training", "edtalk_blender", "tests", "tools", "demo")
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 

@@ -7,7 +7,7 @@ names.
 
 `clean` is ours: convolutions over bands and time find what was said whatever the height of the voice, and
 residual blocks weigh ±0.3 s of it, since lips prepare a sound before it is heard. It knows the twelve mouth
-units of `core.heads.factors` and leaves the eight spare weights at zero.
+units of `training.factors` and leaves the eight spare weights at zero.
 
 Legend: B batch, T steps of 1/25 s, F mel frames, W = 20 mouth weights.
 """
@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import mel
-from core.audio import smooth, step_count
+from core.sound import mel
+from core.sound.audio import smooth, step_count
 from core.wire.channels import BANKS
 from core.wire.errors import BadCheckpoint
 
 FULL = 1.5
-"""Weight of a mouth unit at full strength (`core.heads.factors`: weight = factor * 1.5)."""
+"""Weight of a mouth unit at full strength (`training.factors`: weight = factor * 1.5)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class AudioToMouthConfig:
     """Which audio network, and how its track is smoothed. Travels inside the checkpoint."""
 
     kind: str = "clean"  # "published" or "clean"
-    smoothing: str = "none"  # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
+    smoothing: str = "none"  # ends of `core.sound.audio.smooth`: "zero" as published, "edge", "none"
     width: int = 160  # clean: channels of the residual blocks
     blocks: int = 7  # clean: residual blocks; each widens the view by one step on either side
     dropout: float = 0.05  # clean: share of channels left out while training
@@ -190,7 +190,7 @@ class CleanAudioToMouth(AudioToMouth):
         self.register_buffer("usual", torch.zeros(mel.BANDS))
         self.register_buffer("gain", torch.ones(config.units))
         self.gain: Tensor  # averages are too timid; see `lost_spread` in evaluation.hearing
-        self.usual: Tensor  # average spectrum of the training voices, see core.mel.features
+        self.usual: Tensor  # average spectrum of the training voices, see core.sound.mel.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:
         """Mel frames (hop 160) that steps `first` to `last` - 1 depend on, symmetric about each step's
@@ -206,7 +206,7 @@ class CleanAudioToMouth(AudioToMouth):
         return out.transpose(1, 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, F, 80] from `core.mel.features` -> mouth weights [B, T, 20]."""
+        """[B, F, 80] from `core.sound.mel.features` -> mouth weights [B, T, 20]."""
         weights = FULL * (self.gain * torch.sigmoid(self.logits(features))).clamp(max=1)
         return functional.pad(weights, (0, BANKS["mouth"] - self.config.units))
 
