@@ -21,7 +21,7 @@ help:
 	@echo "make test         all tests, with Blender 4.5 as a Python module"
 	@echo "make test-processors  the numerical tests under each instruction set of this processor"
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
-	@echo "make check        ruff and strict mypy"
+	@echo "make check        ruff, strict mypy, and who may import whom"
 	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
 	@echo "make bench        how fast this machine analyses and decodes, and how long Blender's main thread is busy"
 	@echo "make env          only the environment in $(VENV)"
@@ -52,6 +52,7 @@ test-processors: $(READY)
 check: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 # One environment per Blender, holding Blender's side alone; the server these tests start is the one in $(VENV).
 test-matrix: $(READY) $(BLENDERS:%=test-blender-%)

@@ -75,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Analyse, decode, and leave everything in the folder."""
-    from core.motion import Motion
-    from core.transcript import read
+    from core.motion.motion import Motion
+    from core.sound.transcript import read
 
     from .runtime import Runtime
 
@@ -142,7 +142,7 @@ def _check_folder(out: Path, name: str, overwrite: bool) -> None:
 
 def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Report) -> None:
     """preview.mp4 and sheet.png from the frames on disk; `sound` is a sound or a clip."""
-    from core import sheet, video
+    from core.pictures import sheet, video
     from core.wire.errors import UnreadableAudio
 
     def pictures() -> Any:
@@ -161,7 +161,7 @@ def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Repo
 
 def small(file: Path) -> NDArray[Any]:
     """A frame as 8-bit RGB [H, W, 3], scaled down when it is larger than a preview need be."""
-    from core import image
+    from core.pictures import image
 
     return fitting(image.load(file).to_depth(8).rgb)
 

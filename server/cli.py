@@ -24,43 +24,46 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "preview": ("server.preview", "a film of frames that are on disk, with the sound"),
     "convert": ("server.convert", "turn a published checkpoint into a safetensors file"),
     "doctor": ("server.doctor", "what is here, what is missing, and how to get it"),
-    "calibrate": ("server.calibrate", "measure what a checkpoint's weights do, and write its handles"),
-    "evaluate": ("server.evaluate", "how good a checkpoint is, on heads and voices it never met"),
-    "bench": ("server.bench", "how fast this machine analyses and decodes"),
+    "calibrate": (
+        "training.commands.calibrate",
+        "measure what a checkpoint's weights do, and write its handles",
+    ),
+    "evaluate": ("training.commands.evaluate", "how good a checkpoint is, on heads and voices it never met"),
+    "bench": ("training.commands.bench", "how fast this machine analyses and decodes"),
     "serve": ("server.__main__", "the server that Blender speaks to, over stdin and stdout"),
 }
 """Name -> module with `add_arguments` and `run`, and what it does."""
 
 RECIPES: dict[str, dict[str, str]] = {
     "heads": {
-        "render": "core.heads.dataset",
-        "sheet": "core.heads.sheet",
-        "demo": "core.heads.demo",
-        "talk": "core.heads.talk",
+        "render": "training.heads.dataset",
+        "sheet": "training.commands.heads_sheet",
+        "demo": "training.commands.heads_demo",
+        "talk": "training.commands.heads_talk",
     },
     "train": {
-        "reading": "core.training.reading",
-        "encoder-generator": "core.training.encoder_generator",
-        "mouth-pose": "core.training.mouth_pose",
-        "expression": "core.training.expression",
-        "audio-to-mouth": "core.training.audio_to_mouth",
-        "sync-expert": "core.training.sync_expert",
-        "audio-to-pose": "core.training.audio_to_pose",
-        "speech-to-expression": "core.training.speech_to_expression",
-        "person": "core.training.person",
-        "clips": "core.training.clips",
-        "features": "core.training.features",
-        "ship": "core.training.ship",
-        "everything": "core.training.everything",
-        "landmarks": "core.training.landmarks",
+        "reading": "training.recipes.reading",
+        "encoder-generator": "training.recipes.encoder_generator",
+        "mouth-pose": "training.recipes.mouth_pose",
+        "expression": "training.recipes.expression",
+        "audio-to-mouth": "training.recipes.audio_to_mouth",
+        "sync-expert": "training.recipes.sync_expert",
+        "audio-to-pose": "training.recipes.audio_to_pose",
+        "speech-to-expression": "training.recipes.speech_to_expression",
+        "person": "training.recipes.person",
+        "clips": "training.recipes.clips",
+        "features": "training.recipes.features",
+        "ship": "training.recipes.ship",
+        "everything": "training.recipes.everything",
+        "landmarks": "training.recipes.landmarks",
     },
 }
 """Group -> recipe -> module with a `main`, which takes the arguments, or a `Settings` that is filled from
 them.
 """
 
-WORKSHOP = ("core.evaluation", "core.heads", "core.speech", "core.training")
-"""The rooms that the extension's zip leaves out."""
+WORKSHOP = "training"
+"""The package that the extension's zip leaves out."""
 
 GROUPS = {"heads": "synthetic heads, to train on and to look at", "train": "the recipes the model is made by"}
 
@@ -122,7 +125,7 @@ def _run_recipe(group: str, arguments: list[str]) -> int:
     module = importlib.import_module(recipes[arguments[0]])
     sys.argv[0] = f"edtalk {group} {arguments[0]}"  # what the recipe's own help calls itself
     if hasattr(module, "Settings"):
-        loop = importlib.import_module("core.training.loop")
+        loop = importlib.import_module("training.shared.loop")
         module.main(loop.from_command_line(module.Settings, arguments[1:]))
     else:
         module.main(arguments[1:])

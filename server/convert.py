@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert and say what came of it."""
-    from core import checkpoint
+    from core.checkpoints import checkpoint
 
     out = Path(whole(options.out))
     if out.exists() and not options.overwrite:

@@ -16,7 +16,7 @@ from core.wire.mixing import mix
 from .terminal import checked
 
 if TYPE_CHECKING:
-    from core.motion import Motion
+    from core.motion.motion import Motion
 
     from .report import Report
     from .runtime import Runtime

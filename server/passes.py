@@ -14,15 +14,15 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core import image
+from core.engine.finish import PICTURE, Finish
 from core.files import written_whole
-from core.finish import PICTURE, Finish
+from core.pictures import image
 
 from .take import Identity, Naming, claim
 
 if TYPE_CHECKING:
-    from core.image import Format
-    from core.picture import Picture
+    from core.pictures.image import Format
+    from core.pictures.picture import Picture
 
 SCHEMA = 1
 PLATE = "plate"

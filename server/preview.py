@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the frames one after the other and write the film."""
-    from core import video
+    from core.pictures import video
 
     out, folder = Path(whole(options.out)), Path(whole(options.frames_in))
     if out.suffix.lower() != ".mp4":

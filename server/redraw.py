@@ -28,7 +28,7 @@ from .handles import add_handles, held
 from .terminal import Bars, add_output, add_source, checked, whole
 
 if TYPE_CHECKING:
-    from core.motion import Motion
+    from core.motion.motion import Motion
 
     from .runtime import Runtime
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Decode a motion file into a folder of frames."""
-    from core.motion import Motion
+    from core.motion.motion import Motion
 
     from .runtime import Runtime
 

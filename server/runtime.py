@@ -31,9 +31,9 @@ from .take import Identity, Naming, digest
 from .warm import Warm
 
 if TYPE_CHECKING:
-    from core.engine import Engine
-    from core.picture import Picture
-    from core.portrait import Portrait
+    from core.engine.engine import Engine
+    from core.engine.portrait import Portrait
+    from core.pictures.picture import Picture
 
 STAGES = {"listen": "Listening", "watch": "Watching the clip", "measure": "Measuring the face"}
 """What core calls a stage -> what the animator reads."""
@@ -95,7 +95,7 @@ class Runtime:
         )
 
     def _inspect(self, message: messages.Inspect, report: Report) -> messages.Inspected:
-        from core import face, image
+        from core.pictures import face, image
 
         picture = image.load(message.portrait)
         turned = image.is_turned(message.portrait)
@@ -114,7 +114,7 @@ class Runtime:
         )
 
     def _analyze(self, message: messages.Analyze, report: Report) -> messages.Analyzed:
-        from core import pipeline
+        from core.engine import pipeline
 
         out = Path(message.out)
         if out.exists() and not message.overwrite:
@@ -153,8 +153,9 @@ class Runtime:
         )
 
     def _decode(self, message: messages.Decode, report: Report) -> messages.Decoded:
-        from core import image, pipeline
-        from core.motion import Motion
+        from core.engine import pipeline
+        from core.motion.motion import Motion
+        from core.pictures import image
 
         from .passes import Gallery
 
@@ -192,9 +193,9 @@ class Runtime:
     def _preview(self, message: messages.Preview, report: Report) -> messages.Previewed:
         import numpy as np
 
-        from core import pipeline
+        from core.engine import pipeline
         from core.files import written_whole
-        from core.motion import Motion
+        from core.motion.motion import Motion
 
         began = time.monotonic()
         engine, portrait = self._prepared(message, report)
@@ -214,7 +215,7 @@ class Runtime:
         )
 
     def _measure(self, message: messages.Measure, report: Report) -> messages.Measured:
-        from core.sensitivity import sensitivity
+        from core.engine.sensitivity import sensitivity
 
         def tell(stage: str, done: int, total: int) -> None:
             report.breathe()
@@ -231,9 +232,9 @@ class Runtime:
     def _hear(self, message: messages.Hear, report: Report) -> messages.Heard:
         import numpy as np
 
-        from core import loudness
-        from core.audio import load_audio
         from core.files import written_whole
+        from core.sound import loudness
+        from core.sound.audio import load_audio
 
         report.progress("Listening", 0, 1)
         found = loudness.levels(load_audio(message.audio))

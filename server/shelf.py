@@ -35,7 +35,7 @@ def found(folder: str = "") -> tuple[list[dict[str, Any]], list[str]]:
     """The checkpoints as `Initialized` lists them, and a sentence for each that cannot be used. `folder` is
     one more place to look.
     """
-    from core import checkpoint
+    from core.checkpoints import checkpoint
 
     shipped = checkpoint.default_checkpoint()
     records: list[dict[str, Any]] = []

@@ -16,8 +16,8 @@ from .kept import Kept
 from .report import Report
 
 if TYPE_CHECKING:
-    from core.engine import Engine
-    from core.portrait import Portrait
+    from core.engine.engine import Engine
+    from core.engine.portrait import Portrait
 
 ENGINES = 2
 """Models kept loaded: the shipped one and one to compare it with."""
@@ -44,7 +44,7 @@ class Warm:
         """The device in PyTorch's words. Raises ServerError when the wished one is not here."""
         import torch
 
-        from core.engine import choose_device
+        from core.engine.engine import choose_device
 
         here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if not here.get(self._wanted, True):
@@ -55,8 +55,8 @@ class Warm:
 
     def engine(self, checkpoint: str, report: Report) -> Engine:
         """The model in this file, "" for the shipped one. Raises MissingCheckpoint, BadCheckpoint."""
-        from core.checkpoint import default_checkpoint
-        from core.engine import Engine
+        from core.checkpoints.checkpoint import default_checkpoint
+        from core.engine.engine import Engine
 
         path = Path(checkpoint) if checkpoint else default_checkpoint()
         if not path.is_file():
@@ -81,9 +81,9 @@ class Warm:
         """The picture at `path`, cropped and encoded. Raises UnreadableImage, NoFace, SeveralFaces,
         InputError.
         """
-        from core import image
-        from core.picture import Crop
-        from core.portrait import prepare_portrait
+        from core.engine.portrait import prepare_portrait
+        from core.pictures import image
+        from core.pictures.picture import Crop
 
         def prepare() -> Portrait:
             report.progress("Looking at the portrait", 0, 1)

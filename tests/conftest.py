@@ -21,8 +21,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.faces import MAKE_PLAYABLE
-from tests.makers import png, sound
+from tests.support.faces import MAKE_PLAYABLE
+from tests.support.makers import png, sound
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "bl_ext.user_default.edtalk"
@@ -44,8 +44,8 @@ def threads_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkout() -> ModuleType:
-    """The repository as a package, without Blender: `checkout("edtalk_blender.timing")` imports a part
-    of it.
+    """The repository as a package, without Blender: `checkout("edtalk_blender.settings.timing")` imports a
+    part of it.
     """
     name = "edtalk_checkout"
     if name not in sys.modules:
@@ -93,7 +93,7 @@ def edtalk(installed: ModuleType) -> Iterator[ModuleType]:
 
     bpy.ops.wm.read_homefile(use_empty=True)
     yield installed
-    importlib.import_module(f"{installed.__name__}.jobs").shut_down()
+    importlib.import_module(f"{installed.__name__}.server_process.jobs").shut_down()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def server_python() -> str:
 
 TINY = """
 import sys, torch
-from core import checkpoint
+from core.checkpoints import checkpoint
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import AudioToMouthConfig, build
 torch.manual_seed(0)
@@ -141,7 +141,7 @@ def tiny_checkpoint(server_python: str, tmp_path_factory: pytest.TempPathFactory
 def playable_checkpoint(
     server_python: str, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The small model with emotions and handles, those of `tests.faces`."""
+    """The small model with emotions and handles, those of `tests.support.faces`."""
     path = tmp_path_factory.mktemp("playable") / "playable.safetensors"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [server_python, "-c", MAKE_PLAYABLE, str(tiny_checkpoint), str(path)]

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # Blender's own Python knows ne
 from desk_measures import MODULE, TAKE, changed, curves, evaluation, installed, ticks  # noqa: E402
 from desk_previews import previews  # noqa: E402
 
-from server.bench import into_page  # noqa: E402
+from training.commands.bench import into_page  # noqa: E402
 
 
 def measure(options: argparse.Namespace) -> dict:

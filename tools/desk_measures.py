@@ -79,7 +79,7 @@ def curves(part, repeats: int) -> list[Row]:
     """Writing a take to the rig."""
     import bpy
 
-    animation, rig = part("animation"), part("rig")
+    animation, rig = part("face.fcurves"), part("face.rig")
     face = rig.make_rig(bpy.context.scene, "Bench")
     weights, frames = speech(KEYS), 101 + np.arange(KEYS) * (24 / 25)
 
@@ -105,17 +105,17 @@ def evaluation(part, repeats: int) -> list[Row]:
     """Reading the rig at every frame, with NLA and drivers, in a scene that is slow by itself."""
     import bpy
 
-    animation, scene = part("animation"), bpy.context.scene
-    face = part("rig").make_rig(scene, "Evaluated")
+    animation, scene = part("face.fcurves"), bpy.context.scene
+    face = part("face.rig").make_rig(scene, "Evaluated")
     bpy.context.view_layer.objects.active = face
     animation.new_action(face, "Take")
     animation.write_weights(face, 101 + np.arange(KEYS), speech(KEYS))
-    part("layers").edit_on_top(face)
+    part("takes.edit_on_top").edit_on_top(face)
     face.pose.bones["mouth"]["mouth_03"] = 0.5
-    face.keyframe_insert(part("rig").path_of("mouth_03"), frame=200)
-    driver = face.driver_add(part("rig").path_of("expression_07")).driver
+    face.keyframe_insert(part("face.rig").path_of("mouth_03"), frame=200)
+    driver = face.driver_add(part("face.rig").path_of("expression_07")).driver
     variable = driver.variables.new()
-    variable.targets[0].id, variable.targets[0].data_path = face, part("rig").path_of("mouth_00")
+    variable.targets[0].id, variable.targets[0].data_path = face, part("face.rig").path_of("mouth_00")
     driver.expression = f"0.5 * {variable.name}"
     for number in range(200):  # somebody's scene
         prop = bpy.data.objects.new(f"Prop {number}", None)
@@ -137,7 +137,7 @@ def evaluation(part, repeats: int) -> list[Row]:
 
 def changed(part, repeats: int, scratch: Path) -> list[Row]:
     """Which of a take's pictures are out of date."""
-    module, takes = part("rendered"), part("takes")
+    module, takes = part("pictures.frame_record"), part("pictures.take_folder")
     folder, look = scratch / "take", bytes(range(16))
     folder.mkdir()
     numbers, weights = np.arange(101, 101 + KEYS), speech(KEYS)
@@ -173,7 +173,7 @@ def ticks(part, scratch: Path, seconds: float) -> list[Row]:
     """Main-thread time of each turn of the timer, while a take is generated and its frames stream in."""
     import bpy
 
-    jobs, orders, work = part("jobs"), part("orders"), part("work")
+    jobs, orders, work = part("server_process.jobs"), part("takes.request"), part("takes.generation")
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.wm.save_as_mainfile(filepath=str(scratch / "bench.blend"))
     settings = bpy.context.scene.edtalk
@@ -202,7 +202,7 @@ def count(part) -> int:
     """Frames of the only take."""
     import bpy
 
-    (face,) = part("rig").faces_in(bpy.context.scene)
+    (face,) = part("face.rig").faces_in(bpy.context.scene)
     return face.edtalk.take.last - face.edtalk.take.first + 1
 
 

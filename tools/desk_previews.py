@@ -35,14 +35,14 @@ while (data := reader.read()) is not None:
 def previews(part, scratch: Path, repeats: int) -> list[Row]:
     """From a slider's new value to the picture in Blender's image; needs the take that `ticks` made."""
     rows = []
-    service, live = part("service"), part("live")
+    service, live = part("server_process.supervisor"), part("preview.live")
     stub = scratch / "stub"
     (stub / "server").mkdir(parents=True)
     (stub / "server" / "__init__.py").touch()
     (stub / "server" / "__main__.py").write_text(STUB.format(root=str(ROOT)), encoding="utf-8")
     real = service.server_or_none()
     python = real.python
-    plain = part("client").Server(python, stub, scratch / "stub.log")
+    plain = part("server_process.client").Server(python, stub, scratch / "stub.log")
     plain.start()
     while not plain.greeted():
         plain.listen(0.05)
@@ -65,14 +65,14 @@ def once(part, live, value: float) -> float:
     """Seconds from setting a weight until its picture is shown; the timer's own waits are left out."""
     import bpy
 
-    (face,) = part("rig").faces_in(bpy.context.scene)
-    before = part("live_picture").shown()
+    (face,) = part("face.rig").faces_in(bpy.context.scene)
+    before = part("preview.live_picture").shown()
     began = time.perf_counter()
     face.pose.bones["mouth"]["mouth_00"] = value + 1e-3
     face.update_tag()
     bpy.context.view_layer.update()
     live._state.changed = True
-    while part("live_picture").shown() is before:
+    while part("preview.live_picture").shown() is before:
         live.tick()
         time.sleep(1e-4)  # as Blender does, and longer
         assert not live.trouble(), live.trouble()

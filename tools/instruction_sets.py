@@ -18,10 +18,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = ["tests/test_fast.py", "tests/test_parity.py", "-k", "plain_decoder or threads or pictures_match"]
+SHORT = [
+    "tests/core/test_cpu_decoder.py",
+    "tests/core/test_parity.py",
+    "-k",
+    "plain_decoder or threads or pictures_match",
+]
 LONG = [
-    *("tests/test_fast.py", "tests/test_parity.py", "tests/test_engine.py", "tests/test_models.py"),
-    *("tests/test_encoder_generator.py", "tests/test_stages.py", "tests/test_audio_to_mouth.py"),
+    *(
+        "tests/core/test_cpu_decoder.py",
+        "tests/core/test_parity.py",
+        "tests/core/test_engine.py",
+        "tests/core/test_models.py",
+    ),
+    *(
+        "tests/training/test_encoder_generator.py",
+        "tests/training/test_stages.py",
+        "tests/training/test_audio_to_mouth.py",
+    ),
 ]
 # each with the sets of which it needs one, as Linux names them; "" where every 64-bit x86 has it
 ONEDNN = {

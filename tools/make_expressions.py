@@ -126,10 +126,10 @@ def draw(checkpoint: Path, portrait: Path) -> dict[str, Any]:
     """Expression -> picture uint8 [SIDE, SIDE, 3] of the portrait."""
     import numpy as np
 
-    from core import image
-    from core.engine import Engine
-    from core.motion import Motion
-    from core.pipeline import decode, prepare_portrait
+    from core.engine.engine import Engine
+    from core.engine.pipeline import decode, prepare_portrait
+    from core.motion.motion import Motion
+    from core.pictures import image
     from core.wire.mixing import mix
 
     engine = Engine.from_checkpoint(checkpoint, "cpu")
@@ -204,7 +204,7 @@ def _asset(bpy: Any, expression: Expression, picture: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw, write, say how large it is."""
-    from core.checkpoint import default_checkpoint
+    from core.checkpoints.checkpoint import default_checkpoint
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), help="model file")

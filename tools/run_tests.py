@@ -26,8 +26,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLENDER_FILES = "tests/test_blender_*.py"
-OTHERS_WITH_BLENDER = ("tests/test_wire_messages.py",)
+BLENDER_FILES = "tests/blender/test_*.py"
+OTHERS_WITH_BLENDER = ("tests/wire/test_messages.py",)
 """Files that also pass under Blender's own numpy, run with each Blender version."""
 NOTHING_CHOSEN = 5  # pytest's exit code where the arguments choose no test of a file
 LIMIT = 900  # seconds for one file: a Blender that hangs on the way out must not hold the others

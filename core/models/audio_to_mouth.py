@@ -7,7 +7,7 @@ names.
 
 `clean` is ours: convolutions over bands and time find what was said whatever the height of the voice, and
 residual blocks weigh ±0.3 s of it, since lips prepare a sound before it is heard. It knows the twelve mouth
-units of `core.heads.factors` and leaves the eight spare weights at zero.
+units of `training.factors` and leaves the eight spare weights at zero.
 
 Legend: B batch, T steps of 1/25 s, F mel frames, W = 20 mouth weights.
 """
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import mel
+from core.sound import mel
+from core.sound.audio import smooth, step_count
 from core.wire.channels import BANKS
 from core.wire.errors import BadCheckpoint
 
 FULL = 1.5
-"""Weight of a mouth unit at full strength (`core.heads.factors`: weight = factor * 1.5)."""
+"""Weight of a mouth unit at full strength (`training.factors`: weight = factor * 1.5)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class AudioToMouthConfig:
     """Which audio network, and how its track is smoothed. Travels inside the checkpoint."""
 
     kind: str = "clean"  # "published" or "clean"
-    smoothing: str = "none"  # ends of `core.audio.smooth`: "zero" as published, "edge", "none"
+    smoothing: str = "none"  # ends of `core.sound.audio.smooth`: "zero" as published, "edge", "none"
     width: int = 160  # clean: channels of the residual blocks
     blocks: int = 7  # clean: residual blocks; each widens the view by one step on either side
     dropout: float = 0.05  # clean: share of channels left out while training
@@ -75,7 +76,7 @@ Listener = Callable[[int, int], NDArray[Any]]
 
 
 class AudioToMouth(nn.Module):
-    """What both networks share: a config, and `listener`, through which `core.audio.mouth_from_audio` runs
+    """What both networks share: a config, and `listener`, through which `mouth_from_audio` runs
     them."""
 
     def __init__(self, config: AudioToMouthConfig) -> None:
@@ -188,8 +189,8 @@ class CleanAudioToMouth(AudioToMouth):
         self.units = nn.Conv1d(config.width, config.units, 1)
         self.register_buffer("usual", torch.zeros(mel.BANDS))
         self.register_buffer("gain", torch.ones(config.units))
-        self.gain: Tensor  # makes up for the timidity of averages, see core.evaluation.hearing.lost_spread
-        self.usual: Tensor  # average spectrum of the training voices, see core.mel.features
+        self.gain: Tensor  # averages are too timid; see `lost_spread` in evaluation.hearing
+        self.usual: Tensor  # average spectrum of the training voices, see core.sound.mel.features
 
     def frames(self, first: int, last: int) -> tuple[int, int]:
         """Mel frames (hop 160) that steps `first` to `last` - 1 depend on, symmetric about each step's
@@ -205,7 +206,7 @@ class CleanAudioToMouth(AudioToMouth):
         return out.transpose(1, 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, F, 80] from `core.mel.features` -> mouth weights [B, T, 20]."""
+        """[B, F, 80] from `core.sound.mel.features` -> mouth weights [B, T, 20]."""
         weights = FULL * (self.gain * torch.sigmoid(self.logits(features))).clamp(max=1)
         return functional.pad(weights, (0, BANKS["mouth"] - self.config.units))
 
@@ -226,3 +227,31 @@ def build(config: AudioToMouthConfig) -> AudioToMouth:
     """The network a config describes, in evaluation mode, parameters not yet loaded."""
     net = PublishedAudioToMouth(config) if config.kind == "published" else CleanAudioToMouth(config)
     return net.eval()
+
+
+def mouth_from_audio(
+    net: AudioToMouth,
+    samples: NDArray[Any],
+    chunk: int = 500,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[Any]:
+    """Mouth weights of a whole sound, one row a step.
+
+    Args:
+        net: a network in evaluation mode, on any device.
+        samples: float32 [N] mono at 16 kHz, of any length from one step on.
+        chunk: steps worked on at a time; it changes memory, not the result.
+        tell: called before each chunk and at the end: steps done, steps in all. What it raises ends the work.
+    Returns:
+        float32 [T, 20]. Row t belongs to the time from t / 25 s to (t + 1) / 25 s.
+    Raises:
+        UnreadableAudio: shorter than one step.
+    """
+    steps = step_count(samples, net.config.kind)
+    listen = net.listener(samples)
+    parts = []
+    for first in range(0, steps, chunk):
+        tell(first, steps)
+        parts.append(listen(first, min(first + chunk, steps)))
+    tell(steps, steps)
+    return smooth(np.concatenate(parts), net.config.smoothing).astype(np.float32)

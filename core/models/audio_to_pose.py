@@ -11,7 +11,7 @@ Blinks are events: from the same prosody and the time since the last one, `hazar
 begins in each knot.
 
 Legend: B pieces, P = 12 (prosody and emphasis, 25 rows a second, two to a knot), D = 6 pose dimensions, K
-knots a piece; a knot is 2/25 s. Poses are in unit deviations of `core.idle.DRIFT`.
+knots a piece; a knot is 2/25 s. Poses are in unit deviations of `core.motion.idle.DRIFT`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.motion import smoothed
-from core.prosody import FEATURES, emphasis, prosody
+from core.motion.motion import smoothed
+from core.sound.prosody import FEATURES, emphasis, prosody
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import BadCheckpoint
 

@@ -5,13 +5,13 @@ The semantically aware expression branch of the paper's Audio-to-Motion (Tan et 
 one vector for a clip comes from HuBERT and EmoBERTa; here two small networks of our own follow a take along:
 one hears prosody, some six seconds either way, one reads the words, each with its sentence. Either may be
 missing, for in training one of them is masked at random. Models of the paper's kind can be joined in where a
-user has them, see `core.encoders`.
+user has them, see `core.models.pretrained`.
 
 What comes out does not know of any checkpoint's weights: a share for each feeling, which the checkpoint's
 emotion presets turn into expression.
 
 Legend: B takes, T steps of 1/25 s, S slow steps of 1/5 s, P prosody features, W words, C cues and G letter
-groups of a word (see `core.feelings`), E = 8 classes: neutral and the seven feelings.
+groups of a word (see `core.sound.lexicon`), E = 8 classes: neutral and the seven feelings.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import encoders
-from core.feelings import BUCKETS, CUES, FELT, cues, letters
-from core.motion import smoothed
-from core.prosody import FEATURES, prosody
-from core.transcript import Word, laid_out
+from core.models import pretrained
+from core.motion.motion import smoothed
+from core.sound.lexicon import BUCKETS, CUES, FELT, cues, letters
+from core.sound.prosody import FEATURES, prosody
+from core.sound.transcript import Word, laid_out
 from core.wire.errors import BadCheckpoint
 
 STRIDE = 5
@@ -228,7 +228,7 @@ def feeling_track(
     steps: int,
     sharpness: float = 1.5,
 ) -> NDArray[np.float32]:
-    """How much of each feeling a take shows, float32 [steps, 7] in the order of `core.feelings.FELT`.
+    """How much of each feeling a take shows, float32 [steps, 7] in the order of `core.sound.lexicon.FELT`.
 
     Args:
         samples: float32 [N] mono at 16 kHz, or None.
@@ -245,10 +245,10 @@ def feeling_track(
     if listened is not None and samples is not None:
         extra = None
         if net.config.listener:
-            extra = encoders.Listener(net.config.listener)(samples, steps)[None]
+            extra = pretrained.Listener(net.config.listener)(samples, steps)[None]
         heard = Heard(torch.from_numpy(listened)[None], extra)
     if words:
-        read = encoders.Reader(net.config.reader)(words) if net.config.reader else None
+        read = pretrained.Reader(net.config.reader)(words) if net.config.reader else None
         written = written_of(words, laid_out(words, listened, steps), read)
     logits, strength = net(heard, written)
     shares = torch.softmax(sharpness * logits[0], dim=1)[:, 1:] * strength[0, :, None]

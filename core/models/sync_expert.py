@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core import mel
 from core.models.audio_to_mouth import AudioToMouthConfig, CleanAudioToMouth
 from core.models.small import restore
+from core.sound import mel
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import BadCheckpoint
 

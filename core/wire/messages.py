@@ -29,7 +29,7 @@ hold is only looked at when the number is the same.
 COMPOSITES = ("crop", "paste")
 FORMATS = ("png", "png16", "exr")
 PASSES = ("face", "matte", "plate")
-"""What may be written beside the picture, see `core.finish`."""
+"""What may be written beside the picture, see `core.engine.finish`."""
 MAX_SIZE = 4096
 
 M = TypeVar("M", bound="Message")
@@ -284,7 +284,7 @@ class Measure(Message):
 @dataclass(frozen=True, kw_only=True)
 class Measured(Message):
     """The most that one unit of each weight moves any point of the face, in shares of the crop's side: see
-    `core.sensitivity`. And the portrait's own weights.
+    `core.engine.sensitivity`. And the portrait's own weights.
     """
 
     model: str = ruled(rules.text)

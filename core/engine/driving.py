@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a driving clip or picture asks of a portrait.
+
+All frames of a clip are cropped alike, around its first face, so that the head's own motion stays in. Pose
+and expression are carried over as changes since the first frame, because absolute ones carry the driving
+person's build along; the mouth is carried over as it is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engine.portrait import framed
+from core.motion.motion import Weights, interpolate, smoothed, soft
+from core.pictures import face, image
+from core.pictures.picture import Crop, Picture
+from core.wire import moments
+from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
+from core.wire.errors import NoFace
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+Progress = Callable[[str, int, int], None]
+"""Called between batches with stage, done and total; what it raises (Cancelled) ends the work."""
+
+BATCH = 16  # frames read at once
+SEARCH_SECONDS, SEARCH_EVERY = 2.0, 0.2  # a clip must show a face by then; frames tried are this far apart
+DENSEST = 0.6 / STEPS_PER_SECOND  # frames nearer than this say nothing new
+STEADY = 1.0  # steps: the navigator's frame-to-frame noise is smoothed by this much in pose and expression
+STILL_SECONDS = 2.0  # what a still picture lasts, and how long it takes to get there
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def watch(engine: Engine, path: Path, own: Weights, tell: Progress) -> Weights:
+    """[T, 36] that a driving clip or picture asks for: mouth as seen, the rest as the portrait's own plus
+    changes. Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
+    if path.suffix.lower() in PICTURES:
+        return _watch_picture(engine, path, own)
+    from core.pictures import video
+
+    times, seen = _watch_clip(engine, path, tell)
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
+    rate = video.info(path).rate
+    shown = min(step, 1 / rate) if rate > 0 else step  # frames nearer than DENSEST were left out
+    count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
+    middles = (np.arange(count) + moments.MIDDLE) / STEPS_PER_SECOND
+    track = interpolate(times + moments.MIDDLE * shown, seen, middles)
+    rest = slice(BANK_SLICES["pose"].start, len(CHANNELS))  # pose and expression
+    track[:, rest] = smoothed(track[:, rest], STEADY)
+    track[:, rest] += own[rest] - track[0, rest]
+    return track
+
+
+def _watch_picture(engine: Engine, path: Path, own: Weights) -> Weights:
+    """A still picture has no changes: it is where mouth, pose and expression go to, softly."""
+    picture = image.load(path)
+    where = face.crop_from_face(face.find_face(picture.rgb, name=path.name), picture.rgb.shape)
+    seen = engine.weights_of(framed(engine, picture, where)[None])[0]
+    share = soft(np.arange(round(STILL_SECONDS * STEPS_PER_SECOND)) / (STILL_SECONDS * STEPS_PER_SECOND - 1))
+    return np.asarray(own + share[:, None] * (seen - own), np.float32)
+
+
+def _watch_clip(engine: Engine, path: Path, tell: Progress) -> tuple[NDArray[np.float64], Weights]:
+    """Times [N] and weights [N, 36] of a clip's frames, all cropped alike, so that the head's own motion
+    stays in."""
+    from core.pictures import video
+
+    total = max(1, round(video.info(path).seconds * STEPS_PER_SECOND))
+    where = _where_in_clip(path)
+    times: list[float] = []
+    seen: list[Weights] = []
+    waiting: list[NDArray[np.uint8]] = []
+    for frame in video.read(path, DENSEST):
+        if len(waiting) == BATCH:
+            seen.append(engine.weights_of(np.stack(waiting)))
+            waiting.clear()
+            tell("watch", min(total, round(frame.seconds * STEPS_PER_SECOND)), total)
+        times.append(frame.seconds)
+        waiting.append(framed(engine, Picture(frame.rgb), where))
+    seen.append(engine.weights_of(np.stack(waiting)))
+    tell("watch", total, total)
+    return np.array(times), np.concatenate(seen)
+
+
+def _where_in_clip(path: Path) -> Crop:
+    """The crop around the largest face of the first frames; a few are tried, since eyes may be shut in the
+    first."""
+    from core.pictures import video
+
+    for frame in video.read(path, SEARCH_EVERY):
+        faces = face.find_faces(frame.rgb)
+        if faces:
+            largest = max(faces, key=lambda found: found.width)
+            return face.crop_from_face(largest, frame.rgb.shape)
+        if frame.seconds > SEARCH_SECONDS:
+            break
+    raise NoFace(
+        f"No face was found in the first {SEARCH_SECONDS:.0f} seconds of {path.name}",
+        hint="Use a clip that begins with the face from the front",
+    )

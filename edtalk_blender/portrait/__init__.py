@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The portrait: the faces found in it, the crop, and the transcript of what it says."""
+
+MODULES = (
+    "found_faces",
+    "crop_gizmo",
+)

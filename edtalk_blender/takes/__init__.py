@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes from request to result: generate, apply, list, switch, delete, retime, exchange."""
+
+MODULES = (
+    "moved_files",
+    "take_rows",
+    "edit_on_top",
+    "status",
+    "exchange",
+)

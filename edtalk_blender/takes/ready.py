@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a button is grey, in a sentence that says what to do about it; "" when it can be pressed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..face import evaluation, rig
+from ..face.rig import settings_of
+from ..server_process import checkpoints
+from ..server_process.jobs import busy
+from ..settings.paths import absolute, missing_file
+from ..settings.preferences import checkpoint_folder
+from . import request, take_rows
+
+
+def why_not_generate(context: bpy.types.Context) -> str:
+    """Why no take can be generated, "" when it can."""
+    settings, face = settings_of(context), rig.active_face(context)
+    reason = busy() or (rig.LINKED if face is not None and face.library is not None else "")
+    reason = reason or missing_file(settings.portrait, "a portrait")
+    if not reason and not settings.audio.strip() and not settings.driving.strip():
+        reason = "Pick an audio file or a driving clip first"
+    for path, what in (
+        (settings.audio, "a sound"),
+        (settings.driving, "a driving clip"),
+        (settings.checkpoint, "a checkpoint"),
+    ):
+        if not reason and path.strip():
+            reason = missing_file(path, what)
+    return reason or (lost(context) if face is None else "")
+
+
+def why_not_render(context: bpy.types.Context) -> str:
+    """Why nothing can be rendered again, "" when it can."""
+    face = rig.active_face(context)
+    if face is None:
+        return busy() or lost(context) or rig.NO_FACE
+    if face.library is not None:
+        return busy() or rig.LINKED
+    take = face.edtalk.take
+    if not take.name:
+        return busy() or "Generate a take first"
+    if take_rows.is_muted(face):
+        return busy() or f"The take {take.name} is muted: open its eye in the list of takes first"
+    reason = busy() or no_curves(face) or missing_file(face.edtalk.portrait, "a portrait")
+    return reason or missing_checkpoint(face)
+
+
+def no_curves(face: bpy.types.Object) -> str:
+    """Why a take would become a still: nothing moves the face any more. "" while something does."""
+    data = face.animation_data
+    if data is not None and (data.action is not None or data.drivers or data.nla_tracks):
+        return ""
+    file = request.folder_of(face) / "motion.npz"
+    back = f"import {file}" if file.is_file() else "generate another take"
+    return f"The curves of {face.edtalk.take.name} are gone: undo that, or {back}. Its frames are kept"
+
+
+def missing_checkpoint(face: bpy.types.Object) -> str:
+    """Why the face's checkpoint will not do: which one its take wants, and where it may be."""
+    settings = face.edtalk
+    if not settings.checkpoint.strip() or Path(absolute(settings.checkpoint)).is_file():
+        return ""
+    take = settings.take
+    found = checkpoints.with_id(take.model, checkpoint_folder())
+    name = Path(found.path).name if found is not None else "it"
+    where = f"It is not at {absolute(settings.checkpoint)}"
+    return f"{take.name} wants checkpoint {take.model}: choose {name} again under Take. {where}"
+
+
+def lost(context: bpy.types.Context) -> str:
+    """Why the active object is a face no more, "" for one that never was."""
+    ob = context.view_layer.objects.active
+    bones = evaluation.lost_bones(ob)
+    if not bones:
+        return ""
+    what = f"the bone {bones[0]}" if len(bones) == 1 else f"the bones {', '.join(bones)}"
+    return f"{ob.name} has lost {what} and is no face rig any more: undo that, or select another face"

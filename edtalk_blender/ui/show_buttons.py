@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The buttons that show an existing take somewhere else, or bring its frames beside the file."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...core.wire.errors import EDTalkError
+from ..face import rig
+from ..pictures import image_sequence, sequencer
+from ..server_process.jobs import busy
+from ..takes import display
+
+
+class TakeOperator:
+    """What the operators that show an existing take share."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a take."""
+        face = rig.active_face(context)
+        if face is None or face.edtalk.take.image is None:
+            faces = rig.faces_in(context.scene) if face is None else ()
+            cls.poll_message_set("Select a face rig first" if faces else "Generate a take first")
+            return False
+        return True
+
+
+class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
+    """Add a plane that shows the take, in front of the rig; one that is there is brought up to date"""
+
+    bl_idname = "edtalk.add_plane"
+    bl_label = "Add Picture Plane"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """One plane a face: a second one would lie in the first and flicker."""
+        face = rig.active_face(context)
+        plane = image_sequence.plane_of(face)
+        if plane is None:
+            image_sequence.show_take_on_plane(face, image_sequence.make_plane(face, context.scene))
+            return {"FINISHED"}
+        image_sequence.show_take_on_plane(face, plane)
+        hidden = "" if plane.visible_get() else "; it is hidden"
+        self.report({"INFO"}, f"{plane.name} shows the take already{hidden}")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
+    """Add the take's pictures and sound to the sequencer, on free channels, unless they are there"""
+
+    bl_idname = "edtalk.add_strips"
+    bl_label = "Add Strips"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Into the scene the sequencer shows, which from 5.0 need not be the active one."""
+        scene = getattr(context, "sequencer_scene", None) or context.scene
+        face = rig.active_face(context)
+        there = sequencer.find_strips(scene, face.edtalk.take.name) if scene.sequence_editor else ()
+        if any(strip.type == "IMAGE" for strip in there):
+            channels = " and ".join(sorted({str(strip.channel) for strip in there}))
+            self.report({"INFO"}, f"The strips are there already, on channel {channels}")
+            return {"FINISHED"}
+        made = display.add_strips(face, scene)
+        if all(strip.type != "SOUND" for strip in made):
+            self.report({"WARNING"}, "Only pictures: there is no sound that Blender can read")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
+    """Copy the frames of a take that was made before the file was saved to the output folder beside it"""
+
+    bl_idname = "edtalk.bring_take"
+    bl_label = "Bring Frames Beside File"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for a temporary take of a file that is saved by now."""
+        if not super().poll(context):
+            return False
+        reason = busy() or ("" if bpy.data.filepath else "Save the file first")
+        if not reason and not display.is_temporary(rig.active_face(context)):
+            reason = "The frames are not in a temporary folder"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Copy the folder and tell image and strips."""
+        try:
+            folder = display.bring_beside_file(rig.active_face(context))
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"The frames are in {folder}; save the file again")
+        return {"FINISHED"}
+
+
+CLASSES = (EDTALK_OT_add_plane, EDTALK_OT_add_strips, EDTALK_OT_bring_take)

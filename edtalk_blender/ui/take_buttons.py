@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The buttons of the list of takes: wear one, flip between two, show one beside the other, mute, delete, and
+find those of older files.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from ..face import rig
+from ..pictures import image_sequence
+from ..server_process.jobs import busy
+from ..takes import compare, delete, migrate, switch, take_rows
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """Why nothing can be done with takes now, "" when it can."""
+    return rig.why_not_ours(rig.active_face(context)) or busy()
+
+
+class RowOperator:
+    """What the buttons of the list share. `take` names a take; empty, it is the one that is selected in the
+    list.
+    """
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    take: bpy.props.StringProperty(
+        name="Take",
+        description="Name of the take; empty: the one selected in the list",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a face of this file, while nothing runs."""
+        reason = why_not(context)
+        if not reason and not len(take_rows.rows_of(rig.active_face(context))):
+            reason = "This face has no takes yet: generate one first"
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def row(self, context: bpy.types.Context):
+        """The face and the row that is meant; the row is None when there is none of that name."""
+        face = rig.active_face(context)
+        rows = take_rows.rows_of(face)
+        index = face.edtalk_takes.index
+        if self.take:
+            row = take_rows.row_named(face, self.take)
+        else:
+            row = rows[index] if 0 <= index < len(rows) else None
+        if row is None:
+            self.report({"ERROR"}, f"There is no take {self.take or 'selected'}")
+        return face, row
+
+
+class EDTALK_OT_switch_take(RowOperator, bpy.types.Operator):
+    """Let the face wear this take: its curves, settings and pictures, everywhere they are shown"""
+
+    bl_idname = "edtalk.switch_take"
+    bl_label = "Wear Take"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Change over."""
+        face, row = self.row(context)
+        if row is None:
+            return {"CANCELLED"}
+        switch.switch(face, row)
+        if row.action is None:
+            self.report({"WARNING"}, f"The curves of {row.key} are gone; its pictures are shown")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_flip_take(RowOperator, bpy.types.Operator):
+    """Go back and forth between this take and the one that was worn before: in the viewport, in the
+    compositor and in the Sequencer"""
+
+    bl_idname = "edtalk.flip_take"
+    bl_label = "Flip A/B"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with two takes."""
+        if not super().poll(context):
+            return False
+        if len(take_rows.rows_of(rig.active_face(context))) < 2:
+            cls.poll_message_set("There is only one take: generate another one to compare it with")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """To the other one; for the first time, to the selected one or the one before."""
+        face = rig.active_face(context)
+        row = take_rows.row_named(face, face.edtalk_takes.other)
+        if row is None or row.key == face.edtalk.take.name:
+            rows = [one for one in take_rows.rows_of(face) if one.key != face.edtalk.take.name]
+            chosen = take_rows.rows_of(face)[face.edtalk_takes.index]
+            row = chosen if chosen.key != face.edtalk.take.name else rows[-1]
+        switch.switch(face, row)
+        self.report({"INFO"}, f"{face.edtalk.take.name} is shown; press again for {face.edtalk_takes.other}")
+        return {"FINISHED"}
+
+
+class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
+    """Show the selected take on a plane beside the face, in the viewport only; press again to take it away"""
+
+    bl_idname = "edtalk.compare_take"
+    bl_label = "Show Beside"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The plane comes or goes."""
+        face, row = self.row(context)
+        if row is None:
+            return {"CANCELLED"}
+        take = take_rows.take_in(face, row)
+        if take.image is None or not take.shown:
+            self.report({"ERROR"}, f"{row.key} has no pictures yet: wear it and press Render Changed")
+            return {"CANCELLED"}
+        compare.compare(face, row, context.scene)
+        return {"FINISHED"}
+
+
+class EDTALK_OT_mute_take(RowOperator, bpy.types.Operator):
+    """Show the portrait at rest instead of this take, and its strips not at all; nothing is lost"""
+
+    bl_idname = "edtalk.mute_take"
+    bl_label = "Mute Take"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Muted or not."""
+        face, row = self.row(context)
+        if row is None:
+            return {"CANCELLED"}
+        switch.mute(face, row, not row.muted)
+        return {"FINISHED"}
+
+
+class EDTALK_OT_delete_take(RowOperator, bpy.types.Operator):
+    """Remove the selected take from this file: curves, pictures and strips. Its files stay on disk unless
+    you say otherwise"""
+
+    bl_idname = "edtalk.delete_take"
+    bl_label = "Delete Take"
+
+    files: bpy.props.BoolProperty(
+        name="Delete the Files Too",
+        description="Delete the take's pictures and motion from the disk; this cannot be undone",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        _, row = self.row(context)
+        if row is None:
+            return {"CANCELLED"}
+        self.take = row.key
+        return context.window_manager.invoke_props_dialog(self, width=360, confirm_text="Delete")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What will go, what stays, and the tick."""
+        face = rig.active_face(context)
+        row = take_rows.row_named(face, self.take)
+        if row is None:
+            return
+        layout = self.layout
+        layout.label(text=f"Delete the take {row.key} from this file?", icon="TRASH")
+        layout.prop(self, "files")
+        take = take_rows.take_in(face, row)
+        if self.files and take.image is not None:
+            column = layout.column(align=True)
+            column.alert = True
+            column.label(text="This cannot be undone. From:", icon="ERROR")
+            column.label(text=str(image_sequence.folder_of(take.image)), icon="BLANK1")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Remove it."""
+        face, row = self.row(context)
+        if row is None:
+            return {"CANCELLED"}
+        said = delete.delete(face, row, self.files)
+        if said:
+            self.report({"WARNING"}, said)
+        return {"FINISHED"}
+
+
+class EDTALK_OT_list_takes(bpy.types.Operator):
+    """Look through this file for takes of this face that were made before there was a list"""
+
+    bl_idname = "edtalk.list_takes"
+    bl_label = "Find Older Takes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a face of this file."""
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """List what is found."""
+        found = migrate.collect(rig.active_face(context))
+        self.report({"INFO"}, f"{found} takes were found" if found else "All takes are listed already")
+        return {"FINISHED"}
+
+
+CLASSES = (
+    EDTALK_OT_switch_take,
+    EDTALK_OT_flip_take,
+    EDTALK_OT_compare_take,
+    EDTALK_OT_mute_take,
+    EDTALK_OT_delete_take,
+    EDTALK_OT_list_takes,
+)
