@@ -8,16 +8,15 @@ edtalk preview --frames-in take01 --frames 101-150 --fps 24 --out part.mp4
 from __future__ import annotations
 
 import argparse
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.wire import ranges, rules
-from core.wire.errors import InputError, OutputExists, UnreadableImage
+from core.wire.errors import InputError, OutputExists
 
 from .animate import fitting, small
+from .film import found, from_exr
 from .terminal import Bars, checked, whole
 
 if TYPE_CHECKING:
@@ -61,8 +60,6 @@ def run(options: argparse.Namespace) -> int:
     if out.exists() and not options.overwrite:
         raise OutputExists(f"{out} is already there", hint="Choose another name, or add --overwrite")
     files = found(folder, options.name, options.suffix, options.frames)
-    if options.suffix == ".exr":
-        os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV looks once, when it first reads one
     with Bars(options.quiet) as report:
 
         def pictures() -> Iterator[NDArray[Any]]:
@@ -74,33 +71,3 @@ def run(options: argparse.Namespace) -> int:
         video.write_preview(out, pictures(), options.fps, sound, options.since)
     print(f"{out}: {len(files)} frames")
     return 0
-
-
-def found(folder: Path, name: str, suffix: str, frames: tuple[int, ...] | None) -> list[Path]:
-    """The files of these frames, in order; all that are there for None. Raises InputError when one lacks."""
-    pattern = re.compile(re.escape(name) + r"(-?\d+)" + re.escape(suffix))
-    try:
-        matches = [match for entry in os.scandir(folder) if (match := pattern.fullmatch(entry.name))]
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
-    there = {int(match[1]): folder / match[0] for match in matches}
-    numbers = sorted(there) if frames is None else frames
-    missing = [number for number in numbers if number not in there]
-    if missing or not numbers:
-        what = f"frames {ranges.say(missing)}" if missing else f"no frames called {name}####{suffix}"
-        verb = "lacks" if missing else "has"
-        raise InputError(f"{folder} {verb} {what[:200]}", hint="Render them first")
-    return [there[number] for number in numbers]
-
-
-def from_exr(file: Path) -> NDArray[Any]:
-    """A scene-linear frame as 8-bit sRGB [H, W, 3], over black."""
-    import cv2
-    import numpy as np
-
-    stored = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if stored is None:
-        raise UnreadableImage(f"{file.name} is damaged or incomplete", hint="Render it again")
-    values = np.clip(stored[..., 2::-1].astype(np.float32), 0, 1)
-    curved = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(curved * 255), np.uint8)

@@ -54,6 +54,7 @@ class Runtime:
             messages.Preview: self._preview,
             messages.Measure: self._measure,
             messages.Hear: self._hear,
+            messages.Film: self._film,
         }
 
     def answer(self, message: messages.Message, report: Report) -> messages.Message:
@@ -241,6 +242,11 @@ class Runtime:
         with written_whole(message.out) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)
         return messages.Heard(out=message.out, rate=loudness.RATE, seconds=len(found) / loudness.RATE)
+
+    def _film(self, message: messages.Film, report: Report) -> messages.Filmed:
+        from . import film
+
+        return film.make(message, report)
 
     def _prepared(
         self,

@@ -109,7 +109,7 @@ def write_preview(
         except EDTalkError:
             raise
         except Exception as error:
-            if not _is_ffmpeg(error):
+            if not is_ffmpeg(error):
                 raise
             raise OutputBlocked(
                 f"{Path(path).name} could not be written: {error}", hint="Choose another folder"
@@ -132,12 +132,13 @@ def _opened(path: Path) -> Any:
     try:
         return av.open(str(path), metadata_errors="ignore")
     except Exception as error:
-        if not _is_ffmpeg(error):
+        if not is_ffmpeg(error):
             raise
         raise UnreadableVideo(f"{path.name} is not a clip, or is damaged", hint=CONVERT) from None
 
 
-def _is_ffmpeg(error: Exception) -> bool:
+def is_ffmpeg(error: Exception) -> bool:
+    """Whether FFmpeg or the system refused, so that the file or the disk is to blame and not our code."""
     import av
 
     return isinstance(error, (av.error.FFmpegError, OSError))
@@ -171,13 +172,13 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         except StopIteration:
             return
         except Exception as error:
-            if not _is_ffmpeg(error):
+            if not is_ffmpeg(error):
                 raise
             return  # the container itself ends in the middle; `read` compares with the announced end
         try:
             yield from packet.decode()
         except Exception as error:
-            if not _is_ffmpeg(error):
+            if not is_ffmpeg(error):
                 raise
 
 
@@ -205,7 +206,7 @@ def _encode(
     fraction = Fraction(rate).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = _new_stream(container, fraction)
-        voice = _Sound(container, Path(sound), since) if sound is not None else None
+        voice = SoundTrack(container, Path(sound), since) if sound is not None else None
         for rgb in frames:
             height, width = rgb.shape[:2]
             even = np.pad(
@@ -245,18 +246,26 @@ def _new_stream(container: Any, rate: Fraction) -> Any:
     )
 
 
-class _Sound:
-    """The sound track, written in step with the pictures so that neither waits in memory."""
+class SoundTrack:
+    """The sound track, written in step with the pictures so that neither waits in memory.
 
-    def __init__(self, container: Any, path: Path, since: float) -> None:
+    `since` seconds of the sound lie before the first picture; where it is negative, silence comes first.
+    """
+
+    def __init__(self, container: Any, path: Path, since: float, codec: str = "aac") -> None:
         import av
 
         self._container = container
-        self._stream = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+        self._stream = container.add_stream(codec, rate=SOUND_RATE, layout="stereo")
         self._pieces = self._converted(path)
         self._waiting = av.AudioFifo()
         self._done = 0
-        self._before = round(since * SOUND_RATE)  # samples to pass over
+        self._before = max(0, round(since * SOUND_RATE))  # samples to pass over
+        if since < 0:
+            silence = np.zeros((2, round(-since * SOUND_RATE)), np.float32)
+            frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="stereo")
+            frame.rate = SOUND_RATE
+            self._waiting.write(frame)
 
     def _converted(self, path: Path) -> Iterator[Any]:
         import av
@@ -269,7 +278,7 @@ class _Sound:
                     yield from resampler.resample(frame)
                 yield from resampler.resample(None)
         except Exception as error:
-            if not (_is_ffmpeg(error) or isinstance(error, IndexError)):
+            if not (is_ffmpeg(error) or isinstance(error, IndexError)):
                 raise
             raise UnreadableAudio(
                 f"{path.name} holds no sound that can be played", hint="Convert it to WAV"

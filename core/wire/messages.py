@@ -28,6 +28,8 @@ hold is only looked at when the number is the same.
 
 COMPOSITES = ("crop", "paste")
 FORMATS = ("png", "png16", "exr")
+FILMS = ("mp4", "prores", "ffv1")
+"""Kinds of film, see `core.pictures.film`."""
 PASSES = ("face", "matte", "plate")
 """What may be written beside the picture, see `core.engine.finish`."""
 MAX_SIZE = 4096
@@ -310,6 +312,32 @@ class Heard(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Film(Message):
+    """Make a film of frames that are on disk, with the sound."""
+
+    frames_in: str = ruled(rules.path)  # folder
+    name: str = ruled(rules.file_stem)  # what the file names begin with: "take."
+    format: str = ruled(rules.one_of(*FORMATS), "png")
+    frames: str = ruled(rules.text)  # file numbers as ranges: "101-150,160", see `core.wire.ranges`
+    rate: float = ruled(rules.number(1, 1000))  # frames a second
+    form: str = ruled(rules.one_of(*FILMS), "mp4")
+    sound: str = ruled(rules.path_or_empty, "")
+    since: float = ruled(rules.number(-1e6, 1e6), 0.0)  # seconds of the sound before the first frame
+    out: str = ruled(rules.path)
+    overwrite: bool = ruled(rules.flag, False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filmed(Message):
+    """The film that was written."""
+
+    out: str = ruled(rules.path)
+    frames: int = ruled(_COUNT)
+    seconds: float = ruled(_SECONDS)
+    silent: bool = ruled(rules.flag, False)  # no sound was given, or a clip without any
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cancel(Message):
     """Stop that request, whether it waits or runs; it will end in the error "cancelled"."""
 
@@ -363,6 +391,7 @@ METHODS: dict[str, tuple[type[Message], type[Message]]] = {
     "preview": (Preview, Previewed),
     "measure": (Measure, Measured),
     "hear": (Hear, Heard),
+    "film": (Film, Filmed),
     "cancel": (Cancel, CancelTaken),
     "shutdown": (Shutdown, ShutdownTaken),
 }

@@ -13,13 +13,13 @@ import bpy
 
 from ...core.wire import ranges
 from ...core.wire.errors import ServerError
-from ..curves import measurements
 from ..pictures import image_sequence, take_folder
 from ..server_process import environment
 from ..server_process.client import clean_environment
 from ..settings import timing
 from ..settings.paths import absolute
 from ..settings.preferences import preferences
+from ..takes import sound as take_sound
 
 
 def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Sequence[int]) -> None:
@@ -29,7 +29,7 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
     chosen, settings, take = preferences(), face.edtalk, face.edtalk.take
     python = environment.finish(environment.find_python(chosen.python if chosen else ""))
     rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
-    sound = measurements.sound_of(face) or absolute(settings.driving)
+    sound = take_sound.sound_of(face) or absolute(settings.driving)
     folder = image_sequence.folder_of(take.image)
     command = [
         *(str(python), "-m", "server.cli", "preview", "--frames-in", str(folder), "--name", take_folder.STEM),

@@ -13,6 +13,7 @@ from ..face.keys import Place, take_place
 from ..server_process import jobs
 from ..settings import timing
 from ..settings.paths import missing_file
+from ..takes import sound
 from . import arithmetic, measurements
 from .tool_base import CurveTool, HandKeys, values_at, why_not
 
@@ -62,11 +63,11 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
         face = rig.active_face(context)
         if not reason and take_place(face) is None:
             reason = "The rig has no curves yet: generate a take first"
-        return reason or missing_file(measurements.sound_of(face), "the sound of the take")
+        return reason or missing_file(sound.sound_of(face), "the sound of the take")
 
     def needs(self, face: bpy.types.Object) -> jobs.Job | None:
         """How loud the sound is."""
-        path = measurements.sound_of(face)
+        path = sound.sound_of(face)
         return (
             None
             if measurements.levels_of(path) is not None
@@ -78,12 +79,12 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
         self.where, self.curves, self.banks = "TAKE", "BANKS", {"mouth"}
         place = take_place(face)
         fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
-        levels, rate = measurements.levels_of(measurements.sound_of(face))
+        levels, rate = measurements.levels_of(sound.sound_of(face))
         spans = arithmetic.silences(levels, rate, self.below, self.shortest)
         found = list(self.targets(context, place))
         if not found:
             return ""
-        start = measurements.sound_start(face, place.to_scene(take_action.begin_of(place.action, face)))
+        start = sound.sound_start(face, place.to_scene(take_action.begin_of(place.action, face)))
         bends = place.to_action(moments.frame_at(arithmetic.corners(spans, self.fade), fps, start))
         rest = dict(zip(CHANNELS, take_action.rest_of(face).tolist()))
         changed = 0

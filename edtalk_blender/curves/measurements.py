@@ -20,11 +20,10 @@ from ...core.wire import messages
 from ...core.wire.channels import CHANNELS
 from ..face import sliders
 from ..face.rig import find_object
-from ..pictures import sequencer, take_folder
+from ..pictures import take_folder
 from ..server_process.jobs import Job, Outcome
 from ..server_process.supervisor import ask, ready_server
 from ..settings.paths import absolute
-from ..takes import take_rows
 
 SHARES = "edtalk_shares"
 """Custom property of the rig: 36 numbers, how far one unit of each weight moves any point of the face at
@@ -111,23 +110,6 @@ def measure(face: bpy.types.Object):
 
 
 # ------------------------------------------------------------------------------------------------- sound
-
-
-def sound_of(face: bpy.types.Object) -> str:
-    """The file that the face's take speaks, "" when there is none."""
-    row = take_rows.worn_row(face)
-    known = take_rows.settings_in(row).get("audio") if row is not None else None
-    return absolute(str(known) if known else face.edtalk.audio)
-
-
-def sound_start(face: bpy.types.Object, otherwise: float) -> float:
-    """The scene frame that the take's sound begins with: where its strip stands, if it has one."""
-    for scene in bpy.data.scenes:
-        if scene.sequence_editor is not None:
-            for strip in sequencer.find_strips(scene, face.edtalk.take.name):
-                if strip.type == "SOUND":
-                    return float(strip.frame_start)
-    return otherwise
 
 
 def levels_of(path: str) -> tuple[np.ndarray, float] | None:

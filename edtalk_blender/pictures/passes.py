@@ -33,7 +33,12 @@ def file_name(name: str, number: int, picture_format: str) -> str:
     picture = take_folder.file_name(number, picture_format)
     if name == PLATE:
         return f"{take_folder.STEM[:-1]}_{PLATE}{Path(picture).suffix}"
-    return f"{take_folder.STEM[:-1]}_{name}.{picture[len(take_folder.STEM) :]}"
+    return stem_of(name) + picture[len(take_folder.STEM) :]
+
+
+def stem_of(name: str) -> str:
+    """What the names of a pass's numbered files begin with: `take_face.`."""
+    return f"{take_folder.STEM[:-1]}_{name}."
 
 
 def beside(picture: str, name: str) -> str:

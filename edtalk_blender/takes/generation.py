@@ -109,11 +109,11 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     server = yield from ready_server(job)
     order, described = yield from _same_checkpoint(job, server, order)
     seen = None
-    if _face_or_error(order).edtalk.take.portrait != take_folder.file_digest(order.portrait):
+    if face_or_error(order).edtalk.take.portrait != take_folder.file_digest(order.portrait):
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
         if order.crop is None:
             seen = replace(seen, crop=_new_crop(seen, order))
-    face = _face_or_error(order)
+    face = face_or_error(order)
     warnings = evaluation.restore(face, described)
     apply.land_changes(order, face, described, seen)
     pictures, wrong = yield from _read_curves(job, order)
@@ -134,7 +134,7 @@ def _same_checkpoint(
     goes on with that one where it is found. Raises MissingCheckpoint where it is not.
     """
     described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
-    take = _face_or_error(order).edtalk.take
+    take = face_or_error(order).edtalk.take
     if order.checkpoint or take.checkpoint or take.model in ("", described.id):
         return order, described
     found = checkpoints.with_id(take.model, checkpoint_folder())
@@ -152,7 +152,7 @@ def _read_curves(job: Job, order: Order) -> Generator[None, None, tuple[Pictures
     """What the take's pictures shall be made from, and warnings about it. Raises InputError for curves that
     nothing can be drawn from.
     """
-    numbers = apply.numbers_of(_face_or_error(order), order.frames)
+    numbers = apply.numbers_of(face_or_error(order), order.frames)
     turns = evaluation.in_turns(order.rig, order.scene, numbers)
     while True:
         try:
@@ -164,7 +164,7 @@ def _read_curves(job: Job, order: Order) -> Generator[None, None, tuple[Pictures
             raise Cancelled(f"{job.title}: cancelled")
         job.show("Reading the curves", done, len(numbers))
         yield
-    face = _face_or_error(order)
+    face = face_or_error(order)
     warnings = evaluation.check(face, find_scene(order.scene), numbers, weights)
     return apply.pictures_of(face, order.fps, numbers, weights), warnings
 
@@ -187,7 +187,8 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _face_or_error(order: Order) -> bpy.types.Object:
+def face_or_error(order: Order) -> bpy.types.Object:
+    """The rig that the order is for. Raises InputError when it or its scene is gone."""
     face = find_object(order.rig)
     if face is None or find_scene(order.scene) is None:
         raise InputError("The face rig is gone, by undo or because another file was opened")

@@ -4,6 +4,7 @@
 MODULES = (
     "panel",
     "generate_buttons",
+    "movie_buttons",
     "job_operator",
     "preferences_page",
     "first_steps",

@@ -28,6 +28,7 @@ from . import (
     crop_buttons,
     face_buttons,
     first_steps,
+    movie_buttons,
     preferences_view,
     retime_buttons,
     shape_buttons,
@@ -117,12 +118,14 @@ def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     column.prop(settings, "audio")
     column = layout.column(align=True)
     column.scale_y = 1.3
-    if jobs.current() is not None:  # as high as the two buttons, so that nothing below moves
+    if jobs.current() is not None:  # as high as the three buttons, so that nothing below moves
         preferences_view.draw_progress(column)
         column.label(text=jobs.current().title)
+        column.label()
         return
     column.operator("edtalk.generate_take", icon="PLAY")
     column.operator("edtalk.render_changed", icon="FILE_REFRESH")
+    movie_buttons.draw(column)
 
 
 def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

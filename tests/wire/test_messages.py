@@ -56,6 +56,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "Measured": {"model": "a", "shares": [0.1] * 36, "source_weights": [0] * 36},
     "Hear": {"audio": "/b.wav", "out": "/l.npy"},
     "Heard": {"out": "/l.npy", "rate": 100, "seconds": 2.5},
+    "Film": {"frames_in": "/t", "name": "take.", "frames": "1-9", "rate": 25.0, "out": "/f.mp4"},
+    "Filmed": {"out": "/f.mp4", "frames": 9, "seconds": 0.36},
     "Cancel": {"request": 3},
     "CancelTaken": {"cancelled": True},
     "Shutdown": {},

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Export Movie: one button from a take to a film with its sound, in step and up to date."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.desk import Desk, key_of
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+
+@pytest.fixture
+def desk(part, tmp_path, portrait, voice, tiny_checkpoint, server_python) -> Desk:
+    return Desk(part, tmp_path, portrait, voice, tiny_checkpoint, server_python)
+
+
+@pytest.fixture
+def take(desk):
+    """A take on the desk."""
+    desk.generate()
+    return desk
+
+
+def probe(path: Path) -> dict:
+    """What a reader of films says of one."""
+    av = pytest.importorskip("av", reason="needs PyAV to look into the film")
+    with av.open(str(path)) as container:
+        picture = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(picture)]
+        codecs = [stream.codec_context.name for stream in container.streams]
+        return {
+            "codecs": codecs,
+            "rate": picture.average_rate,
+            "seconds": container.duration / 1e6,
+            "frames": frames,
+            "pixels": picture.codec_context.pix_fmt,
+        }
+
+
+def frames_of(desk) -> list[Path]:
+    take = desk.face.edtalk.take
+    return [desk.frames / f"take.{n + take.shift:04d}.png" for n in range(take.first, take.last + 1)]
+
+
+@pytest.mark.parametrize(("fps", "base"), [(25, 1.0), (24, 1.001)])
+def test_a_take_becomes_a_film_with_its_sound(desk, tmp_path: Path, fps: int, base: float) -> None:
+    import bpy
+
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = fps, base
+    desk.generate()
+    out = tmp_path / "film.mp4"
+    assert bpy.ops.edtalk.export_movie(filepath=str(out)) == {"FINISHED"}
+    seen, files = probe(out), frames_of(desk)
+    assert seen["codecs"] == ["h264", "aac"]
+    assert seen["rate"] == (Fraction(24000, 1001) if base > 1 else Fraction(25))
+    assert len(seen["frames"]) == len(files)
+    assert abs(seen["seconds"] - len(files) * base / fps) < 1.5 * base / fps
+    Image = pytest.importorskip("PIL.Image")
+    for shown, file in zip(seen["frames"][:3], files):
+        true = np.asarray(Image.open(file).convert("RGB"), float)
+        assert np.abs(shown.mean((0, 1)) - true.mean((0, 1))).max() < 3
+
+
+def test_frames_that_are_out_of_date_are_rendered_first(take, tmp_path: Path) -> None:
+    import bpy
+
+    before = [file.read_bytes() for file in frames_of(take)]
+    key, curve = key_of(
+        take, "mouth_00", take.part("face.fcurves").curves_of(take.face).fcurves[0].keyframe_points[4].co.x
+    )
+    key.co.y += 3
+    curve.update()
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    after = [file.read_bytes() for file in frames_of(take)]
+    assert 0 < sum(old != new for old, new in zip(before, after, strict=True)) < len(after)
+    assert (tmp_path / "f.mp4").stat().st_size > 1000
+
+
+def test_a_lost_frame_is_made_again_and_is_in_the_film(take, tmp_path: Path) -> None:
+    import bpy
+
+    frames_of(take)[2].unlink()
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mov"), form="prores") == {"FINISHED"}
+    assert len(probe(tmp_path / "f.mov")["frames"]) == len(frames_of(take))
+
+
+def test_the_suffix_follows_the_format_and_the_offered_name_is_free(take, tmp_path: Path) -> None:
+    import bpy
+
+    movie = take.part("takes.movie")
+    first = movie.offered(take.face, "mp4")
+    assert first.parent == Path(bpy.data.filepath).parent and not first.exists()
+    first.write_bytes(b"mine")
+    assert movie.offered(take.face, "mp4") != first
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4"), form="ffv1") == {"FINISHED"}
+    assert (tmp_path / "f.mkv").is_file() and not (tmp_path / "f.mp4").exists()
+    assert first.read_bytes() == b"mine"
+
+
+def test_an_offered_film_needs_no_path(take) -> None:
+    import bpy
+
+    out = take.part("takes.movie").offered(take.face, "mp4")
+    assert bpy.ops.edtalk.export_movie() == {"FINISHED"}
+    assert out.is_file()
+
+
+def test_a_folder_that_refuses_costs_one_sentence(take, tmp_path: Path) -> None:
+    import bpy
+
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with pytest.raises(RuntimeError, match="written"):
+        bpy.ops.edtalk.export_movie(filepath=str(blocked / "film.mp4"))
+    assert blocked.read_text() == "no folder"
+
+
+def test_without_a_take_the_button_says_why_it_is_grey(desk) -> None:
+    import bpy
+
+    assert not bpy.ops.edtalk.export_movie.poll()
+
+
+def test_the_cut_out_keeps_its_alpha(desk, tmp_path: Path) -> None:
+    import bpy
+
+    bpy.context.scene.edtalk.passes = {"face"}
+    desk.generate()
+    out = tmp_path / "cut.mkv"
+    assert bpy.ops.edtalk.export_movie(filepath=str(out), form="ffv1", cut_out=True) == {"FINISHED"}
+    assert probe(out)["pixels"] == "bgra"
