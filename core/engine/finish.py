@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine import detail
+from core.engine import anchor
+from core.engine.layers import Drawing
 from core.engine.portrait import Composite, Portrait
-from core.motion.motion import soft
+from core.engine.rest import planes
+from core.motion.motion import Weights, soft
 from core.pictures import face
 from core.pictures import picture as pictures
 from core.pictures.picture import Levels, Picture, from_model
 
 if TYPE_CHECKING:
-    import torch
-
     from core.engine.engine import Frame
 
 PICTURE = ""
@@ -59,24 +60,33 @@ class Finish:
         """Pixels of the crop's side while it is worked on."""
         return self.portrait.crop.side if self.pastes else self.size
 
-    def __call__(self, frame: Frame) -> dict[str, Picture]:
-        """The network's frame as pictures: "" and each of the passes but the plate."""
-        import torch
+    def sent(self, weights: Weights) -> Weights:
+        """Weights [N, 36] as the network is to get them: some of what is asked for is drawn by layers."""
+        for layer in self.portrait.layers:
+            weights = layer.sent(weights)
+        return weights
 
-        with torch.inference_mode():
-            planes = self._planes(frame)
-            share = self._moved_figure(frame) if self.wants_figure else None
-        rgb = from_model(planes[:3], self.depth)
-        alpha = from_model(planes[3:] * 2 - 1, self.depth)[..., 0] if len(planes) > 3 else None
+    def __call__(self, frame: Frame, weights: Weights) -> dict[str, Picture]:
+        """The network's frame of these weights [36], as asked for, as pictures: "" and each of the passes but
+        the plate.
+        """
+        drawing = self._drawn(frame, weights)
+        drawn = drawing.picture
+        assert drawn is not None
+        rgb = from_model(np.moveaxis(drawn[..., :3], -1, 0), self.depth)
+        alpha = None
+        if drawn.shape[-1] > 3:
+            alpha = _levels(np.clip(drawn[..., 3], 0, 1) * np.iinfo(rgb.dtype).max, rgb.dtype)
         cut = Picture(rgb, alpha)
         whole = self.portrait.picture.to_depth(self.depth)
         seen = face.paste_back(whole, cut, self.portrait.crop) if self.pastes else cut
+        share = self._moved_figure(drawing) if self.wants_figure else None
         return {PICTURE: seen, **self._figure_passes(seen, share)}
 
     def at_rest(self) -> dict[str, Picture]:
         """The untouched portrait, as if it were a frame."""
         seen = self.portrait.untouched(self.size, self.composite, self.depth)
-        share = self.portrait.figure(self.side) if self.wants_figure else None
+        share = self.portrait.figure(self.side).inner[..., 0] if self.wants_figure else None
         return {PICTURE: seen, **self._figure_passes(seen, share)}
 
     def plate(self) -> Picture:
@@ -86,7 +96,7 @@ class Finish:
         if not self.pastes:
             hidden = None if whole.alpha is None else np.zeros_like(whole.alpha)
             return pictures.crop(Picture(portrait.ground, hidden), where, self.size).to_depth(self.depth)
-        inner = soft((face.rim(where, whole.rgb.shape) - detail.SETTLED) / face.FEATHER)  # where all moves
+        inner = soft((face.rim(where, whole.rgb.shape) - anchor.SETTLED) / face.FEATHER)  # where all moves
         share = face.into_whole(inner.astype(np.float32), where, whole.rgb.shape)
         rgb = whole.rgb + (portrait.ground.astype(np.float32) - whole.rgb) * share[..., None]
         alpha = None if whole.alpha is None else _levels(whole.alpha * (1 - share), whole.alpha.dtype)
@@ -96,37 +106,46 @@ class Finish:
     def wants_figure(self) -> bool:
         return "face" in self.passes or "matte" in self.passes
 
-    def _planes(self, frame: Frame) -> NDArray[np.float32]:
-        """[3 or 4, side, side] the crop in [-1, 1], with the portrait's alpha in [0, 1] moved along."""
-        import torch
-
-        sharp = self.portrait.at(self.side)
-        flow, small = frame.flow[None].float(), frame.image[None].float()
-        if self.detail_transfer:
-            large = detail.transfer(small, flow, frame.mask[None].float(), sharp[:, :3])
-        else:
-            shrinks = self.side <= small.shape[-1]
-            large = detail.down(small, self.side) if shrinks else detail.up(small, self.side)
-        if sharp.shape[1] > 3:
-            large = torch.cat([large, detail.warp(sharp[:, 3:], flow)], dim=1)
-        if self.pastes:
-            large = detail.settle(large, flow, sharp, self._rim(large))
-        return np.asarray(large[0].cpu().numpy(), np.float32)
-
-    def _moved_figure(self, frame: Frame) -> NDArray[np.float32]:
-        """[side, side] share of the figure in a frame, moved as its pixels were."""
-        import torch
-
-        still = torch.from_numpy(self.portrait.figure(self.side))[None, None].to(frame.flow.device)
-        share = detail.soft(self._rim(still) / detail.SETTLED) if self.pastes else None
-        moved = detail.warp(still, frame.flow[None].float(), share)
-        return np.asarray(moved[0, 0].cpu().numpy(), np.float32)
-
-    def _rim(self, like: torch.Tensor) -> torch.Tensor:
-        import torch
-
+    @cached_property
+    def _rim(self) -> NDArray[np.float32] | None:
+        """[S, S] distance from the edges at which the motion comes to rest, in sides of the crop."""
+        if not self.pastes:
+            return None
         distance = face.rim(self.portrait.crop, self.portrait.picture.rgb.shape)
-        return torch.from_numpy(distance).to(like.device)
+        return anchor.sized(distance, self.portrait.rest.side)
+
+    def _drawn(self, frame: Frame, weights: Weights) -> Drawing:
+        """The crop at `side`, anchored and with its layers."""
+        portrait, (image, flow, mask) = self.portrait, planes(frame)
+        trusted = portrait.trusted
+        changed = anchor.change(
+            portrait.rest,
+            image,
+            flow,
+            mask,
+            self.sent(weights[None])[0],
+            None if trusted is None else portrait.small_figure,
+            trusted,
+            self._rim,
+        )
+        size = self.side if self.detail_transfer else min(self.side, portrait.rest.side)
+        x, y = anchor.places(changed.offset, size)
+        drawing = Drawing(weights, flow, mask, changed.came_from, changed.kept, x, y)
+        for layer in portrait.layers:
+            layer.bend(drawing)
+        own = anchor.taken(portrait.at(size), drawing.x, drawing.y)
+        rgb = anchor.composed(changed, np.ascontiguousarray(own[..., :3]))
+        drawing.picture = rgb if own.shape[-1] == 3 else np.dstack([rgb, own[..., 3]])
+        for layer in portrait.layers:
+            layer.paint(drawing)
+        drawing.picture = anchor.sized(drawing.picture, self.side, smooth=True)
+        return drawing
+
+    def _moved_figure(self, drawing: Drawing) -> NDArray[np.float32]:
+        """[side, side] share of the figure in a frame, moved as its pixels were."""
+        figure = self.portrait.figure(len(drawing.x))
+        share = anchor.taken(figure, drawing.x, drawing.y)[..., 0]
+        return np.clip(anchor.sized(share, self.side, smooth=True), 0, 1)
 
     def _figure_passes(self, seen: Picture, share: NDArray[np.float32] | None) -> dict[str, Picture]:
         if share is None:

@@ -8,7 +8,8 @@
 
 What goes into a step of motion, at 25 steps a second:
 
-    mouth        from the voice; without one, from the driving clip; in place of the portrait's own
+    mouth        from the voice; without one, from the driving clip; in place of the portrait's own, which
+                 comes back where nothing is said
     pose         the portrait's own, plus the clip's change since its first frame, or plus idle motion, which
                  goes with the voice where the checkpoint can hear how it is said
     expression   the portrait's own, the emotion asked for, or what voice and transcript mean; plus the clip's
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from core.engine.driving import Progress, watch
 from core.engine.finish import PICTURE, Finish
 from core.engine.portrait import Composite, Portrait, prepare_portrait
+from core.engine.spoken import spoken_mouth
 from core.motion import idle
 from core.motion.motion import Motion, Weights, soft
 from core.pictures.picture import Picture
@@ -110,8 +112,8 @@ def analyze(
         weights[:, expression] = _felt(engine, samples, words, own[expression], count)
     else:
         weights[:, expression] = idle.emotion_track(emotion, engine.emotions, own[expression], count)
-    if heard is not None:
-        weights[:, mouth] += _returning(heard - own[mouth], count)
+    if heard is not None and samples is not None:
+        weights[:, mouth] += _returning(spoken_mouth(heard, own[mouth], samples) - own[mouth], count)
     if seen is not None:
         added = _returning(seen - own, count)
         added[:, mouth] *= heard is None
@@ -156,8 +158,8 @@ def unfinished(
 
     numbers          which frames; None is all of them. A frame is the same whichever others are asked for
     size             side of the picture for "crop"; "paste" is the whole portrait at its own size
-    detail_transfer  carry the portrait's own detail over, see `core.engine.detail`
-    depth            bits per channel, 8 or 16
+    detail_transfer  at the portrait's own sharpness, see `core.engine.anchor`; else as soft as the network's
+    size depth            bits per channel, 8 or 16
 
     Raises BadMotion at once for weights of another checkpoint or numbers that are not there.
     """
@@ -181,8 +183,9 @@ def layered(
         )
     rows = np.arange(len(motion)) if numbers is None else _rows(motion, numbers)
     labels = motion.frames[rows].tolist()
-    decoded = engine.decode(finish.portrait.source, motion.weights[rows], batch)
-    return ((number, partial(finish, frame)) for number, frame in zip(labels, decoded))
+    weights = motion.weights[rows]
+    decoded = engine.decode(finish.portrait.source, finish.sent(weights), batch)
+    return ((number, partial(finish, frame, row)) for number, frame, row in zip(labels, decoded, weights))
 
 
 # --- analyzing -----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -11,14 +12,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engine import anchor
+from core.engine.around import Around, around
+from core.engine.layers import Layer
+from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
 from core.pictures import face
 from core.pictures import picture as pictures
 from core.pictures.picture import Crop, Levels, Picture
 
 if TYPE_CHECKING:
-    import torch
-
     from core.engine.engine import Engine, Source
 
 Composite = Literal["crop", "paste"]
@@ -33,8 +36,12 @@ class Portrait:
     crop: Crop
     source: Source
     """What the network needs of it."""
-    _sharp: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
-    _figures: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    rest: Rest
+    """What the network makes of it when nothing is asked for."""
+    layers: tuple[Layer, ...] = ()
+    """What is drawn on its frames besides."""
+    _sharp: dict[int, Around] = field(default_factory=dict, repr=False)
+    _figures: dict[int, Around] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
@@ -61,35 +68,54 @@ class Portrait:
 
         return matte.ground(self.picture, self.matte, self.crop)
 
-    def figure(self, size: int) -> NDArray[np.float32]:
-        """[size, size] share of the figure in the crop at output size, 0 to 1."""
+    @cached_property
+    def trusted(self) -> NDArray[np.float32] | None:
+        """[S, S] how far the ground around the figure may be kept still, see `core.engine.still`; None:
+        nowhere."""
+        from core.engine import still
+
+        cut = pictures.crop(self.picture, self.crop, still.SIDE).to_depth(8)
+        found = still.trust(cut.rgb, self.figure(still.SIDE).inner[..., 0], self.picture.alpha is not None)
+        return None if found is None else anchor.sized(found, self.rest.side)
+
+    @cached_property
+    def small_figure(self) -> NDArray[np.float32]:
+        """[S, S] share of the figure in the crop, at the network's size."""
+        return np.ascontiguousarray(self.figure(self.rest.side).inner[..., 0])
+
+    def figure(self, size: int) -> Around:
+        """The share of the figure, 0 to 1, one channel, in the crop at output size and around it."""
         with self._lock:  # frames are finished on several threads, and one of them is enough to look
-            share = self._figures.get(size)
-            if share is None:
-                cut = pictures.crop(Picture(self.picture.rgb, self.matte), self.crop, size)
-                assert cut.alpha is not None
-                share = cut.alpha.astype(np.float32) / np.float32(65535)
-                self._figures.clear()
-                self._figures[size] = share
-            return share
+            return _kept(self._figures, size, lambda: self._cut(self.matte, size))
 
-    def at(self, size: int) -> torch.Tensor:
-        """[1, 3 or 4, size, size] the crop at output size in [-1, 1], with alpha in [0, 1], on the
-        engine's device."""
-        import torch
+    def at(self, size: int) -> Around:
+        """The crop at output size, RGB in [-1, 1] and perhaps alpha in [0, 1], with what is around it."""
+        with self._lock:
+            return _kept(self._sharp, size, lambda: self._sharp_at(size))
 
-        sharp = self._sharp.get(size)  # one look: frames are finished on several threads
-        if sharp is None:
-            cut = pictures.crop(self.picture, self.crop, size)
-            planes = pictures.to_model(cut.rgb)
-            if cut.alpha is not None:
-                alpha = cut.alpha.astype(np.float32) / np.iinfo(cut.alpha.dtype).max
-                planes = np.concatenate([planes, alpha[None]])
-            sharp = torch.from_numpy(planes)[None].to(self.source.portrait.device)
-            for other in list(self._sharp)[:-1]:  # kept are two: the size being rendered, and the preview's
-                self._sharp.pop(other, None)
-            self._sharp[size] = sharp
-        return sharp
+    def _sharp_at(self, size: int) -> Around:
+        made = self._cut(self.picture.rgb, size)
+        made.picture[...] = made.picture * 2 - 1
+        if self.picture.alpha is None:
+            return made
+        alpha = self._cut(self.picture.alpha, size)
+        return Around(np.dstack([made.picture, alpha.picture]), made.margin)
+
+    def _cut(self, levels: Levels, size: int) -> Around:
+        """Levels of the whole picture [H, W] or [H, W, C], in [0, 1]: the crop and what is around it."""
+        inner = pictures.resampled(levels, self.crop, size)
+        inner = inner.astype(np.float32) / np.float32(np.iinfo(inner.dtype).max)
+        return around(levels, self.crop, inner.reshape(size, size, -1))
+
+
+def _kept(store: dict[int, Around], size: int, make: Callable[[], Around]) -> Around:
+    """Kept are two sizes: the one being rendered, and the preview's."""
+    if size not in store:
+        made = make()
+        for other in list(store)[:-1]:
+            del store[other]
+        store[size] = made
+    return store[size]
 
 
 def prepare_portrait(
@@ -105,8 +131,8 @@ def prepare_portrait(
     """
     if crop is None:
         crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
-    small = framed(engine, picture, crop)
-    return Portrait(picture, crop, engine.prepare(small))
+    source = engine.prepare(framed(engine, picture, crop))
+    return Portrait(picture, crop, source, rest_of(engine, source))
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

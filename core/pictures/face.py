@@ -28,7 +28,7 @@ PROMINENT_SHARE = 1 / 4  # a single vote counts when the face is this large: a p
 LESSER_SHARE = 0.4  # beside a face, one smaller than this share of it is a bystander or a false hit
 SURE = 3  # votes that a second face needs beside a first with as many or more
 OVERLAP = 0.6  # of the larger face's width: nearer middles are one face
-FEATHER = 0.06  # of the crop's side: `core.engine.detail.settle` has brought the motion to rest there
+FEATHER = 0.06  # of the crop's side: `core.engine.anchor` has brought the motion to rest there
 
 # Cascade file, mirrored, and how its box relates to the common one, which is that of the first: size
 # factor, and shift in widths of the box (right, down). Fitted, as are the two constants below, to 300

@@ -92,8 +92,13 @@ def crop(picture: Picture, where: Crop, size: int) -> Picture:
     picture.
     """
     where.check(picture.width, picture.height)
-    rgb = _resize(_cut(picture.rgb, where), size)
-    return Picture(rgb, None if picture.alpha is None else _resize(_cut(picture.alpha, where), size))
+    rgb = resampled(picture.rgb, where, size)
+    return Picture(rgb, None if picture.alpha is None else resampled(picture.alpha, where, size))
+
+
+def resampled(levels: Levels, where: Crop, size: int) -> Levels:
+    """The square `where` of levels [H, W] or [H, W, C], as `crop` resamples it."""
+    return _resize(_cut(levels, where), size)
 
 
 def to_model(levels: Levels) -> NDArray[np.float32]:

@@ -53,6 +53,11 @@ UNITS = {"deg": "degrees", "": ""}
 
 MOTION_SCHEMA = 1
 
+DRAWN = 2
+"""How weights become a picture. It counts up when the same weights give another picture than before: then the
+pictures of older takes are out of date. 2: frames are anchored to the portrait at rest.
+"""
+
 MOTION_KEYS: dict[str, str] = {
     "mouth": "float32 [T, 20] weights",
     "pose": "float32 [T, 6] weights",

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.wire.channels import BANK_SLICES, MOTION_SCHEMA
+from ...core.wire.channels import BANK_SLICES, DRAWN, MOTION_SCHEMA
 from ...core.wire.errors import BadMotion, OutputBlocked, OutputExists
 
 STEM = "take."
@@ -47,6 +47,7 @@ class Look:
     composite: str
     detail: bool
     format: str
+    drawn: int = DRAWN
 
     def digest(self) -> bytes:
         """16 bytes that change whenever the pictures would."""

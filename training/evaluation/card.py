@@ -28,7 +28,7 @@ were measured, not typed.
 | | |
 | --- | --- |
 | file | `{file}`, {megabytes:.1f} MB, 16-bit floats, safetensors (no code inside) |
-| picture | {size} x {size} pixels; detail transfer carries the portrait's sharpness to any output size |
+| picture | {size} x {size} pixels; anchoring at rest keeps the portrait's own sharpness at any output size |
 | parameters | {millions:.2f} million for the picture, {audio_millions:.2f} million for speech |
 | controls | 36 weights, {emotions} emotions, {handles} calibrated handles |
 | licence | {licence} |

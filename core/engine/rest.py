@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rest frame: what a network draws at the portrait's own weights, decoded once a portrait.
+
+It is not the portrait, only somebody much like it. Knowing it tells what a frame changed from what the
+network always does to this face; see `core.engine.anchor`.
+
+The same pass shows the network a blink. Where that changes the picture the eyes are, whatever the portrait
+is: no detector is asked.
+
+Legend: S the network's size; pictures float32 in [-1, 1], places in [-1, 1] as the network gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.motion.motion import Weights, soft
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine, Frame, Source
+
+Plane = NDArray[np.float32]
+
+BLINK = "blink"  # label of the channel that closes the lids
+SHOWN = 1.0  # of that channel, which is lids that are shut
+EYE = (0.3, 0.6)  # share of the greatest change from which a place begins to count as the eyes, and does
+ROUND = 0.02  # of the side: how far around what changes the eyes reach
+FACE = (0.5, 0.47), 0.33  # middle and radius, in sides of the crop: hair and ground are no eyes
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What the network does to a portrait although nothing was asked for."""
+
+    weights: Weights  # [36] the portrait's own
+    image: Plane  # [S,S,3]
+    drift: Plane  # [S,S,2] how far from itself each pixel is read: flow minus its own place
+    mask: Plane  # [S,S] share that comes from the warped portrait
+    eyes: Plane  # [S,S] 1 where a blink changes the picture, 0 elsewhere
+    blink: int | None  # the channel that closes the lids, None where the checkpoint names none
+
+    @property
+    def side(self) -> int:
+        return len(self.mask)
+
+
+def rest_of(engine: Engine, source: Source) -> Rest:
+    """Decode the portrait's own weights, and a blink."""
+    labels = [channel.label.lower() if channel.used else "" for channel in engine.channels]
+    blink = labels.index(BLINK) if BLINK in labels else None
+    rows = np.repeat(source.weights[None], 2, axis=0)
+    if blink is not None:
+        rows[1, blink] += SHOWN
+    (image, flow, mask), (shut, _, _) = (planes(frame) for frame in engine.decode(source, rows))
+    eyes = _eyes(np.abs(shut - image).mean(-1))
+    return Rest(source.weights, image, flow - grid(len(mask)), mask, eyes, blink)
+
+
+def planes(frame: Frame) -> tuple[Plane, Plane, Plane]:
+    """A frame's picture [S,S,3], flow [S,S,2] and mask [S,S], channels last, in this process's memory."""
+    image, flow, mask = (plane.detach().float().cpu().numpy() for plane in frame)
+    return _last(image), _last(flow), np.ascontiguousarray(mask[0])
+
+
+def grid(side: int) -> Plane:
+    """[S,S,2] x and y of pixel centres in [-1, 1]."""
+    line = (np.arange(side, dtype=np.float32) * 2 + 1) / side - 1
+    return np.stack(np.meshgrid(line, line), -1)
+
+
+def _last(array: Plane) -> Plane:
+    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+
+
+def _eyes(change: Plane) -> Plane:
+    import cv2
+
+    side, ((x, y), radius) = len(change), FACE
+    place = grid(side) / 2 + 0.5
+    change = change * (np.hypot(place[..., 0] - x, place[..., 1] - y) < radius)
+    if not change.any():
+        return np.zeros_like(change)
+    reach = 2 * max(1, round(ROUND * side)) + 1
+    wide = cv2.dilate(change / change.max(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    share = soft((np.asarray(wide) - EYE[0]) / (EYE[1] - EYE[0])).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(share, (0, 0), ROUND * side), np.float32)
