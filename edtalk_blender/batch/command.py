@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ import bpy
 
 from ...core.wire.errors import Cancelled, EDTalkError, InputError, OutputBlocked
 from ..server_process import jobs, setup
-from ..settings import timing
+from ..settings import files, timing
 from . import command_line, run
 from .manifest import Shot
 
@@ -136,12 +135,9 @@ def _write_report(options: argparse.Namespace, results: Sequence[run.Result]) ->
         "shots": [result.to_dict() for result in results],
     }
     path = options.report.absolute()
-    whole = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        whole.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        os.replace(whole, path)
+        files.write_whole(path, json.dumps(data, indent=1).encode())
     except OSError as error:
-        whole.unlink(missing_ok=True)
         raise OutputBlocked(f"{path} cannot be written: {error.strerror or error}") from error
 
 

@@ -20,7 +20,7 @@ from ..face import rig
 from ..pictures import frame_record, image_sequence
 from ..server_process import jobs
 from ..settings import paths, timing
-from ..takes import exchange, generation, ready, request, status
+from ..takes import exchange, generation, ready, request, status, take_rows
 from . import film
 from . import options as panel
 from .manifest import Shot
@@ -138,7 +138,10 @@ def render(
     """
     result, said, hints = Result(shot.name, blend=bpy.data.filepath), [], []
     for face in _faces_with_takes(shot.rig):
-        order = request.order_for_changes(bpy.context, face)
+        if take_rows.is_muted(face):
+            said.append(f"{face.edtalk.take.name} is muted and stays as it is")
+            continue
+        order = replace(request.order_for_changes(bpy.context, face), fork=bool(shot.save))
         frames = frames_for(face, shot.frames, part)
         if frames is not None:
             name = "" if gather else frame_record.worker_name()

@@ -5,9 +5,8 @@ Writing: one f-curve a weight, filled by `foreach_set` (36 curves of 3000 keys i
 keys one by one takes half a second and more). Machine keys are of type Generated and not selected, so
 that hand keys stand out.
 
-Reading: what the animator sees, with NLA, drivers, emotions and handles, taken from a temporary scene
-that holds nothing but a copy of the rig. The user's scene may take a third of a second a frame; this one
-takes 0.05 ms.
+Reading: what the animator sees, with NLA, drivers, emotions and handles, taken from a `stand_in`. The user's
+scene may take a third of a second a frame; this one takes 0.05 ms.
 Traps:
 
 - from 4.4 an action keeps its curves in a channelbag behind layer, strip and slot; from 5.0 only there;
@@ -15,16 +14,13 @@ Traps:
   keyed, hence the copy;
 - frame-change handlers of other add-ons do run for the temporary scene;
 - a new frame of any scene moves what open Image Editors show, so the temporary one ends where the artist is;
-- `scenes.remove` looks at the window, and in `blender -b file.blend --command ...` there is none: Blender
-  crashes. `batch_remove` does not look;
 - removing the scene makes Blender look at everything again, see `is_echo`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import groupby
 from math import floor
 from operator import itemgetter
@@ -33,7 +29,7 @@ import bpy
 import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, bank_of
-from . import sliders
+from . import sliders, stand_in
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -48,9 +44,6 @@ WEIGHTS = [(bank_of(name), name) for name in CHANNELS]
 ECHO = 2.0
 """Seconds within which a reading echoes."""
 _read_at = -ECHO
-
-# A scene named like this is ours; handlers that watch for edits must not look at it.
-READING_SCENE = ".edtalk_reading"
 
 
 def new_action(rig: bpy.types.Object, name: str) -> bpy.types.Action:
@@ -114,6 +107,14 @@ def curves_in(action: bpy.types.Action, slot):
     return strip.channelbag(slot, ensure=True)
 
 
+def curves_seen(action: bpy.types.Action, slot) -> list[bpy.types.FCurve]:
+    """All curves of a slot, of its first layer and any other one; unlike `curves_in` it makes nothing."""
+    if not LAYERED:
+        return list(action.fcurves)
+    bags = (strip.channelbag(slot) for layer in action.layers for strip in layer.strips)
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
 def write_weights(rig: bpy.types.Object, frames: np.ndarray, weights: np.ndarray) -> None:
     """Key weights [T, 36] at scene frames [T] in the rig's action, instead of the keys it had."""
     write_curves(curves_of(rig), frames, weights)
@@ -154,25 +155,6 @@ def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> N
     for part in ("select_control_point", "select_left_handle", "select_right_handle"):
         keys.foreach_set(part, off)  # add() leaves every key selected
     curve.update()
-
-
-@contextmanager
-def _alone(
-    rig: bpy.types.Object, like: bpy.types.Scene
-) -> Iterator[tuple[bpy.types.Scene, bpy.types.Object]]:
-    """A scene that holds only a copy of `rig`, at the frame rate of `like`; gone afterwards."""
-    scene = bpy.data.scenes.new(READING_SCENE)
-    double = rig.copy()
-    try:
-        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
-        scene.collection.objects.link(double)
-        scene.view_layers[0].update()
-        yield scene, double
-        scene.frame_set(like.frame_current)
-    finally:
-        bpy.data.batch_remove([double, scene])
-        global _read_at
-        _read_at = time.monotonic()
 
 
 def is_echo(depsgraph: bpy.types.Depsgraph) -> bool:
@@ -237,15 +219,18 @@ def _read(
     own: bool = True,
 ) -> np.ndarray:
     """Evaluated properties of bones, float32 [N, len(names)], at scene frames."""
+    global _read_at
     result, bones = np.empty((len(frames), len(names)), np.float32), _by_bone(names)
-    with _alone(rig, like) as (scene, double):
-        if not own and double.animation_data is not None:
-            double.animation_data.action = None
-        graph = scene.view_layers[0].depsgraph
-        for row, frame in enumerate(frames):
-            whole = floor(frame)
-            scene.frame_set(whole, subframe=float(frame) - whole)
-            result[row] = _values(double.evaluated_get(graph), bones)
+    try:
+        with stand_in.alone(rig, like) as (scene, double, graph):
+            if not own and double.animation_data is not None:
+                double.animation_data.action = None
+            for row, frame in enumerate(frames):
+                whole = floor(frame)
+                scene.frame_set(whole, subframe=float(frame) - whole)
+                result[row] = _values(double.evaluated_get(graph), bones)
+    finally:
+        _read_at = time.monotonic()
     return result
 
 

@@ -16,10 +16,13 @@ import io
 import json
 import os
 import re
+import stat
 import tempfile
-import time
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,11 +31,20 @@ import numpy as np
 
 from ...core.wire.channels import BANK_SLICES, DRAWN, MOTION_SCHEMA
 from ...core.wire.errors import BadMotion, OutputBlocked, OutputExists
+from ..settings import files
 
 STEM = "take."
+MOST_DIGESTED = 1 << 32
 DIGITS = 4
-PATIENCE = 0.3
-"""Seconds in which somebody else may let go of a file that is to be replaced; Blender waits meanwhile."""
+MOST_UNPACKED = 1 << 28
+"""Bytes of all arrays in a file together: more than a record or a motion of 250 000 frames has."""
+MOST_MEMBERS = 64
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, AttributeError, KeyError, TypeError, NotImplementedError),
+    *(MemoryError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""All that NumPy and zipfile raise at a file somebody made up."""
 SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
@@ -61,17 +73,21 @@ def at_rest(look: bytes) -> bytes:
 
 
 def file_digest(path: str) -> str:
-    """Digest of a file's bytes, "" when it cannot be read. Read again only when its time or size changes."""
+    """Digest of a file's bytes, "" when it cannot be read or is larger than any portrait. Read again only
+    when its time or size changes.
+    """
     try:
-        stat = os.stat(path)
-        return _digest_of(path, stat.st_mtime_ns, stat.st_size)
-    except OSError:
+        known = os.stat(path)
+        if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_DIGESTED:
+            return ""
+        return _digest_of(path, known.st_mtime_ns, known.st_size)
+    except (OSError, ValueError):
         return ""
 
 
 @lru_cache(maxsize=64)
 def _digest_of(path: str, _mtime: int, _size: int) -> str:
-    with open(path, "rb") as file:
+    with files.open_regular(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
@@ -83,12 +99,58 @@ def file_name(number: int, picture_format: str) -> str:
 def free_name(folder: Path, portrait: str, used: Iterable[str] = ()) -> str:
     """The next take name nobody uses: `anna_001`, `anna_002` ...; neither a folder nor one of `used`."""
     stem = re.sub(r"[^\w-]+", "_", Path(portrait).stem).strip("_")
-    stem = stem.encode()[:40].decode(errors="ignore") or "face"  # names in a .blend have 63 bytes at most
+    stem = (
+        stem.encode(errors="ignore")[:40].decode(errors="ignore") or "face"
+    )  # names in a .blend have 63 bytes at most
     used = set(used)
     number = 1
-    while (name := f"{stem}_{number:03d}") in used or (folder / name).exists():
+    while (name := f"{stem}_{number:03d}") in used or os.path.lexists(folder / name):
         number += 1
     return name
+
+
+def claim(base: Path, portrait: str, used: Iterable[str] = ()) -> str:
+    """The next free take name, with a new folder of that name: who asks at the same moment gets another one.
+    Raises OutputBlocked.
+    """
+    used = set(used)
+    while True:
+        name = free_name(base, portrait, used)
+        make_folder(base)
+        try:
+            (base / name).mkdir()
+        except FileExistsError:
+            continue  # by now, or a link to nowhere
+        except OSError as error:
+            raise blocked(base / name, error) from error
+        return name
+
+
+def private_folder() -> Path:
+    """A folder of this user's alone among the temporary files; somebody else's of that name is not entered.
+    Raises OutputBlocked.
+    """
+    name = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    who = re.sub(r"[^\w-]+", "_", name)
+    folder = Path(tempfile.gettempdir()) / f"edtalk-{who}"
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(0o700)
+        known = folder.lstat()
+        if not stat.S_ISDIR(known.st_mode) or (hasattr(os, "getuid") and known.st_uid != os.getuid()):
+            raise OSError("it is somebody else's")
+        if hasattr(os, "getuid") and known.st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise blocked(folder, error) from error
+    return folder
+
+
+def blocked(folder: Path, error: OSError) -> OutputBlocked:
+    """What to say where nothing can be written."""
+    return OutputBlocked(
+        f"Nothing can be written to {folder}: {error.strerror or error}", hint="Choose another output folder"
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -98,10 +160,7 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputBlocked(
-            f"Nothing can be written to {folder}: {error.strerror or error}",
-            hint="Choose another output folder",
-        ) from error
+        raise blocked(folder, error) from error
 
 
 def is_ours(folder: Path) -> bool:
@@ -125,37 +184,30 @@ def leave_alone(folder: Path, names: Iterable[str]) -> None:
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an npz whole or not at all. Raises OutputBlocked."""
-    whole, packed = path.with_name(f"{path.name}.{os.getpid()}.part"), io.BytesIO()
+    packed = io.BytesIO()
     np.savez(packed, **arrays)
     try:
-        whole.write_bytes(packed.getvalue())
-        _replace(whole, path)
+        files.write_whole(path, packed.getvalue())
     except OSError as error:
-        whole.unlink(missing_ok=True)
         raise OutputBlocked(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}",
             hint="Make room on the disk or choose another output folder",
         ) from error
 
 
-def _replace(whole: Path, path: Path) -> None:
-    """Windows does not let a file be replaced while somebody reads it: another worker of a farm, say."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return os.replace(whole, path)
-        except PermissionError:
-            if not path.is_file() or time.monotonic() > deadline:
-                raise
-        time.sleep(0.02)
-
-
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an npz, never unpickling. Raises BadMotion for what is none or is cut off."""
+    """Every array of an npz, never unpickling. Raises BadMotion for what is none, is cut off, or unpacks to
+    more than a take can hold.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        with files.open_regular(path) as file, zipfile.ZipFile(file) as packed:
+            members = packed.infolist()
+            if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST_UNPACKED:
+                raise ValueError(f"it unpacks to more than {MOST_UNPACKED >> 20} MB")
+            file.seek(0)
+            with np.load(file, allow_pickle=False, max_header_size=4096) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+    except UNREADABLE as error:
         raise BadMotion(f"{path.name} cannot be read as arrays: {error}") from error
 
 

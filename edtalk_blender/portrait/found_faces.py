@@ -9,7 +9,6 @@ leaves its answer here too.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -176,9 +175,9 @@ def _begin_crop(settings: bpy.types.PropertyGroup, seen: EDTALK_Sighting) -> Non
 
 def _upright_file(portrait: str) -> Path:
     """Where an upright copy goes: a temporary file that the same portrait always has."""
-    folder = Path(tempfile.gettempdir()) / "edtalk"
-    folder.mkdir(exist_ok=True)
-    return folder / f"upright_{take_folder.file_digest(portrait)[:16]}_{os.getpid()}.png"
+    return (
+        take_folder.private_folder() / f"upright_{take_folder.file_digest(portrait)[:16]}_{os.getpid()}.png"
+    )
 
 
 def owner_of(context: bpy.types.Context) -> bpy.types.ID:

@@ -23,7 +23,7 @@ from bpy.app.handlers import persistent
 
 from ...core.wire import messages
 from ...core.wire.errors import Died, EDTalkError, Stale
-from ..face import evaluation, fcurves, rig
+from ..face import evaluation, fcurves, rig, stand_in
 from ..pictures import take_folder
 from ..server_process import jobs, supervisor
 from ..server_process.client import Pending
@@ -105,7 +105,7 @@ def stop() -> None:
 
 @persistent
 def _something_changed(scene: bpy.types.Scene, *_: object) -> None:
-    if not scene.name.startswith(fcurves.READING_SCENE):
+    if not scene.name.startswith(stand_in.READING_SCENE):
         _state.changed = True
 
 

@@ -107,6 +107,10 @@ def current() -> Job | None:
 
 def busy() -> str:
     """Why nothing can be started now."""
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    if scene is not None and layer not in scene.view_layers.values():
+        # inside temp_override(window=None, scene=..., view_layer=...): Blender itself crashes on going on
+        return "The view layer belongs to another scene: override the window, or scene and view layer alone"
     job = current()
     return f"Busy: {job.title}. Wait for it or cancel it" if job is not None else ""
 
@@ -185,7 +189,7 @@ def announce(outcome: Outcome) -> None:
     windows = bpy.context.window_manager.windows
     if bpy.app.background or not windows:
         return
-    with bpy.context.temp_override(window=windows[0]):
+    with at_home(windows[0]):
         bpy.ops.edtalk.announce("INVOKE_DEFAULT", level=outcome.level, text=sentence(outcome))
 
 
@@ -204,11 +208,29 @@ def redraw(areas: frozenset[str] = PANELS[0], part: str = PANELS[1]) -> None:
                         region.tag_redraw()
 
 
+def at_home(window: bpy.types.Window):
+    """What a window itself shows, whatever the caller's context is. Trap: inside somebody's
+    `temp_override(scene=..., view_layer=...)` naming the window alone leaves the window's scene with the
+    other scene's view layer, and Blender crashes.
+    """
+    active = window.view_layer.objects.active
+    return bpy.context.temp_override(
+        window=window,
+        screen=window.screen,
+        scene=window.scene,
+        view_layer=window.view_layer,
+        active_object=active,
+        object=active,
+        edit_object=active if active is not None and active.mode == "EDIT" else None,
+        selected_objects=list(window.view_layer.objects.selected),
+    )
+
+
 def push_undo(message: str) -> None:
     """One undo step for what a job has changed."""
     windows = bpy.context.window_manager.windows
     if windows:
-        with bpy.context.temp_override(window=windows[0]):
+        with at_home(windows[0]):
             bpy.ops.ed.undo_push(message=message)
     elif bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message=message)

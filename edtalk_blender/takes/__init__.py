@@ -3,6 +3,7 @@
 
 MODULES = (
     "moved_files",
+    "owners",
     "take_rows",
     "edit_on_top",
     "status",

@@ -20,7 +20,7 @@ from ..pictures import image_sequence, take_folder
 from ..server_process.jobs import push_undo
 from ..settings import timing
 from ..settings.properties import copy_settings
-from . import edit_on_top, moved_files, retime, take_rows
+from . import edit_on_top, moved_files, owners, retime, take_rows
 from .request import Order, files_of
 
 NAMELESS = "Face"
@@ -64,7 +64,7 @@ def land_motion(
         face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
         face.edtalk.checkpoint = order.checkpoint
-        make_active(face)
+        make_active(face, scene)
     elif not face.edtalk.take.name and face.name.partition(".")[0] == NAMELESS:
         face.name = face.data.name = Path(order.portrait).stem
     sliders.suit(face, described)
@@ -97,6 +97,7 @@ def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> N
     take = face.edtalk.take
     with suppress(OutputBlocked):
         take_folder.make_folder(order.folder)
+        owners.note(order.folder)
     if take.shown or take.before is None:
         take.before = take.image
     face.edtalk_takes.other = take.name
@@ -144,9 +145,12 @@ def land_changes(
         push_undo("EDTalk: Change Take")
 
 
-def make_active(face: bpy.types.Object) -> bool:
-    """Select a rig alone, as every Add operator does; not while something else is edited, which is False."""
-    layer = bpy.context.view_layer
+def make_active(face: bpy.types.Object, scene: bpy.types.Scene) -> bool:
+    """Select a rig alone, as every Add operator does; not while something else is edited, which is False. The
+    context's own view layer may be another scene's, or gone, inside somebody's override.
+    """
+    shown = [w.view_layer for w in bpy.context.window_manager.windows if w.scene == scene]
+    layer = shown[0] if shown else scene.view_layers[0]
     layer.update()
     if face.name not in layer.objects:
         return False
@@ -203,4 +207,10 @@ def hidden(pictures: Pictures, motion: np.ndarray, rate: float, order: Order) ->
     shown = fcurves.read_generated(face, pictures.numbers, scene)
     if np.abs(wanted - shown).max() < 0.01:
         return []
+    old, new = scene.render.frame_map_old, scene.render.frame_map_new
+    if old != new:
+        return [
+            f"Time Stretching ({old} to {new}) moves the curves of this take away from its frames and its "
+            "sound: set both to 100 in Output > Frame Range, then press Render Changed"
+        ]
     return ["NLA tracks or drivers of the rig change what this take shows"]

@@ -14,7 +14,7 @@ from ..pictures import image_sequence, sequencer, take_folder, workspace
 from ..server_process.jobs import push_undo
 from ..settings import paths
 from ..settings.properties import ACTS
-from . import take_rows
+from . import owners, take_rows
 from .apply import Pictures
 from .request import Order, base_folder, temporary_folder
 
@@ -137,11 +137,20 @@ def bring_beside_file(face: bpy.types.Object) -> Path:
         shutil.copytree(old, new)
     except OSError as error:
         raise OutputBlocked(f"The frames could not be copied to {new}: {error}") from error
+    owners.note(new)
+    move_take(face, new)
+    return new
+
+
+def move_take(face: bpy.types.Object, folder: Path) -> None:
+    """Let everything that shows the face's take read its files in another folder."""
+    take = face.edtalk.take
     first = take.first + take.shift
-    image_sequence.move_image(take.image, new / take_folder.file_name(first, face.edtalk.format))
+    suffix = image_sequence.file_of(take.image).suffix
+    name = take_folder.file_name(first, face.edtalk.format)
+    image_sequence.move_image(take.image, folder / (Path(name).with_suffix(suffix) if suffix else name))
     for scene in bpy.data.scenes:
-        if scene.sequence_editor is not None:
+        if scene.sequence_editor is not None and scene.library is None:
             for strip in sequencer.find_strips(scene, take.name):
                 if strip.type == "IMAGE":
-                    strip.directory = paths.short_path(new)
-    return new
+                    strip.directory = paths.short_path(folder)

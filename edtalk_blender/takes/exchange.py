@@ -17,12 +17,12 @@ import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ...core.wire import moments
-from ...core.wire.errors import BadMotion, EDTalkError, OutputExists
-from ..face import fcurves, rig
+from ...core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
+from ..face import fcurves, in_effect, probe, rig
 from ..settings import timing
 from ..settings.paths import absolute
 from ..settings.properties import copy_settings
-from . import apply, edit_on_top, request, take_rows, weight_files
+from . import apply, edit_on_top, ready, request, take_rows, weight_files, work_folder
 
 FORMAT_ITEMS = [
     ("npz", "NumPy (.npz)", "Arrays without pickles, as the edtalk command line reads and writes them"),
@@ -59,7 +59,7 @@ def export(
 ) -> str:
     """Write the face's weights in the format the path ends in; gives back what was done, in words.
 
-    Raises OutputExists, OutputBlocked, BadMotion.
+    Raises OutputExists, OutputBlocked, BadMotion, and InputError where nothing moves the face.
     """
     if path.suffix.lower() not in weight_files.SUFFIXES:
         path = path.with_name(path.name + ".npz")
@@ -68,7 +68,13 @@ def export(
     frames = range_of(face, scene) if frames is None else frames
     if len(frames) > weight_files.MOST_FRAMES:  # before they are evaluated, which would take minutes
         raise BadMotion(f"{len(frames)} frames are more than the {weight_files.MOST_FRAMES} a file may hold")
+    reason = ready.no_curves(face) if face.edtalk.take.name else ""
+    if reason:
+        raise InputError(reason)
     table = table_of(face, scene, frames)
+    probe.check(face, scene, table.numbers, table.weights)
+    if face.edtalk.take.name:
+        in_effect.check(face, table.numbers, table.weights)
     weight_files.save(path, table)
     return f"{len(table.numbers)} frames of weights are in {path}"
 
@@ -91,7 +97,7 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     stay.
     """
     face, scene = rig.active_face(context), context.scene
-    order = request.order_from(context, face)
+    order = work_folder.claimed(request.order_from(context, face))
     keys, frames = layout_of(table, order.start, order.fps)
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")

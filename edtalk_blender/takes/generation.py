@@ -20,7 +20,7 @@ import numpy as np
 
 from ...core.wire import messages
 from ...core.wire.errors import Cancelled, Died, EDTalkError, InputError, MissingCheckpoint, OutputBlocked
-from ..face import evaluation
+from ..face import evaluation, in_effect, probe
 from ..face.rig import find_object, find_scene
 from ..pictures import frame_record, passes, take_folder
 from ..portrait import found_faces
@@ -29,7 +29,7 @@ from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings.preferences import checkpoint_folder
-from . import apply, display
+from . import apply, display, ready, work_folder
 from .apply import Pictures
 from .request import Order, look_of
 
@@ -53,7 +53,7 @@ def render_changed(order: Order):
 
 
 def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
-    take_folder.make_folder(order.folder)
+    order = work_folder.claimed(order)
     try:
         server = yield from ready_server(job)
         described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
@@ -92,7 +92,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
     new = face.session_uid != order.rig
     order = replace(order, rig=face.session_uid)
     push_undo("EDTalk: Load Take")
-    pictures, wrong = yield from _read_curves(job, order)
+    pictures, wrong = yield from _read_curves(job, order, fresh=True)
     warnings = list(analyzed.warnings) + wrong + apply.hidden(pictures, motion, rate, order)
     if not order.draw:
         display.show_take(order, pictures, len(pictures.numbers))
@@ -105,7 +105,10 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
 
 
 def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
-    take_folder.make_folder(order.folder)
+    reason = ready.no_curves(face_or_error(order))
+    if reason:
+        raise InputError(reason)
+    order, moved = yield from work_folder.own(job, order)
     server = yield from ready_server(job)
     order, described = yield from _same_checkpoint(job, server, order)
     seen = None
@@ -114,9 +117,9 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
         if order.crop is None:
             seen = replace(seen, crop=_new_crop(seen, order))
     face = face_or_error(order)
-    warnings = evaluation.restore(face, described)
+    warnings = moved + evaluation.restore(face, described)
     apply.land_changes(order, face, described, seen)
-    pictures, wrong = yield from _read_curves(job, order)
+    pictures, wrong = yield from _read_curves(job, order, fresh=False)
     warnings += wrong
     if not len(pictures.numbers):
         take = face.edtalk.take
@@ -148,7 +151,7 @@ def _same_checkpoint(
     return order, (yield from ask(job, server, messages.Describe(checkpoint=found.path)))
 
 
-def _read_curves(job: Job, order: Order) -> Generator[None, None, tuple[Pictures, list[str]]]:
+def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, tuple[Pictures, list[str]]]:
     """What the take's pictures shall be made from, and warnings about it. Raises InputError for curves that
     nothing can be drawn from.
     """
@@ -166,6 +169,9 @@ def _read_curves(job: Job, order: Order) -> Generator[None, None, tuple[Pictures
         yield
     face = face_or_error(order)
     warnings = evaluation.check(face, find_scene(order.scene), numbers, weights)
+    probe.check(face, find_scene(order.scene), numbers, weights)
+    if not fresh:  # there are frames that could be lost
+        in_effect.check(face, numbers, weights)
     return apply.pictures_of(face, order.fps, numbers, weights), warnings
 
 

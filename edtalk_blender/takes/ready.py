@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ..face import evaluation, rig
+from ..face import evaluation, fcurves, in_effect, rig
 from ..face.rig import settings_of
 from ..server_process import checkpoints
 from ..server_process.jobs import busy
@@ -51,12 +51,18 @@ def why_not_render(context: bpy.types.Context) -> str:
 
 def no_curves(face: bpy.types.Object) -> str:
     """Why a take would become a still: nothing moves the face any more. "" while something does."""
-    data = face.animation_data
-    if data is not None and (data.action is not None or data.drivers or data.nla_tracks):
+    if in_effect.is_moved(face):
         return ""
     file = request.folder_of(face) / "motion.npz"
     back = f"import {file}" if file.is_file() else "generate another take"
-    return f"The curves of {face.edtalk.take.name} are gone: undo that, or {back}. Its frames are kept"
+    data, name = face.animation_data, face.edtalk.take.name
+    if data is None or not (data.action is not None or data.drivers or data.nla_tracks):
+        return f"The curves of {name} are gone: undo that, or {back}. Its frames are kept"
+    if fcurves.LAYERED and data.action is not None and data.action_slot is None:
+        why = f"assign a slot of {data.action.name} in the Action Editor"
+    else:
+        why = "they are deleted, muted or without influence. Undo that"
+    return f"The curves of {name} move nothing, and its frames are kept: {why}, or {back}"
 
 
 def missing_checkpoint(face: bpy.types.Object) -> str:

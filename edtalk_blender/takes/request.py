@@ -7,7 +7,6 @@ Blender's data, which undo and file load would pull away: what a job writes to i
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +57,7 @@ class Order:
     draw: bool = True  # False: a new take is keyed and its pictures are left to Render Changed, or to a farm
     frames: frozenset[int] | None = None  # scene frames to look at, of those of the take; None: all
     known: tuple[str, str] = ("", "")  # portrait and checkpoint as the take was made, see `files_of`
+    fork: bool = True  # pictures that belong to another .blend are copied into a take of its own
     worker: str = ""  # one of several that fill the folder: its name, see `frame_record`
 
 
@@ -74,8 +74,8 @@ def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:
 
 
 def temporary_folder() -> Path:
-    """Where the takes of unsaved files are."""
-    return Path(tempfile.gettempdir()) / "edtalk"
+    """Where the takes of unsaved files are: a folder that only this user may enter."""
+    return take_folder.private_folder()
 
 
 def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Order:

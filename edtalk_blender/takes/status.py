@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from ..face import evaluation, fcurves, rig
+from ..face import evaluation, fcurves, rig, stand_in
 from ..pictures import frame_record
 from ..pictures.image_sequence import folder_of
 from ..pictures.passes import lacking
@@ -136,7 +136,7 @@ def _count_when_quiet() -> float | None:
 
 @persistent
 def _edited(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if scene.name.startswith(fcurves.READING_SCENE) or fcurves.is_echo(depsgraph):
+    if scene.name.startswith(stand_in.READING_SCENE) or fcurves.is_echo(depsgraph):
         return
     for update in depsgraph.updates:
         if isinstance(update.id, bpy.types.Action) or rig.is_face(_object_or_none(update.id)):

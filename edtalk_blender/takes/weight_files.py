@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 from ...core.wire.channels import BANK_SLICES, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from ...core.wire.errors import BadMotion, OutputBlocked
 from ..pictures import take_folder
+from ..settings import files
 
 SUFFIXES = (".npz", ".csv", ".json")
 HEADER = ["number", "seconds", *CHANNELS]
@@ -50,12 +50,9 @@ def save(path: Path, table: Table) -> None:
         take_folder.save_motion(path, table.weights, table.rate, table.numbers, table.model)
         return
     text = _csv_text(table) if suffix == ".csv" else _json_text(table)
-    whole = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        whole.write_bytes(text.encode())
-        os.replace(whole, path)
+        files.write_whole(path, text.encode())
     except OSError as error:
-        whole.unlink(missing_ok=True)
         raise OutputBlocked(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}",
             hint="Make room on the disk or choose another folder",
@@ -71,6 +68,8 @@ def load(path: Path) -> Table:
     if reader is None:
         raise BadMotion(f"{path.name} is no weights file: it must end in {', '.join(SUFFIXES)}")
     try:
+        if not files.is_regular(path):
+            raise BadMotion(f"{path} is no file of weights" if path.exists() else f"There is no file {path}")
         if path.stat().st_size > MOST_BYTES:
             raise BadMotion(f"{path.name} is larger than {MOST_BYTES >> 20} MB: it holds more than weights")
         weights, numbers, rate, model = reader(path)
@@ -79,7 +78,7 @@ def load(path: Path) -> Table:
         table = Table(weights, np.asarray(numbers, np.int64), float(rate), str(model))
     except OSError as error:
         raise BadMotion(f"{path} cannot be read: {error.strerror or error}") from error
-    except (KeyError, ValueError, TypeError, OverflowError, UnicodeError, RecursionError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError, MemoryError, csv.Error) as error:
         raise BadMotion(f"{path.name} is not a file of weights: {error}") from error
     _check(path, table)
     order = np.argsort(table.numbers)

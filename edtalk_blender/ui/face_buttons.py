@@ -15,7 +15,7 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 
-from ..face import fcurves, placing, rig
+from ..face import placing, rig, stand_in
 from ..pictures import image_sequence
 from ..settings import paths
 from ..settings.paths import absolute
@@ -41,7 +41,7 @@ def new_face(context: bpy.types.Context) -> bpy.types.Object:
     copy_settings(source.edtalk, face.edtalk)
     for name in (*OWN, "face", "use_crop", "crop"):
         face.edtalk.property_unset(name)
-    apply.make_active(face)
+    apply.make_active(face, bpy.context.scene)
     return face
 
 
@@ -77,7 +77,7 @@ def _homes(face: bpy.types.Object) -> Iterator[Path]:
 @persistent
 def _something_came(scene: bpy.types.Scene, *_: object) -> None:
     global _objects
-    if len(bpy.data.objects) == _objects or scene.name.startswith(fcurves.READING_SCENE):
+    if len(bpy.data.objects) == _objects or scene.name.startswith(stand_in.READING_SCENE):
         return
     _objects = len(bpy.data.objects)
     for ob in bpy.data.objects:
@@ -149,7 +149,7 @@ class EDTALK_OT_select_face(bpy.types.Operator):
             return {"CANCELLED"}
         if context.mode == "POSE":
             bpy.ops.object.mode_set(mode="OBJECT")
-        if not apply.make_active(face):
+        if not apply.make_active(face, bpy.context.scene):
             self.report({"WARNING"}, f"{face.name} is hidden in this view layer")
             return {"CANCELLED"}
         return {"FINISHED"}

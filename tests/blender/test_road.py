@@ -333,7 +333,8 @@ def test_an_unsaved_file_puts_its_take_where_quitting_does_not_delete_it(
 ) -> None:
     import bpy
 
-    monkeypatch.setattr(part("takes.request").tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(part("pictures.take_folder").tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
     (tmp_path / "saved").mkdir()
     values = {
         name: getattr(bpy.context.scene.edtalk, name) for name in ("portrait", "audio", "checkpoint", "size")
@@ -344,7 +345,7 @@ def test_an_unsaved_file_puts_its_take_where_quitting_does_not_delete_it(
         setattr(settings, name, value)
     settings.use_crop, settings.crop = True, (16, 0, 64)
     desk.generate()
-    assert desk.frames == tmp_path / "tmp" / "edtalk" / "anna_001"
+    assert desk.frames == part("pictures.take_folder").private_folder() / "anna_001"
     assert desk.jobs.last().level == "WARNING" and "not saved" in desk.jobs.last().hint
     assert not bpy.ops.edtalk.bring_take.poll()
     before = hashes(desk.frames)
