@@ -141,6 +141,8 @@ class Runtime:
             progress=tell,
             stillness=message.stillness,
             text=message.text,
+            amount=message.articulation,
+            strength=message.strength,
         )
         analysis.motion.save(out)
         return messages.Analyzed(

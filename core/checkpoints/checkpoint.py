@@ -78,6 +78,7 @@ class Loaded:
     audio_to_pose: AudioToPose | None = None
     speech_to_expression: SpeechToExpression | None = None
     warnings: tuple[str, ...] = ()  # sentences: what it holds and this machine cannot use
+    audio_id: str = ""  # digest of the audio network's tensors as they are stored, whatever the face network
 
 
 def default_checkpoint() -> Path:
@@ -140,11 +141,12 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
         raise BadCheckpoint(f"{path.name} is damaged: its tensors are not those it was saved with", _AGAIN)
     model = EDTalk(header.config)
     _fit(model, tensors, _MODEL, path.name)
-    net = None
+    net, audio_id = None, ""
     if header.audio is not None:
         net = build(header.audio)
         _fit(net, tensors, _AUDIO, path.name)
         net.to(device)
+        audio_id = _digest({k[len(_AUDIO) :]: t for k, t in tensors.items() if k.startswith(_AUDIO)})
     pose: AudioToPose | None = None
     warnings: tuple[str, ...] = ()
     if header.pose is not None and find_spec("zuko") is None:
@@ -160,7 +162,7 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
     known = tuple(prefix for prefix, there in parts.items() if there)
     if stray := [key for key in tensors if not key.startswith(known)]:
         raise BadCheckpoint(f"{path.name} has an unexpected key {min(stray)}", _AGAIN)
-    return Loaded(model.to(device).eval(), net, header.meta, pose, feeling, warnings)
+    return Loaded(model.to(device).eval(), net, header.meta, pose, feeling, warnings, audio_id)
 
 
 def load_published(

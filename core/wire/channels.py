@@ -22,6 +22,9 @@ STEPS_PER_SECOND = 25
 BANKS: dict[str, int] = {"mouth": 20, "pose": 6, "expression": 10}
 """Bank name -> number of weights, in channel order."""
 
+PARTS: tuple[str, ...] = (*BANKS, "blink")
+"""What a take may move more or less: the banks, and the lids, which are one channel of the last."""
+
 CHANNELS: tuple[str, ...] = tuple(
     f"{bank}_{index:02d}" for bank, count in BANKS.items() for index in range(count)
 )

@@ -75,6 +75,8 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
                 emotion=order.emotion,
                 text=order.text,
                 stillness=order.stillness,
+                articulation=order.articulation,
+                strength=order.strength,
                 face=order.face,
             ),
         )

@@ -38,6 +38,8 @@ class Order:
     emotion: str
     text: str  # the transcript, or the path of a file with it
     stillness: float
+    articulation: float
+    strength: tuple[float, ...]
     idle: float
     seed: int
     face: int | None
@@ -97,6 +99,8 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         emotion="" if settings.emotion == "NONE" else settings.emotion,
         text=transcript.text_of(settings),
         stillness=settings.stillness,
+        articulation=settings.articulation,
+        strength=tuple(settings.strength),
         idle=settings.idle,
         seed=settings.seed,
         face=settings.face - 1 if settings.face else None,
