@@ -33,6 +33,8 @@ class Portrait:
     crop: Crop
     source: Source
     """What the network needs of it."""
+    doubts: tuple[str, ...] = ()
+    """Sentences that the animator should read: why the face that was found may not be the right one."""
     _sharp: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
     _figures: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -103,10 +105,13 @@ def prepare_portrait(
 
     Raises NoFace, SeveralFaces, and InputError for a crop that misses the picture.
     """
+    doubts: tuple[str, ...] = ()
     if crop is None:
-        crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
+        found = face.find_face(picture.rgb, number, name)
+        crop = face.crop_from_face(found, picture.rgb.shape)
+        doubts = (found.sentence(name),) if found.doubt else ()
     small = framed(engine, picture, crop)
-    return Portrait(picture, crop, engine.prepare(small))
+    return Portrait(picture, crop, engine.prepare(small), doubts)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:
