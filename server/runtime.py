@@ -23,7 +23,7 @@ from core.wire import messages
 from core.wire.errors import OutputExists
 
 from . import __version__, shelf
-from .errors import blocked, check_paths, explained
+from .errors import GET_READER, blocked, check_paths, explained
 from .frames import FrameWriter
 from .machine import free_memory_mb
 from .report import Report
@@ -71,8 +71,12 @@ class Runtime:
         """What this is and what it runs on; loads torch, but no model."""
         import torch
 
+        from core.pictures import face_models
+
         device = self._warm.device()
         checkpoints, warnings = shelf.found(self._folder)
+        if why_not := face_models.why_not():
+            warnings.append(f"Faces are found in the older, less certain way: {why_not}. {GET_READER}")
         return messages.Initialized(
             protocol=messages.PROTOCOL,
             server=__version__,

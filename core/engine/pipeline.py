@@ -104,7 +104,7 @@ def analyze(
     if not audio and not driving:
         raise InputError("There is nothing to animate from", hint="Choose a voice, a driving clip, or both")
     tell = progress or (lambda stage, done, total: None)
-    warnings: list[str] = []
+    warnings = list(portrait.doubts)
     if not emotion and text:
         emotion = AUTO
     words = transcript.words_of(transcript.read(text)) if emotion == AUTO else []

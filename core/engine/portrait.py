@@ -38,6 +38,8 @@ class Portrait:
     """What the network needs of it."""
     rest: Rest
     """What the network makes of it when nothing is asked for."""
+    doubts: tuple[str, ...] = ()
+    """Sentences that the animator should read: why the face that was found may not be the right one."""
     layers: tuple[Layer, ...] = ()
     """What is drawn on its frames besides."""
     _sharp: dict[int, Around] = field(default_factory=dict, repr=False)
@@ -129,10 +131,13 @@ def prepare_portrait(
 
     Raises NoFace, SeveralFaces, and InputError for a crop that misses the picture.
     """
+    doubts: tuple[str, ...] = ()
     if crop is None:
-        crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
+        found = face.find_face(picture.rgb, number, name)
+        crop = face.crop_from_face(found, picture.rgb.shape)
+        doubts = (found.sentence(name),) if found.doubt else ()
     source = engine.prepare(framed(engine, picture, crop))
-    return Portrait(picture, crop, source, rest_of(engine, source))
+    return Portrait(picture, crop, source, rest_of(engine, source), doubts)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

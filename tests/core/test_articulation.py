@@ -209,7 +209,7 @@ def test_a_portrait_is_measured_once(shipped: Engine) -> None:
 
 
 def test_the_mesh_reads_lips_that_open_on_a_picture_of_a_face(shipped: Engine) -> None:
-    pytest.importorskip("core.face_reader")
+    pytest.importorskip("core.pictures.face_reader")
     from core.engine import lip_reader
 
     portrait = pipeline.prepare_portrait(shipped, image.load(ROOT / "demo" / "portrait.png"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,14 @@ def test_a_recording_in_which_nobody_speaks_is_said(
     (warning,) = pipeline.analyze(engine, portrait, audio=tmp_path / "nobody.wav").warnings
     assert "No voice was heard in nobody.wav" in warning
     assert pipeline.analyze(engine, portrait, audio=voice).warnings == ()
+
+
+def test_doubts_about_the_face_are_told_with_the_take(
+    engine: Engine, portrait: pipeline.Portrait, voice: Path
+) -> None:
+    assert pipeline.analyze(engine, portrait, audio=voice).warnings == ()
+    doubtful = replace(portrait, doubts=("The face may be none",))
+    assert pipeline.analyze(engine, doubtful, audio=voice).warnings == ("The face may be none",)
 
 
 def test_a_checkpoint_that_cannot_listen_says_so(portrait: pipeline.Portrait, voice: Path) -> None:
