@@ -20,13 +20,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.files import written_whole
+from core.files import opened, read, written_whole
 from core.wire.errors import OutputExists
 
 from .errors import blocked
 
 SIDECAR = "edtalk-take.json"
 SCHEMA = 1
+MOST_BYTES = 1 << 26
+"""Of a note; a take of a hundred thousand scattered frames has 3 MB."""
 STUCK = 20.0
 """Seconds that no claim takes."""
 
@@ -79,8 +81,12 @@ class Naming:
 
 
 def digest(path: Path) -> str:
-    """128 bits of BLAKE2 over a file's bytes, in hexadecimal."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    """128 bits of BLAKE2 over a file's bytes, in hexadecimal. Raises OSError."""
+    digest = hashlib.blake2b(digest_size=16)
+    with opened(path) as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite: bool = False) -> None:
@@ -153,10 +159,10 @@ def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:
 def _read(folder: Path) -> dict[str, Any]:
     """The takes noted in a folder; none when the note is missing, damaged or of a later kind."""
     try:
-        data = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        data = json.loads(read(folder / SIDECAR, MOST_BYTES).decode("utf-8"))
         takes = data["takes"] if data["schema"] == SCHEMA else {}
         return {str(key): value for key, value in takes.items() if isinstance(value, dict)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.files import is_file
 from core.wire.errors import MissingCheckpoint, ServerError
 
 from .kept import Kept
@@ -59,7 +60,7 @@ class Warm:
         from core.engine.engine import Engine
 
         path = Path(checkpoint) if checkpoint else default_checkpoint()
-        if not path.is_file():
+        if not is_file(path):
             raise MissingCheckpoint(f"There is no checkpoint {path}", hint=GET_CHECKPOINT[not checkpoint])
 
         def load() -> Engine:
@@ -92,7 +93,7 @@ class Warm:
             report.progress("Looking at the portrait", 1, 1)
             return portrait
 
-        if not path.is_file():
+        if not is_file(path):
             return prepare()  # which says in words what is wrong
         return self._portraits.get((*_stamp(path), crop, face, engine.checkpoint_id), prepare)
 

@@ -29,7 +29,7 @@ from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from core.checkpoints import published, published_keys
-from core.files import written_whole
+from core.files import is_file, written_whole
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import PUBLISHED, AudioToMouth, AudioToMouthConfig, build
 from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig
@@ -131,9 +131,9 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
         BadCheckpoint: damaged, or of another kind; one sentence says which key and why.
     """
     path = Path(path)
-    if path.is_file() and _is_pickle(path):
+    if is_file(path) and _is_pickle(path):
         audio = path.with_name("Audio2Lip.pt")
-        return load_published(path, audio if audio.is_file() else None, device)
+        return load_published(path, audio if is_file(audio) else None, device)
     header = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
@@ -228,7 +228,7 @@ def read_header(path: Path | str) -> Header:
         MissingCheckpoint, BadCheckpoint.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose one in the preferences")
     try:
         with safe_open(path, framework="pt") as file:

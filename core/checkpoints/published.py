@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoints.published_keys import BANKS, MAP, PLAIN, STYLED, TABLE, UNUSED
+from core.files import is_file, opened, reason
 from core.models import EDTalk, EDTalkConfig
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
 
@@ -42,7 +43,7 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         BadCheckpoint: unreadable, wants to run code, or holds something else; says which.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose the downloaded file")
     if first_bytes(path)[8:9] == b"{":  # as safetensors begins, after a length
         raise BadCheckpoint(f"{path.name} is a safetensors file, not a published checkpoint", _HINT)
@@ -52,7 +53,7 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         # an open file, since torch reads a path that ends in .safetensors in another way
         with (
             torch.serialization.safe_globals([argparse.Namespace]),
-            path.open("rb") as file,
+            opened(path) as file,
             warnings.catch_warnings(),
         ):
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # what matters follows as an error
@@ -84,7 +85,7 @@ def _asks_for_code(path: Path) -> bool:
     """Whether a bare pickle names a function or class: torch reads no newer protocol than its own, so it
     does not get as far as to say so. Opcodes are listed here, never run.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         try:
             return any(op.name in ("GLOBAL", "INST", "STACK_GLOBAL") for op, _, _ in pickletools.genops(file))
         except (ValueError, OverflowError, MemoryError):  # it is no pickle, or announces more than it has
@@ -218,10 +219,10 @@ def _other_container(content: Any) -> str:
 def first_bytes(path: Path) -> bytes:
     """What a file begins with. Raises BadCheckpoint when the system does not hand it out."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(64)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = reason(error)
         raise BadCheckpoint(f"{path.name} cannot be opened: {why}", "Choose another file") from error
 
 

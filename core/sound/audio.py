@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import opened, reason
 from core.sound.mel import RATE, SAMPLES_PER_STEP
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import UnreadableAudio
@@ -33,11 +35,18 @@ def load_audio(path: str | Path) -> NDArray[Any]:
         UnreadableAudio: missing, empty, cut off, not a sound, or a video without sound.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        with opened(path) as file:
+            empty = not os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
         raise UnreadableAudio(
             f"There is no sound file {path.name} in {path.parent}", hint="Choose the file again"
-        )
-    if path.stat().st_size == 0:
+        ) from None
+    except OSError as error:
+        raise UnreadableAudio(
+            f"{path.name} cannot be opened: {reason(error)}", hint="Choose another file"
+        ) from None
+    if empty:
         raise UnreadableAudio(f"{path.name} is empty", hint="Export the sound again")
     try:
         short = _wav_is_short(path) or _mp3_is_short(path)
