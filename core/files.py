@@ -167,4 +167,6 @@ def _blocked(error: OSError) -> str:
         return "its folder does not exist"
     if isinstance(error, PermissionError):
         return "writing there is not allowed, or another program has the file open"
+    if error.errno is None:  # numpy's word for a disk that took a part
+        return "not all of it could be written; the disk may be full"
     return reason(error)

@@ -45,7 +45,7 @@ def explained() -> Iterator[None]:
         ) from error
 
 
-def unexpected(error: Exception, log_file: str = "") -> Internal:
+def unexpected(error: BaseException, log_file: str = "") -> Internal:
     """The sentence for what nobody thought of; the traceback is in the log."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     text = text if len(text) <= 300 else text[:297] + "..."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from core.files import is_file
 from core.wire.errors import MissingCheckpoint, ServerError
@@ -40,6 +41,7 @@ class Warm:
         self._wanted = device
         self._engines: Kept[Engine] = Kept(ENGINES)
         self._portraits: Kept[Portrait] = Kept(PORTRAITS)
+        self._stamps: WeakKeyDictionary[Engine, tuple[str, int, int]] = WeakKeyDictionary()
 
     def device(self) -> str:
         """The device in PyTorch's words. Raises ServerError when the wished one is not here."""
@@ -69,7 +71,10 @@ class Warm:
             report.progress("Loading the model", 1, 1)
             return engine
 
-        return self._engines.get(_stamp(path), load)
+        stamp = _stamp(path)
+        engine = self._engines.get(stamp, load)
+        self._stamps[engine] = stamp
+        return engine
 
     def portrait(
         self,
@@ -95,7 +100,7 @@ class Warm:
 
         if not is_file(path):
             return prepare()  # which says in words what is wrong
-        return self._portraits.get((*_stamp(path), crop, face, engine.checkpoint_id), prepare)
+        return self._portraits.get((*_stamp(path), crop, face, self._stamps[engine]), prepare)
 
     def rest(self) -> None:
         """Let go of everything; what is asked for next is made anew."""

@@ -29,10 +29,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.checkpoints import pickles
 from core.checkpoints.published_keys import BANKS, MAP, PLAIN, STYLED, TABLE, UNUSED
 from core.files import is_file, opened, reason
 from core.models import EDTalk, EDTalkConfig
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
+
+MOST_NUMBERS = 1 << 28
+"""In a file that has fewer bytes; the full generator has half as many."""
 
 
 def read(path: Path | str, key: str) -> dict[str, Tensor]:
@@ -40,7 +44,8 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
 
     Raises:
         MissingCheckpoint: no such file.
-        BadCheckpoint: unreadable, wants to run code, or holds something else; says which.
+        BadCheckpoint: unreadable, wants to run code or more memory than it has bytes, or holds something
+            else; says which.
     """
     path = Path(path)
     if not is_file(path):
@@ -49,6 +54,7 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{path.name} is a safetensors file, not a published checkpoint", _HINT)
     if tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):  # CVE-2025-32434
         raise BadCheckpoint("Published checkpoints are only opened with torch 2.6 or newer", "Update torch")
+    pickles.check(path)
     try:
         # an open file, since torch reads a path that ends in .safetensors in another way
         with (
@@ -72,7 +78,10 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{path.name} has no entry `{key}`{_other_container(content)}", _HINT)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r}", _HINT)
+            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r:.60}", _HINT)
+    numbers = sum(tensor.numel() for tensor in state.values())  # one number in the file may stand for many
+    if numbers > max(MOST_NUMBERS, path.stat().st_size):
+        raise BadCheckpoint(f"{path.name} announces {numbers} numbers, more than a published file has", _HINT)
     return state
 
 
@@ -138,7 +147,8 @@ def generator_config(state: dict[str, Tensor]) -> EDTalkConfig:
     expression = EDTalkConfig().expression if full else 0
     heads = {key: tensor for key, tensor in state.items() if fnmatchcase(key, "dec.to_flows.*.conv.weight")}
     try:
-        channels = {8 << int(key.split(".")[2]): tensor.shape[2] for key, tensor in heads.items()}
+        numbered = {int(key.split(".")[2][:3]): tensor.shape[2] for key, tensor in heads.items()}
+        channels = {8 << n: count for n, count in numbered.items() if 0 <= n < 10}
         channels[4] = state["dec.input.input"].shape[1]
         latent = state["fc.0.weight"].shape[1]
         return EDTalkConfig(max(channels), latent, expression=expression, channels=channels)
