@@ -73,7 +73,9 @@ def opened(path: Path | str, most: int | None = None) -> BinaryIO:
 def read(path: Path | str, most: int) -> bytes:
     """All bytes of a regular file, at most `most`. Raises OSError as `opened` does."""
     with opened(path, most) as file:
-        data = file.read(most + 1)  # it may have grown meanwhile
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+        while len(data) <= most and (more := file.read(1 << 20)):  # it grew, or does not tell its size
+            data += more
     if len(data) > most:
         raise _too_large(most)
     return data

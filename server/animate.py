@@ -25,6 +25,7 @@ from .errors import blocked
 from .handles import add_handles, held
 from .redraw import draw, numbered
 from .report import Report
+from .take import spare
 from .terminal import Bars, add_output, add_source, whole
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
     if there and not options.overwrite:
         raise OutputExists(f"{there[0]} is already there", hint="Choose another folder, or add --overwrite")
     strengths = _strengths(options.strength)
+    inputs = (options.source, options.audio, options.driving, options.checkpoint, options.text)
+    spare(there, [whole(path) for path in inputs])
     _check_folder(out, options.name, options.overwrite)
     with Bars(options.quiet) as report:
         pose = held(options.handle, whole(options.checkpoint), runtime, report)

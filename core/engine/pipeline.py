@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core import files
 from core.engine import articulation
 from core.engine.driving import Progress, watch
 from core.engine.finish import PICTURE, Finish
@@ -41,7 +42,7 @@ from core.pictures.picture import Picture
 from core.sound import transcript
 from core.sound.prosody import prosody
 from core.wire.channels import BANK_SLICES, PARTS, STEPS_PER_SECOND
-from core.wire.errors import BadMotion, CheckpointError, InputError
+from core.wire.errors import BadMotion, CheckpointError, InputError, UnreadableAudio, UnreadableVideo
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -130,6 +131,20 @@ def analyze(
         warnings += engine.warnings if idle_amplitude > 0 else ()
     weights = strengthened(weights, own, engine.channels, strength)
     return Analysis(Motion(weights, STEPS_PER_SECOND, engine.checkpoint_id), tuple(warnings))
+
+
+def check_inputs(audio: Path | str, driving: Path | str) -> None:
+    """Whether the files can be opened at all, before a folder is made for what comes of them. Raises
+    UnreadableAudio, UnreadableVideo.
+    """
+    for path, error in ((audio, UnreadableAudio), (driving, UnreadableVideo)):
+        try:
+            if path:
+                files.opened(path).close()
+        except OSError as refused:
+            raise error(
+                f"{path} cannot be opened: {files.reason(refused)}", hint="Choose the file again"
+            ) from None
 
 
 def decode(

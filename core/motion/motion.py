@@ -32,6 +32,7 @@ from core.wire.errors import BadMotion
 Weights = NDArray[np.float32]
 
 MOST_BYTES = 1 << 29  # half a gigabyte is 80 hours of steps: a larger file is not a motion
+FARTHEST = 10**7  # frame numbers lie within, as in a message
 MOST_WEIGHT = 1000.0  # as for a weight in a message
 MOST_MEMBERS = 4 * len(MOTION_KEYS)  # more are no motion file; a few more are named in the message
 TAIL = 3.0  # a Gaussian is cut off at this many sigmas
@@ -188,6 +189,7 @@ class Motion:
             raise BadMotion(f"In {path.name}, model must be a text")
         weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
         _check_range(weights, path)
+        _check_numbers(arrays["numbers"].tolist(), path)
         return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"])
 
     def save_csv(self, path: Path | str) -> None:
@@ -219,17 +221,26 @@ class Motion:
             )
         try:
             table = np.array([[float(cell) for cell in row] for row in rows[1:] if row], np.float64)
-            numbers = np.array([int(row[0]) for row in rows[1:] if row], np.int64)
+            counted = [int(row[0]) for row in rows[1:] if row]
         except ValueError as error:
             raise BadMotion(
                 f"{path.name} holds a cell that is not a number, or a row of another length: {error}"
             ) from None
         if table.ndim != 2 or table.shape[1] != len(header):
             raise BadMotion(f"{path.name} has rows that are not {len(header)} numbers long")
+        _check_numbers(counted, path)
+        numbers = np.array(counted, np.int64)
         span, steps = table[-1, 1] - table[0, 1], numbers[-1] - numbers[0]
         rate = round(float(steps / span), 9) if len(table) > 1 and span > 0 else float(STEPS_PER_SECOND)
         _check_range(table[:, 2:], path)
         return cls(table[:, 2:].astype(np.float32), rate, model, numbers)
+
+
+def _check_numbers(numbers: Any, path: Path) -> None:
+    """Frame numbers as the messages allow them, told before anything is made. Raises BadMotion."""
+    beyond = [number for number in numbers if abs(number) > FARTHEST] if isinstance(numbers, list) else []
+    if beyond:
+        raise BadMotion(f"{path.name} holds the frame number {beyond[0]:.12g}", f"They lie within {FARTHEST}")
 
 
 def interpolate(times: NDArray[Any], values: NDArray[Any], seconds: ArrayLike) -> Weights:

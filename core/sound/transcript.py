@@ -42,9 +42,9 @@ class Word:
 
 
 _TOKEN = re.compile(r"([^\W_]+(?:['’\-][^\W_]+)*)([^\w]*)", re.UNICODE)
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
+_TIME = re.compile(r"(?:(\d{1,5}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
 _ARROW = re.compile(rf"^\s*({_TIME.pattern})\s*-->\s*({_TIME.pattern})")
-_TAG = re.compile(r"<[^>]*>|\{[^}]*\}")
+_TAG = re.compile(r"<[^<>]*>|\{[^{}]*\}")
 
 
 def words_of(text: str) -> list[Word]:
