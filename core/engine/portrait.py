@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine import anchor
 from core.engine.around import Around, around
 from core.engine.layers import Layer
 from core.engine.rest import Rest, rest_of
@@ -69,21 +68,6 @@ class Portrait:
         from core.pictures import matte
 
         return matte.ground(self.picture, self.matte, self.crop)
-
-    @cached_property
-    def trusted(self) -> NDArray[np.float32] | None:
-        """[S, S] how far the ground around the figure may be kept still, see `core.engine.still`; None:
-        nowhere."""
-        from core.engine import still
-
-        cut = pictures.crop(self.picture, self.crop, still.SIDE).to_depth(8)
-        found = still.trust(cut.rgb, self.figure(still.SIDE).inner[..., 0], self.picture.alpha is not None)
-        return None if found is None else anchor.sized(found, self.rest.side)
-
-    @cached_property
-    def small_figure(self) -> NDArray[np.float32]:
-        """[S, S] share of the figure in the crop, at the network's size."""
-        return np.ascontiguousarray(self.figure(self.rest.side).inner[..., 0])
 
     def figure(self, size: int) -> Around:
         """The share of the figure, 0 to 1, one channel, in the crop at output size and around it."""
