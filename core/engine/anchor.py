@@ -105,7 +105,7 @@ def change(
     if rest.figure is not None:
         kept *= 1 - _behind(rest.figure, z, image, seen)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(SPREAD * unit / 2) + 1,) * 2)
-    kept = cv2.GaussianBlur(cv2.erode(kept, disc), (0, 0), FADE * unit)
+    kept = np.asarray(cv2.GaussianBlur(cv2.erode(kept, disc), (0, 0), FADE * unit), np.float32)
     offset = (flow - here) - kept[..., None] * (flow - z)
 
     free = _soft((1 - np.abs(z).max(-1)) / RIM + 0.5)  # 0 beyond the crop
@@ -209,7 +209,7 @@ def _behind(figure: Plane, z: Plane, image: Plane, seen: Plane) -> Plane:
     moved = np.hypot(*np.moveaxis(z - grid(side), -1, 0)) * (side / 2)
     other = np.abs(image - read(seen, z)).max(-1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.06 * side) + 1,) * 2)
-    inner = cv2.GaussianBlur(cv2.erode(figure, disc), (0, 0), 0.02 * side)
+    inner = np.asarray(cv2.GaussianBlur(cv2.erode(figure, disc), (0, 0), 0.02 * side), np.float32)
     found = (1 - read(inner, z)) * figure * _soft((moved - MOVED[0]) / (MOVED[1] - MOVED[0]))
     return np.asarray(found * _soft((other - OTHER[0]) / (OTHER[1] - OTHER[0])), np.float32)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-STEPS, DAMPED = 16, 0.7
+STEPS, DAMPED = 10, 0.7
 
 
 def carried(flow: NDArray[np.float32], points: Floats) -> Floats:

@@ -40,9 +40,9 @@ from core.pictures.face_marks import FaceMarks, Floats
 
 Plane = NDArray[np.float32]
 
-CREASE, HIGHEST = 0.8, 0.36
-MEET = 0.97
-LASH = 0.08
+CREASE, HIGHEST = 0.9, 0.44
+MEET = 0.95
+LASH = 0.05
 SHADE = 0.10  # by how much a lid darkens towards its edge
 BEYOND = 0.12  # of the eye's width: where g falls to 0 beyond the corners
 BELOW = 0.25  # of the width: how far below the eye skin moves

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.around import Around, around
+from core.engine.face_layers import face_layers
 from core.engine.layers import Layer
 from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
@@ -121,7 +122,8 @@ def prepare_portrait(
         crop = face.crop_from_face(found, picture.rgb.shape)
         doubts = (found.sentence(name),) if found.doubt else ()
     source = engine.prepare(framed(engine, picture, crop))
-    return Portrait(picture, crop, source, rest_of(engine, source), doubts)
+    layers = face_layers(engine, picture, crop, source.weights)
+    return Portrait(picture, crop, source, rest_of(engine, source), doubts, layers)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where lips, lids, irises, brows and chin of a portrait are: plain numbers that a person can drag.
 
-All places are in sides of the crop, x right, y down, (0, 0) its upper left corner. "Right" and "left" are the
-person's own; the right eye comes first. Lines run from picture left to picture right. The layers that draw
-lids, irises and the inside of the mouth stand on these marks and on nothing else of the reader.
+All places are in sides of the crop, x right, y down, (0, 0) its upper left corner. A third number is the
+depth, in the same unit, away from the viewer. "Right" and "left" are the person's own; the right eye comes
+first. Lines run from picture left to picture right. The layers that draw lids, irises and the inside of the
+mouth stand on these marks and on nothing else of the reader.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from core.wire.errors import InputError
 Floats = NDArray[np.float64]
 
 SHAPES: dict[str, tuple[int, ...]] = {
-    "lips_outer": (20, 2),
-    "lips_inner": (20, 2),
+    "lips_outer": (20, 3),
+    "lips_inner": (20, 3),
     "upper_lids": (2, 9, 2),
     "lower_lids": (2, 9, 2),
     "brows": (2, 5, 2),
     "irises": (2, 3),
-    "chin": (5, 2),
+    "chin": (5, 3),
     "skull": (21, 3),
 }
 FAR = 2.0  # sides of the crop: a mark beyond is no mark of this face
@@ -43,7 +44,7 @@ class FaceMarks:
     brows: Floats  # the brow's lower line
     irises: Floats  # middle and radius
     chin: Floats  # the tip first, then points between it and the lower lip
-    skull: Floats  # steady points as `core.engine.mark_reader.SKULL`, with depth away from the viewer
+    skull: Floats  # steady points in the order of `core.engine.mark_reader.SKULL`
     certainty: float = 1.0  # of the reader, 0 to 1; 1 where a person has placed them
 
     def __post_init__(self) -> None:

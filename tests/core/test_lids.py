@@ -15,34 +15,9 @@ from core.engine.eye_motion import Asked, EyeMotion
 from core.engine.lids import BALL, Lids
 from core.pictures.face_marks import SHAPES, FaceMarks
 from core.wire.errors import InputError
+from tests.support.marked import SIDE, WIDE, S, marks_at, still
 
-SIDE, S = 256, 64
 SKIN, WHITE, IRIS = (0.4, 0.1, -0.1), (0.9, 0.9, 0.9), (-0.9, -0.2, 0.9)
-WIDE, HIGH, RADIUS = 0.16, 0.032, 0.028  # of an eye, half its height, its iris; in sides of the crop
-
-
-def marks_at(roll: float = 0.0, open_: float = 1.0) -> FaceMarks:
-    """A plain face whose eyes are lens-shaped, turned by `roll` degrees about the crop's middle."""
-    across = np.linspace(-0.5, 0.5, 9)
-    arch = HIGH * open_ * (1 - (2 * across) ** 2)
-    eyes = np.array([0.35, 0.65])[:, None]
-    x = eyes + across * WIDE
-    ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    lips = np.stack([0.5 - 0.1 * np.cos(ring), 0.75 - 0.03 * np.sin(ring)], 1)
-    marks = {
-        "lips_outer": lips,
-        "lips_inner": lips * (1, 0) + (0, 0.75),
-        "upper_lids": np.stack([x, np.broadcast_to(0.4 - arch, x.shape)], -1),
-        "lower_lids": np.stack([x, np.broadcast_to(0.4 + arch, x.shape)], -1),
-        "brows": np.stack([x[:, ::2], np.full((2, 5), 0.29)], -1),
-        "irises": np.array([[0.35, 0.4, RADIUS], [0.65, 0.4, RADIUS]]),
-        "chin": np.tile([0.5, 0.9], (5, 1)),
-        "skull": np.zeros((21, 3)) + [0.5, 0.5, 0],
-    }
-    c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
-    for values in marks.values():
-        values[..., :2] = (values[..., :2] - 0.5) @ np.array([[c, s], [-s, c]]) + 0.5
-    return FaceMarks(**marks)
 
 
 def painted(marks: FaceMarks) -> np.ndarray:
@@ -57,12 +32,6 @@ def painted(marks: FaceMarks) -> np.ndarray:
         picture[hole > 0] = WHITE
         picture[(hole & disc) > 0] = IRIS
     return cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def still(shift: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-    """A flow that moves the portrait by `shift`, in sides of the crop."""
-    line = (np.arange(S, dtype=np.float32) * 2 + 1) / S - 1
-    return np.stack(np.meshgrid(line - 2 * shift[0], line - 2 * shift[1])).astype(np.float32)
 
 
 def motion() -> EyeMotion:
@@ -229,8 +198,8 @@ def test_marks_survive_json() -> None:
     "part, value, says",
     [
         ("irises", [[0, 0, 1]], "shape"),
-        ("chin", [[0.5, 9.0]] * 5, "far outside"),
-        ("chin", [[0.5, float("nan")]] * 5, "far outside"),
+        ("chin", [[0.5, 9.0, 0.0]] * 5, "far outside"),
+        ("chin", [[0.5, float("nan"), 0.0]] * 5, "far outside"),
         ("brows", "here", "no number"),
         ("nose", [], "nose"),
         ("certainty", None, "no number"),
