@@ -6,8 +6,16 @@
     python3 server/make_environment.py FOLDER --torch cpu # elsewhere; smaller, for the processor alone
 
 It downloads from the Python Package Index (pypi.org), on Linux about 3 GB, elsewhere or with `--torch cpu`
-less than 1 GB. `--torch ADDRESS` takes PyTorch from where its own site says for your system. An environment
-that is there already is completed; one that could not be finished is taken away again.
+less than 1 GB. Every package is pinned in requirements-lock.txt beside this file: its version, and the
+SHA-256 of each file that may be installed, so that what comes is what was chosen, whoever sends it
+(`--index ADDRESS` names a mirror). Only built packages are installed, so none runs code to be built. Settings
+of pip in files and in the environment are not looked at.
+
+With `--torch cpu`, PyTorch comes from its own index, pinned by version alone; all the rest as before. With
+`--torch ADDRESS` (which PyTorch's site gives for your system) it brings along what it needs from there, in
+versions that nobody has pinned.
+
+An environment that is there already is completed; one that could not be finished is taken away again.
 
 Run by a Python without any package of ours, so: the standard library only, and syntax that an older Python
 can read far enough to say that it is too old.
@@ -24,8 +32,11 @@ import threading
 from pathlib import Path
 
 OLDEST = (3, 10)
-REQUIREMENTS = Path(__file__).resolve().with_name("requirements.txt")
-READER = Path(__file__).resolve().with_name("reader.txt")
+REQUIREMENTS = Path(__file__).resolve().with_name("requirements-lock.txt")
+TORCH_ALONE = REQUIREMENTS.with_name("requirements-lock-torch.txt")
+WITHOUT_TORCH = REQUIREMENTS.with_name("requirements-lock-cpu.txt")
+READER = REQUIREMENTS.with_name("reader.txt")
+INDEX = "https://pypi.org/simple"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 DONE = "The server's Python is ready:"
 """What the last line begins with when all went well."""
@@ -37,22 +48,30 @@ def python_in(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def commands(folder: Path, torch: str, requirements: Path) -> list[list[str]]:
-    """What is run, one after the other. `torch` is "", "cpu" or the address of a package index."""
-    pip = [str(python_in(folder)), "-m", "pip", "install", "--progress-bar", "off", "--no-input"]
+def commands(folder: Path, torch: str, requirements: Path | None, index: str = INDEX) -> list[list[str]]:
+    """What is run, one after the other. `torch` is "", "cpu" or the address of a package index;
+    `requirements` another list of packages than ours, with hashes.
+    """
+    pip = [str(python_in(folder)), "-I", "-m", "pip", "--isolated", "install", "--only-binary", ":all:"]
+    pip += ["--progress-bar", "off", "--no-input", "--disable-pip-version-check"]
     found = [[sys.executable, "-I", "-m", "venv", str(folder)]]
-    if torch:
-        found.append([*pip, "torch", "--index-url", CPU_INDEX if torch == "cpu" else torch])
-    return [*found, [*pip, "-r", str(requirements)], [*pip, "--no-deps", "-r", str(READER)]]
+    chosen = requirements or (WITHOUT_TORCH if torch else REQUIREMENTS)
+    found.append([*pip, "--require-hashes", "--index-url", index, "-r", str(chosen)])
+    if torch == "cpu":
+        found.append([*pip, "--no-deps", "--index-url", CPU_INDEX, "-r", str(TORCH_ALONE)])
+    elif torch:
+        found.append([*pip, "--index-url", torch, "-r", str(TORCH_ALONE)])
+    found.append([*pip, "--require-hashes", "--index-url", index, "--no-deps", "-r", str(READER)])
+    return found
 
 
-def make(folder: Path, torch: str, requirements: Path) -> str:
+def make(folder: Path, torch: str, requirements: Path | None, index: str = INDEX) -> str:
     """Make or complete the environment; gives back why it did not work, "" when it did."""
     existed = folder.exists()
     if existed and any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
         return f"{folder} is there already and is no Python environment: name another folder"
     try:
-        for command in commands(folder, torch, requirements):
+        for command in commands(folder, torch, requirements, index):
             print("+", subprocess.list2cmdline(command), flush=True)
             if _run(command):
                 if str(READER) in command and not _told_to_stop.is_set():
@@ -69,8 +88,12 @@ def make(folder: Path, torch: str, requirements: Path) -> str:
 
 
 def _run(command: list[str]) -> int:
-    """The exit status. Without the PYTHON* variables, which would point at another Python's packages."""
-    clean = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
+    """The exit status. Without the PYTHON* variables, which would point at another Python's packages, and
+    without pip's settings, which would name another index.
+    """
+    apart = ("PYTHON", "PIP_")
+    clean = {name: value for name, value in os.environ.items() if not name.upper().startswith(apart)}
+    clean["PIP_CONFIG_FILE"] = os.devnull  # which --isolated does not say of the computer's own file
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=clean) as process:
         _running.append(process)
         if _told_to_stop.is_set():
@@ -114,7 +137,8 @@ def main() -> int:
     home = Path.home() / "edtalk-server"
     parser.add_argument("folder", nargs="?", type=Path, default=home, help=f"default: {home}")
     parser.add_argument("--torch", default="", metavar="cpu|ADDRESS", help="default: what pypi.org has")
-    parser.add_argument("--requirements", type=Path, default=REQUIREMENTS, help="another list of packages")
+    parser.add_argument("--requirements", type=Path, help="another list of packages, with hashes")
+    parser.add_argument("--index", default=INDEX, metavar="ADDRESS", help="a mirror of %(default)s")
     parser.add_argument("--tied", action="store_true", help="stop when standard input closes")
     options = parser.parse_args()
     if sys.version_info < OLDEST:
@@ -123,7 +147,7 @@ def main() -> int:
     if options.tied:
         stop_with_stdin()
     folder = options.folder.expanduser().absolute()
-    why = make(folder, options.torch, options.requirements)
+    why = make(folder, options.torch, options.requirements, options.index)
     if why:
         print(f"\n{why}", file=sys.stderr)
         return 1
