@@ -91,6 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Analyse, decode, and leave everything in the folder."""
+    from core.engine.driving import is_picture
+    from core.files import same_file
     from core.motion.motion import Motion
     from core.sound.transcript import read
 
@@ -136,7 +138,8 @@ def run(options: argparse.Namespace) -> int:
         decoded = draw(options, motion, out / "motion.npz", analyzed.crop, runtime, report)
         rate = numbered(motion, options.fps, options.start).rate
         files = [report.files[number] for number in sorted(report.files)]
-        show(files, rate, out, whole(options.audio or options.driving), report)
+        sound, clip = whole(options.audio or options.driving), whole(options.driving)
+        show(files, rate, out, sound, report, same_file(sound, clip) and not is_picture(clip))
     for warning in analyzed.warnings:
         print(f"Note: {warning}")
     print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")
@@ -179,8 +182,12 @@ def _check_folder(out: Path, name: str, overwrite: bool) -> None:
         )
 
 
-def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Report) -> None:
-    """preview.mp4 and sheet.png from the frames on disk; `sound` is a sound or a clip."""
+def show(
+    files: Sequence[Path], rate: float, out: Path, sound: str, report: Report, is_clip: bool = False
+) -> None:
+    """preview.mp4 and sheet.png from the frames on disk; `sound` is a sound, or the clip whose pictures were
+    followed as well (`is_clip`).
+    """
     from core.pictures import sheet, video
     from core.wire.errors import UnreadableAudio
 
@@ -189,8 +196,9 @@ def show(files: Sequence[Path], rate: float, out: Path, sound: str, report: Repo
             report.progress("Preview", done + 1, len(files))
             yield small(file)
 
+    since = -video.sound_delay(sound) if is_clip else 0.0  # the mouth goes with its pictures
     try:
-        video.write_preview(out / "preview.mp4", pictures(), rate, sound)
+        video.write_preview(out / "preview.mp4", pictures(), rate, sound, since)
     except UnreadableAudio:  # a driving clip need not have any
         video.write_preview(out / "preview.mp4", pictures(), rate)
     chosen = sheet.spread(len(files))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engine import presence
 from core.engine.portrait import framed
 from core.motion.motion import Weights, interpolate, smoothed, soft
 from core.pictures import face, image
@@ -30,24 +31,34 @@ Progress = Callable[[str, int, int], None]
 """Called between batches with stage, done and total; what it raises (Cancelled) ends the work."""
 
 BATCH = 16  # frames read at once
-SEARCH_SECONDS, SEARCH_EVERY = 2.0, 0.2  # a clip must show a face by then; frames tried are this far apart
+SEARCH_SECONDS = 2.0  # a clip must show a face by then, counted from where it is no longer black
+SEARCH_EVERY = 0.2  # seconds between frames that are tried
 DENSEST = 0.6 / STEPS_PER_SECOND  # frames nearer than this say nothing new
 STEADY = 1.0  # steps: the navigator's frame-to-frame noise is smoothed by this much in pose and expression
 STILL_SECONDS = 2.0  # what a still picture lasts, and how long it takes to get there
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
-def watch(engine: Engine, path: Path, own: Weights, tell: Progress) -> Weights:
+def is_picture(path: Path | str) -> bool:
+    """Whether a driving file is a still picture, by its name."""
+    return Path(path).suffix.lower() in PICTURES
+
+
+def watch(engine: Engine, path: Path, own: Weights, tell: Progress, warnings: list[str]) -> Weights:
     """[T, 36] that a driving clip or picture asks for: mouth as seen, the rest as the portrait's own plus
-    changes. Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
-    if path.suffix.lower() in PICTURES:
+    changes since the first frame that shows the face. Frames without it hold what was before, and a warning
+    names them. Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
+    if is_picture(path):
         return _watch_picture(engine, path, own)
     from core.pictures import video
 
-    times, seen = _watch_clip(engine, path, tell)
+    times, seen, visible = _watch_clip(engine, path, tell)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
     rate = video.info(path).rate
     shown = min(step, 1 / rate) if rate > 0 else step  # frames nearer than DENSEST were left out
+    if not visible.all():
+        seen = presence.held(seen, visible)
+        warnings.append(presence.sentence(path.name, presence.spans(times, visible, times[-1] + step)))
     count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
     middles = (np.arange(count) + moments.MIDDLE) / STEPS_PER_SECOND
     track = interpolate(times + moments.MIDDLE * shown, seen, middles)
@@ -66,13 +77,16 @@ def _watch_picture(engine: Engine, path: Path, own: Weights) -> Weights:
     return np.asarray(own + share[:, None] * (seen - own), np.float32)
 
 
-def _watch_clip(engine: Engine, path: Path, tell: Progress) -> tuple[NDArray[np.float64], Weights]:
+def _watch_clip(
+    engine: Engine, path: Path, tell: Progress
+) -> tuple[NDArray[np.float64], Weights, NDArray[np.bool_]]:
     """Times [N] and weights [N, 36] of a clip's frames, all cropped alike, so that the head's own motion
-    stays in."""
+    stays in; and whether each shows the face [N]."""
     from core.pictures import video
 
     total = max(1, round(video.info(path).seconds * STEPS_PER_SECOND))
     where = _where_in_clip(path)
+    looking = presence.Presence(where)
     times: list[float] = []
     seen: list[Weights] = []
     waiting: list[NDArray[np.uint8]] = []
@@ -82,10 +96,14 @@ def _watch_clip(engine: Engine, path: Path, tell: Progress) -> tuple[NDArray[np.
             waiting.clear()
             tell("watch", min(total, round(frame.seconds * STEPS_PER_SECOND)), total)
         times.append(frame.seconds)
+        looking.look(frame.rgb, frame.seconds)
         waiting.append(framed(engine, Picture(frame.rgb), where))
     seen.append(engine.weights_of(np.stack(waiting)))
     tell("watch", total, total)
-    return np.array(times), np.concatenate(seen)
+    shown = looking.shown
+    if not shown.any():  # the frame that the crop is from was among them, by another reading
+        shown[:] = True
+    return np.array(times), np.concatenate(seen), shown
 
 
 def _where_in_clip(path: Path) -> Crop:
@@ -93,12 +111,16 @@ def _where_in_clip(path: Path) -> Crop:
     first."""
     from core.pictures import video
 
+    dark = 0.0
     for frame in video.read(path, SEARCH_EVERY):
+        if frame.rgb[::8, ::8].std() < presence.FLAT:
+            dark = frame.seconds  # a fade, or black before the clip
+            continue
         faces = face.find_faces(frame.rgb)
         if faces:
             largest = max(faces, key=lambda found: found.width)
             return face.crop_from_face(largest, frame.rgb.shape)
-        if frame.seconds > SEARCH_SECONDS:
+        if frame.seconds - dark > SEARCH_SECONDS:
             break
     raise NoFace(
         f"No face was found in the first {SEARCH_SECONDS:.0f} seconds of {path.name}",

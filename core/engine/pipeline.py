@@ -40,6 +40,7 @@ from core.motion import idle
 from core.motion.motion import Motion, Weights, soft
 from core.pictures.picture import Picture
 from core.sound import transcript
+from core.sound.mel import SAMPLES_PER_STEP
 from core.sound.prosody import prosody
 from core.wire.channels import BANK_SLICES, PARTS, STEPS_PER_SECOND
 from core.wire.errors import BadMotion, CheckpointError, InputError, UnreadableAudio, UnreadableVideo
@@ -64,6 +65,8 @@ HOLD, RETURN = 0.3, 1.0  # seconds that a finished track is held, and takes to r
 SILENT = 1e-3  # peak amplitude
 AUTO = "auto"  # the emotion that is found in voice and words
 STILLNESS = 0.3
+LEAST_DELAY = 2  # steps; codecs begin some milliseconds early
+MOST_DELAY = 3600 * STEPS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ def analyze(
         emotion = AUTO
     words = transcript.words_of(transcript.read(text)) if emotion == AUTO else []
     heard, samples = _listen(engine, portrait, Path(audio), amount, tell, warnings) if audio else (None, None)
-    seen = watch(engine, Path(driving), portrait.weights, tell) if driving else None
+    if heard is not None and driving and files.same_file(audio, driving):
+        heard, samples = _as_late_as_in_the_clip(Path(driving), heard, samples, warnings)
+    seen = watch(engine, Path(driving), portrait.weights, tell, warnings) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
     weights = np.repeat(portrait.weights[None], count, axis=0)
@@ -137,13 +142,17 @@ def check_inputs(audio: Path | str, driving: Path | str) -> None:
     """Whether the files can be opened at all, before a folder is made for what comes of them. Raises
     UnreadableAudio, UnreadableVideo.
     """
-    for path, error in ((audio, UnreadableAudio), (driving, UnreadableVideo)):
+    kinds = ((audio, "sound file", UnreadableAudio), (driving, "clip", UnreadableVideo))
+    for path, what, error in kinds:
         try:
             if path:
                 files.opened(path).close()
+        except FileNotFoundError:
+            where = f"{Path(path).name} in {Path(path).parent}"
+            raise error(f"There is no {what} {where}", hint="Choose the file again") from None
         except OSError as refused:
             raise error(
-                f"{path} cannot be opened: {files.reason(refused)}", hint="Choose the file again"
+                f"{path} cannot be opened: {files.reason(refused)}", hint="Choose another file"
             ) from None
 
 
@@ -236,6 +245,34 @@ def _listen(
     mouth = mouth_from_audio(net, samples, tell=partial(tell, "listen"))
     drawing = articulation.own_drawing(engine, portrait) if readout else None
     return articulation.articulated(net, mouth, samples, readout, drawing, amount), samples
+
+
+def _as_late_as_in_the_clip(
+    path: Path, heard: Weights, samples: NDArray[np.float32] | None, warnings: list[str]
+) -> tuple[Weights, NDArray[np.float32] | None]:
+    """Mouth weights and samples of a clip's own sound, moved to where it lies beside the pictures.
+
+    Sound files know no beginning but their own, so readers of sound (Blender's among them) drop it.
+    """
+    from core.pictures import video
+
+    delay = video.sound_delay(path)
+    late = round(delay * STEPS_PER_SECOND)
+    if abs(late) < LEAST_DELAY or samples is None:
+        return heard, samples
+    if late < 0:  # it is heard before the first picture, where the take has not begun
+        late = max(late, 1 - len(heard))
+        heard, samples = heard[-late:], samples[-late * SAMPLES_PER_STEP :]
+    else:
+        late = min(late, MOST_DELAY)
+        heard = np.concatenate([np.repeat(heard[:1], late, axis=0), heard])
+        samples = np.concatenate([np.zeros(late * SAMPLES_PER_STEP, np.float32), samples])
+    side = "after" if delay > 0 else "before"
+    warnings.append(
+        f"The sound of {path.name} begins {abs(delay):.2f} s {side} its pictures, and the mouth goes with "
+        "them: place the sound there, too"
+    )
+    return heard, samples
 
 
 def _idle(

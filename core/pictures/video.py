@@ -3,14 +3,15 @@
 
 Time stamps, not frame counts, say when a picture is shown: phones record at a varying rate, and what is 30
 in one clip is 29.97 in the next. Reading is a stream, so a long clip needs no more memory than a short
-one. FFmpeg does the work, through PyAV. Pixels are upright (rotation in the file is undone) RGB.
+one. FFmpeg does the work, through PyAV. Pixels are square and upright (rotation and mirroring in the file are
+undone) RGB, all frames of one size.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.wire.errors import EDTalkError, OutputBlocked, UnreadableAudio, Unread
 
 CONVERT = "Convert it to MP4 (H.264)"
 LONGEST_SIDE = 8192
+WIDEST_PIXEL = 4  # times its height, or the reverse; a file that says more is not believed
 CODECS = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264", "mpeg4")  # the first that this FFmpeg has
 SOUND_RATE = 48000
 
@@ -61,6 +63,19 @@ def info(path: Path | str) -> ClipInfo:
         )
 
 
+def sound_delay(path: Path | str) -> float:
+    """Seconds by which the sound of a clip begins after its pictures; negative when it begins before them, 0
+    where there is no sound or nothing is said. Raises UnreadableVideo.
+    """
+    path = Path(path)
+    with _opened(path) as container:
+        stream = _picture_stream(container, path)
+        if not container.streams.audio:
+            return 0.0
+        begins = [_begins(each) for each in (stream, container.streams.audio[0])]
+        return 0.0 if None in begins else float(begins[1] - begins[0])  # type: ignore[operator]
+
+
 def read(path: Path | str, densest: float = 0.0) -> Iterator[TimedFrame]:
     """The frames of a clip in order. One nearer than `densest` seconds to the last given is passed over.
 
@@ -71,6 +86,8 @@ def read(path: Path | str, densest: float = 0.0) -> Iterator[TimedFrame]:
     with _opened(path) as container:
         stream = _picture_stream(container, path)
         stream.thread_type = "AUTO"
+        shape = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
+        turned: tuple[int, int] | None = None
         first = last = None
         seconds = -1.0
         for frame in _decoded(container, stream):
@@ -82,7 +99,10 @@ def read(path: Path | str, densest: float = 0.0) -> Iterator[TimedFrame]:
             if seconds >= 0 and stamp - first - seconds < densest - 1e-6:
                 continue
             seconds = stamp - first
-            yield TimedFrame(_upright(frame), seconds)
+            rgb = _upright(frame, shape)
+            rgb = rgb if turned is None else _resized(rgb, turned)  # of the size of the first
+            turned = (rgb.shape[0], rgb.shape[1])
+            yield TimedFrame(rgb, seconds)
         if first is None or last is None:
             raise UnreadableVideo(f"{path.name} holds no picture that can be decoded", hint=CONVERT)
         announced = _announced_seconds(container, stream)
@@ -102,7 +122,8 @@ def write_preview(
     frames.
 
     frames: uint8 [H, W, 3], all of one size; rate: frames a second; since: seconds of the sound that lie
-    before the first picture. Raises OutputBlocked, and what reading the sound raises.
+    before the first picture, negative for seconds of silence before it. Raises OutputBlocked, and what
+    reading the sound raises.
     """
     count = 0
     with written_whole(path) as temporary:
@@ -163,12 +184,30 @@ def _picture_stream(container: Any, path: Path) -> Any:
         kind = "is a sound file" if container.streams.audio else "holds no pictures"
         raise UnreadableVideo(f"{path.name} {kind}, not a clip", hint="Choose a clip or a picture of a face")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UnreadableVideo(f"{path.name} has pictures that nothing here can decode", hint=CONVERT)
     width, height = stream.codec_context.width, stream.codec_context.height
     if max(width, height) > LONGEST_SIDE:
         raise UnreadableVideo(
             f"{path.name} is {width} x {height} pixels, too large to read", hint="Scale it down first"
         )
     return stream
+
+
+def _begins(stream: Any) -> float | None:
+    """Seconds at which the first packet of a stream is shown, by its own stamp: headers of some containers
+    say 0 for all."""
+    packets = stream.container.demux(stream)
+    try:
+        packet = next((each for each in packets if each.pts is not None), None)
+        return None if packet is None else float(packet.pts * packet.time_base)
+    except Exception as error:
+        if not _is_ffmpeg(error):
+            raise
+        return None
+    finally:
+        with suppress(Exception):
+            stream.container.seek(0)
 
 
 def _announced_seconds(container: Any, stream: Any) -> float:
@@ -200,12 +239,37 @@ def _guess(last: float | None, stream: Any) -> float:
     return 0.0 if last is None else last + 1 / float(stream.average_rate or 25)
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
+def _upright(frame: Any, shape: Fraction) -> NDArray[np.uint8]:
+    """RGB with square pixels, turned and mirrored as the file asks."""
+    width, height = frame.width, frame.height
+    if 1 / WIDEST_PIXEL <= shape <= WIDEST_PIXEL:  # a pixel's width by its height
+        width, height = round(width * max(shape, 1)), round(height / min(shape, 1))
+    if max(width, height) > LONGEST_SIDE:
+        raise UnreadableVideo(f"A frame is {width} x {height} pixels, too large to read", hint=CONVERT)
     rgb = frame.to_ndarray(format="rgb24")
-    quarters = (
-        round(getattr(frame, "rotation", 0) / 90) % 4
-    )  # degrees counter-clockwise, from the display matrix
-    return np.ascontiguousarray(np.rot90(rgb, quarters))
+    return np.ascontiguousarray(_placed(_resized(rgb, (height, width)), frame))
+
+
+def _placed(rgb: NDArray[np.uint8], frame: Any) -> NDArray[np.uint8]:
+    """By the display matrix, nine numbers in three rows; the first two of its first two rows say where right
+    and down of the picture as it is stored point to."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return rgb
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        rgb = rgb.transpose(1, 0, 2)
+        a, d = c, b
+    rgb = rgb[:, ::-1] if a < 0 else rgb
+    return rgb[::-1] if d < 0 else rgb
+
+
+def _resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if rgb.shape[:2] == size:
+        return rgb
+    import cv2
+
+    return np.asarray(cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -304,6 +368,8 @@ class SoundTrack:
             self._waiting.read(passed)
             self._before -= passed
         wanted = round(seconds * SOUND_RATE) - self._done
+        if wanted <= 0:
+            return
         self._fill(wanted)
         frame = self._waiting.read(min(wanted, self._waiting.samples)) if self._waiting.samples else None
         if frame is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -149,6 +151,51 @@ def test_a_clip_adds_its_changes_to_the_portraits_own_pose(
     assert np.abs(motion.pose[-1] - motion.pose[0]).max() > 1e-4
     stages, done, totals = zip(*told)
     assert set(stages) == {"watch"} and set(totals) == {50} and list(done) == sorted(done) and done[-1] == 50
+
+
+def test_frames_of_a_clip_without_the_face_hold_and_are_named(
+    engine: Engine, portrait: pipeline.Portrait, tmp_path: Path
+) -> None:
+    photo = image.load(ASTRONAUT).rgb
+    frames = [photo[:256, 100 - k // 2 : 356 - k // 2] for k in range(25)]
+    video.write_preview(tmp_path / "plain.mp4", frames, 25)
+    video.write_preview(tmp_path / "black.mp4", [0 * frames[0]] * 15 + frames, 25)
+    plain, late = (
+        pipeline.analyze(engine, portrait, driving=tmp_path / name) for name in ("plain.mp4", "black.mp4")
+    )
+    assert not plain.warnings and "0.0 to 0.6 s" in late.warnings[0]
+    rest = steps(late)[:12]
+    np.testing.assert_allclose(rest, np.repeat(rest[:1], 12, axis=0), atol=1e-4)
+    spread = np.abs(steps(plain)).max()
+    np.testing.assert_allclose(steps(late)[20:36], steps(plain)[5:21], atol=0.1 * spread)
+
+
+def test_a_clips_own_sound_stays_where_it_is_beside_its_pictures(
+    engine: Engine, portrait: pipeline.Portrait, driving: Path, voice: Path, tmp_path: Path
+) -> None:
+    def clip(delay: float) -> Path:
+        path = tmp_path / f"{delay}.mkv"
+        with av.open(str(driving)) as source, av.open(str(path), "w") as container:
+            pictures = container.add_stream_from_template(source.streams.video[0])
+            sound = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+            samples = (soundfile.read(voice)[0] * 32767).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 16000, round(delay * 16000), Fraction(1, 16000)
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = pictures
+                    container.mux(packet)
+            container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+        return path
+
+    at_once, late = (pipeline.analyze(engine, portrait, audio=c, driving=c) for c in (clip(0.0), clip(1.0)))
+    mouth = BANK_SLICES["mouth"]
+    np.testing.assert_allclose(steps(late)[25:48, mouth], steps(at_once)[:23, mouth], atol=1e-3)
+    np.testing.assert_allclose(steps(late)[:25, 20:26], steps(at_once)[:25, 20:26], atol=1e-4)
+    assert not at_once.warnings and "1.00 s after its pictures" in late.warnings[0]
+    alone = pipeline.analyze(engine, portrait, audio=clip(1.0))
+    np.testing.assert_allclose(steps(alone)[:23, mouth], steps(at_once)[:23, mouth], atol=1e-3)
 
 
 def test_the_clip_gives_the_mouth_only_without_a_voice(

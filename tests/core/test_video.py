@@ -85,6 +85,55 @@ def test_a_rotated_clip_comes_in_upright(tmp_path: Path, quarters: int) -> None:
     assert dark.mean() < 5 < 15 < shown.mean() * 2
 
 
+MATRICES = {  # rows that say where right and down of the stored picture go to -> what is done to it
+    "mirrored": ((-1, 0), (0, 1), lambda a: a[:, ::-1]),
+    "upside down": ((1, 0), (0, -1), lambda a: a[::-1]),
+    "turned and mirrored": ((0, 1), (1, 0), lambda a: a.transpose(1, 0, 2)),
+    "turned and mirrored the other way": ((0, -1), (-1, 0), lambda a: a[::-1, ::-1].transpose(1, 0, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(MATRICES))
+def test_a_mirrored_clip_comes_in_as_it_is_shown(tmp_path: Path, kind: str) -> None:
+    right, down, done = MATRICES[kind]
+    rows, columns = np.mgrid[0:48, 0:64]
+    levels = np.stack([columns * 4, rows * 5, 0 * rows], -1).astype(np.uint8)
+    video.write_preview(tmp_path / "phone.mp4", [levels] * 3, 25)
+    plain = next(iter(video.read(tmp_path / "phone.mp4"))).rgb
+    data = bytearray((tmp_path / "phone.mp4").read_bytes())
+    start = data.index(b"tkhd") + 44
+    fixed = (right[0], right[1], 0, down[0], down[1], 0, 0, 0)
+    data[start : start + 36] = struct.pack(">9i", *(value << 16 for value in fixed), 1 << 30)
+    (tmp_path / "phone.mp4").write_bytes(bytes(data))
+    np.testing.assert_array_equal(next(iter(video.read(tmp_path / "phone.mp4"))).rgb, done(plain))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((2, 1), (48, 128)), ((1, 2), (96, 64)), ((4, 3), (48, 85)), ((99, 1), (48, 64))]
+)
+def test_pixels_that_are_not_square_are_made_so(
+    tmp_path: Path, shape: tuple[int, int], size: tuple[int, int]
+) -> None:
+    with av.open(str(tmp_path / "wide.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(*shape)
+        for rgb in pictures(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert {frame.rgb.shape[:2] for frame in video.read(tmp_path / "wide.mp4")} == {size}
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.97])
+def test_a_clip_that_was_cut_off_is_one_sentence(tmp_path: Path, share: float) -> None:
+    clip(tmp_path / "talk.mp4", [k / 25 for k in range(50)])  # its index comes last, as cameras write it
+    data = (tmp_path / "talk.mp4").read_bytes()
+    (tmp_path / "talk.mp4").write_bytes(data[: round(share * len(data))])
+    with pytest.raises(UnreadableVideo) as caught:
+        list(video.read(tmp_path / "talk.mp4"))
+    assert caught.value.hint
+
+
 def test_info_tells_size_length_and_sound(tmp_path: Path) -> None:
     video.write_preview(tmp_path / "talk.mp4", pictures(10), 25, voice(tmp_path / "voice.wav"))
     about = video.info(tmp_path / "talk.mp4")
