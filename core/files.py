@@ -133,8 +133,8 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def same_file(one: Path | str, other: Path | str) -> bool:
-    """Whether two paths name one file that is there, by whatever links; False when either is missing."""
+def same_file(one: Path | str | int, other: Path | str | int) -> bool:
+    """Whether two paths (or descriptors) name one file that is there, by whatever links; False when either is missing."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):

@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from core.files import same_file
 from core.wire import envelope, framing, messages, rules
 from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Stale, WrongProtocol
 
@@ -34,6 +35,9 @@ PATIENCE = 300.0
 """Idle seconds after which the runtime lets go of the model, so that Blender may have the graphics card;
 unless the client wishes otherwise.
 """
+
+MOST_LOG = 8 << 20
+"""Bytes of the log file, and what one batch adds."""
 
 log = logging.getLogger("edtalk")
 
@@ -168,6 +172,7 @@ class Session:
     def _serve(self, job: Job) -> None:
         self._answer(job.number, self._result_or_error(job))
         self._desk.finish(job)
+        self.bound_log()
 
     def _result_or_error(self, job: Job) -> messages.Message | EDTalkError:
         try:
@@ -184,6 +189,15 @@ class Session:
         """Answer what may overtake, in the midst of another job."""
         while (job := self._desk.take_urgent()) is not None:
             self._serve(job)
+
+    def bound_log(self) -> None:
+        """Begin the log anew when a library has filled it: it is kept for people, and on their disk."""
+        try:
+            if self._log_file and os.fstat(2).st_size > MOST_LOG and same_file(self._log_file, 2):
+                os.ftruncate(2, 0)  # it is open for appending, so what follows is written at the beginning
+                log.warning("The log had over %d MB and begins anew here", MOST_LOG >> 20)
+        except OSError:
+            pass  # no file after all
 
     # --- both ---
 
@@ -245,6 +259,7 @@ class _WireReport:
         self._session.notify(messages.Frame(request=self._job.number, number=number, path=str(path)))
 
     def breathe(self) -> None:
+        self._session.bound_log()
         if self._job.cancelled.is_set():
             raise Cancelled("Cancelled")
         if not isinstance(self._job.message, URGENT):

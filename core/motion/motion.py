@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import files
 from core.files import written_whole
+from core.motion import tables
 from core.wire import moments
 from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from core.wire.errors import BadMotion
@@ -205,26 +206,27 @@ class Motion:
 
     @classmethod
     def load_csv(cls, path: Path | str, model: str = "") -> Motion:
-        """Read such a table; a single row is taken to be at 25 a second. Raises BadMotion."""
+        """Read such a table, also as a spreadsheet program may have written it back (`core.motion.tables`); a
+        single row is taken to be at 25 a second. Raises BadMotion.
+        """
         path = Path(path)
         try:
-            text = files.read(path, MOST_BYTES).decode("utf-8-sig")
-            rows = list(csv.reader(io.StringIO(text)))
+            data = files.read(path, MOST_BYTES)
         except OSError as error:
             raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", _AGAIN) from None
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise BadMotion(f"{path} cannot be read as a table: {error}") from None
+        rows = tables.rows(data, path.name)
         header = ["number", "seconds", *CHANNELS]
-        if not rows or rows[0] != header:
+        if not rows or [cell.strip().lower() for cell in rows[0]] != header:
             raise BadMotion(
-                f"{path.name} does not begin with the columns number, seconds, {CHANNELS[0]}, ..."
+                f"{path.name} does not begin with the columns number, seconds, {CHANNELS[0]}, ...",
+                f"Its first line must name {len(header)} columns in that order",
             )
         try:
-            table = np.array([[float(cell) for cell in row] for row in rows[1:] if row], np.float64)
-            counted = [int(row[0]) for row in rows[1:] if row]
+            table = np.array([[float(cell) for cell in row] for row in rows[1:]], np.float64)
+            counted = [tables.whole(row[0]) for row in rows[1:]]
         except ValueError as error:
             raise BadMotion(
-                f"{path.name} holds a cell that is not a number, or a row of another length: {error}"
+                f"{path.name} holds a cell that is not a number, or a row of another length: {error!s:.100}"
             ) from None
         if table.ndim != 2 or table.shape[1] != len(header):
             raise BadMotion(f"{path.name} has rows that are not {len(header)} numbers long")

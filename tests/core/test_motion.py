@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import struct
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +277,48 @@ def test_a_table_that_means_harm_is_one_sentence(tmp_path: Path, cell: str) -> N
     with pytest.raises(BadMotion) as caught:
         Motion.load_csv(path)
     assert len(caught.value.message) < 400
+
+
+# --- tables as spreadsheets write them back ---
+
+SHEETS: dict[str, Callable[[str], bytes]] = {
+    "German": lambda text: text.replace(",", ";").replace(".", ",").replace("\n", "\r\n").encode("utf-8-sig"),
+    "semicolons and points": lambda text: text.replace(",", ";").encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode(),
+    "tabs and commas": lambda text: text.replace(",", "\t").replace(".", ",").encode(),
+    "Unicode text": lambda text: text.replace(",", "\t").encode("utf-16"),
+    "a line that names the separator": lambda text: b"sep=;\r\n" + text.replace(",", ";").encode(),
+    "quoted": lambda text: "\n".join(
+        ",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines()
+    ).encode(),
+    "empty rows and columns": lambda text: (text.replace("\n", ",,\n") + ",,,\n\n").encode(),
+    "old line ends": lambda text: text.replace("\n", "\r").encode(),
+    "whole numbers as decimals": lambda text: re.sub(r"^(\d+),", r"\1.0,", text, flags=re.MULTILINE).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(SHEETS))
+def test_what_a_spreadsheet_writes_back_is_read(tmp_path: Path, kind: str) -> None:
+    motion = take(5)
+    motion.save_csv(tmp_path / "weights.csv")
+    text = (tmp_path / "weights.csv").read_text(encoding="utf-8")
+    (tmp_path / "weights.csv").write_bytes(SHEETS[kind](text))
+    again = Motion.load_csv(tmp_path / "weights.csv")
+    np.testing.assert_array_equal(again.weights, motion.weights)
+    assert again.rate == motion.rate and again.frames.tolist() == motion.frames.tolist()
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"PK\x03\x04\xff\xff", "Excel"),
+        ("größe".encode("cp1252"), "UTF-8"),
+        (b"a;b\n1;2", "columns"),
+        (b"", "columns"),
+    ],
+)
+def test_what_is_no_table_of_weights_names_its_cause(tmp_path: Path, data: bytes, word: str) -> None:
+    (tmp_path / "weights.csv").write_bytes(data)
+    with pytest.raises(BadMotion, match=word) as caught:
+        Motion.load_csv(tmp_path / "weights.csv")
+    assert caught.value.hint

@@ -62,6 +62,18 @@ def test_an_error_of_any_kind_or_length_is_an_answer(client: toy.Client, name: s
     assert client.answers(number) == 1
 
 
+def test_a_log_that_a_library_floods_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    start = (
+        f"import sys; sys.argv += ['--log', {str(path)!r}]; from tests.support.toy import logged; logged()"
+    )
+    with toy.Client([sys.executable, "-c", start], tmp_path / "log.txt") as client:
+        client.initialize()
+        assert client.answer(job(client, name="flood"))["result"]["written"] == 32
+        client.ask("shutdown")
+    assert path.stat().st_size < 10 << 20 and "begins anew" in path.read_text()
+
+
 # --- what is served when ---
 
 

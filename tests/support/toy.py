@@ -183,6 +183,10 @@ class ToyRuntime:
     def hang(self) -> None:
         time.sleep(3600)
 
+    def flood(self) -> None:
+        for _ in range(20):
+            os.write(2, b"x" * (1 << 20))
+
     def exit(self) -> None:
         raise SystemExit(3)
 
@@ -214,6 +218,15 @@ def main() -> None:
     from server.__main__ import leave, serve
 
     leave(serve(ToyRuntime()))
+
+
+def logged() -> None:
+    """The same with a log file, the last argument."""
+    from server.__main__ import leave, serve
+
+    descriptor = os.open(sys.argv[-1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 2)
+    leave(serve(ToyRuntime(), sys.argv[-1]))
 
 
 def request(number: int, message: messages.Message) -> bytes:
