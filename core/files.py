@@ -134,7 +134,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
 
 def same_file(one: Path | str | int, other: Path | str | int) -> bool:
-    """Whether two paths (or descriptors) name one file that is there, by whatever links; False when either is missing."""
+    """Whether two paths (or descriptors) name one file, by whatever links; False when either is missing."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):

@@ -22,8 +22,9 @@ EVERY = 0.5  # seconds after which the face is looked for again
 SAME = 0.8  # correlation with the frame before: the same scene, a moment later
 ALIKE = 0.5  # correlation with a frame that shows the face: the same scene, the head turned perhaps
 FLAT = 4.0  # levels of spread: black, white, a title's ground
-FADED = 0.4  # of the spread of a frame that shows the face: on its way into black
+FADED = 0.4  # of the usual spread of frames that show the face: on the way into black, or out of it
 WIDE = 1.3  # the face is looked for in a square so much wider than the crop
+SEARCH_SIDE = 160  # pixels of that square: the face in it is some 70 wide
 AWAY = 0.3  # of the crop's side: a face whose middle lies farther off is in another framing
 SMALLER, LARGER = 0.5, 1.8  # and so is one of a width outside these shares of what the crop was set for
 MOST_NAMED = 5
@@ -46,26 +47,29 @@ class Presence:
         self._last = -np.inf
         self._waiting: list[NDArray[np.float32]] = []  # of the frames before the first that shows the face
         self._found: list[bool] = []
+        self._spreads: list[float] = []
 
     @property
     def shown(self) -> NDArray[np.bool_]:
         """[N] for each frame so far, whether it shows the face."""
-        return np.array(self._found, bool)
+        found, spreads = np.array(self._found, bool), np.array(self._spreads)
+        return found & (spreads >= FADED * np.median(spreads[found])) if found.any() else found
 
     def look(self, rgb: Levels, seconds: float) -> None:
         """The next frame [H, W, 3], at its seconds."""
         small = _small(rgb, self._where)
         self._found.append(self._is_shown(small, rgb, seconds))
         self._before = small
+        self._spreads.append(float(small.std()))
         if self._known is None:
             self._waiting.append(small)
         elif self._waiting:  # the first that shows it: those before may have shown it with its eyes shut
-            for index, earlier in enumerate(self._waiting[:-1]):
-                self._found[index] = _alike(earlier, self._known) > ALIKE and self._is_bright(earlier)
+            for index, earlier in enumerate(self._waiting):
+                self._found[index] = _alike(earlier, self._known) > ALIKE
             self._waiting.clear()
 
     def _is_shown(self, small: NDArray[np.float32], rgb: Levels, seconds: float) -> bool:
-        if small.std() < FLAT or not self._is_bright(small):
+        if small.std() < FLAT:
             return False
         changed = self._before is None or _alike(small, self._before) < SAME
         if not changed and seconds - self._last < EVERY and self._known is not None:
@@ -75,9 +79,6 @@ class Presence:
             self._known = small
             return True
         return self._known is not None and _alike(small, self._known) > ALIKE
-
-    def _is_bright(self, small: NDArray[np.float32]) -> bool:
-        return self._known is None or bool(small.std() >= FADED * self._known.std())
 
 
 def held(seen: NDArray[np.float32], shown: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -131,7 +132,7 @@ def _has_face(rgb: Levels, where: Crop) -> bool:
     corner = np.array([max(0, round(where.x - reach)), max(0, round(where.y - reach))])
     wanted = np.array([where.x, where.y]) + where.side * np.array(face.FACE_MIDDLE)
     width = face.FACE_SHARE * where.side
-    for found in face.find_faces(part):
+    for found in face.find_faces(part, SEARCH_SIDE):
         off = np.abs(corner + np.array(found.middle) - wanted).max()
         if off < AWAY * where.side and SMALLER * width < found.width < LARGER * width:
             return True

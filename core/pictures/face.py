@@ -75,15 +75,18 @@ class FaceBox:
         return f"The face in {name} at {x}, {y} ({size}) {self.doubt}: look at its crop, or set it by hand"
 
 
-def find_faces(rgb: Levels) -> list[FaceBox]:
-    """All faces of a picture [H, W, 3] that stand upright, from left to right; none is an empty list."""
-    return _found(rgb)[0]
+def find_faces(rgb: Levels, side: int = DETECTION_SIDE) -> list[FaceBox]:
+    """All faces of a picture [H, W, 3] that stand upright, from left to right; none is an empty list.
+
+    The cascades search it with `side` pixels on its longer side; their time grows with the square of that.
+    """
+    return _found(rgb, side)[0]
 
 
-def _found(rgb: Levels) -> tuple[list[FaceBox], str]:
+def _found(rgb: Levels, side: int = DETECTION_SIDE) -> tuple[list[FaceBox], str]:
     """Upright faces from left to right; if there are none but some that lie, how the largest of them lies."""
     if face_models.why_not():
-        return _voted(rgb), ""
+        return _voted(rgb, side), ""
     seen = face_search.search(rgb)
     boxed = [_boxed(one) for one in seen if not one.quarter]
     turned = "" if boxed or not seen else LYING[seen[0].quarter]
@@ -102,9 +105,9 @@ def _boxed(seen: Seen) -> FaceBox:
     return FaceBox(x - width / 2, y - width / 2, width, width, len(CASCADES), doubt)
 
 
-def _voted(rgb: Levels) -> list[FaceBox]:
+def _voted(rgb: Levels, side: int = DETECTION_SIDE) -> list[FaceBox]:
     """What the cascades agree on."""
-    grey, scale = _prepared(rgb)
+    grey, scale = _prepared(rgb, side)
     for even in (False, True):  # even out the light only when the plain picture shows nothing
         image = _evened(grey) if even else grey
         groups = [_agreed(group, scale) for group in _grouped(list(_hits(image)))]
@@ -222,13 +225,13 @@ def into_whole(values: NDArray[np.float32], where: Crop, shape: Sequence[int]) -
 # --- the vote -------------------------------------------------------------------------------------
 
 
-def _prepared(rgb: Levels) -> tuple[NDArray[np.uint8], float]:
+def _prepared(rgb: Levels, side: int) -> tuple[NDArray[np.uint8], float]:
     """Grey 8-bit levels at detection size, and how many picture pixels one of its pixels stands for."""
     import cv2
 
     levels = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
     grey = cv2.cvtColor(np.ascontiguousarray(levels), cv2.COLOR_RGB2GRAY)
-    scale = max(grey.shape) / DETECTION_SIDE
+    scale = max(grey.shape) / side
     if not 0.5 <= scale <= 1:  # small pictures are enlarged: the cascades' own grid is 20 to 24 pixels
         size = (max(1, round(grey.shape[1] / scale)), max(1, round(grey.shape[0] / scale)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)

@@ -202,7 +202,7 @@ def _begins(stream: Any) -> float | None:
         packet = next((each for each in packets if each.pts is not None), None)
         return None if packet is None else float(packet.pts * packet.time_base)
     except Exception as error:
-        if not _is_ffmpeg(error):
+        if not is_ffmpeg(error):
             raise
         return None
     finally:
