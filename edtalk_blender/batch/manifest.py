@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.wire import ranges, rules
 from ...core.wire.errors import InputError
+from ..settings import files
 
 if TYPE_CHECKING:
     from .options import Option
@@ -24,6 +25,8 @@ SCHEMA = 1
 TOP = ("schema", "defaults", "shots")
 MOST_SHOTS = 10_000
 MOST_BYTES = 1 << 26
+MOST_SAID = 30
+"""Complaints that are said; nobody reads a thousand."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def load(path: Path, command: str, options: Mapping[str, Option]) -> list[Shot]:
     data = _object(path)
     complaints = [f"{path.name}: {text}" for text in _top_level(data)]
     if complaints:
-        raise InputError("\n".join(complaints))
+        raise _said(path, complaints)
     folder, shots = path.absolute().parent, []
     defaults = data.get("defaults", {})
     _, wrong = _checked(defaults, folder, options)
@@ -112,15 +115,23 @@ def load(path: Path, command: str, options: Mapping[str, Option]) -> list[Shot]:
         shots.append(values)
     complaints += _clashes(path, shots, command)
     if complaints:
-        raise InputError("\n".join(complaints))
+        raise _said(path, complaints)
     return [_shot(values) for values in shots]
+
+
+def _said(path: Path, complaints: list[str]) -> InputError:
+    more = len(complaints) - MOST_SAID
+    rest = [f"{path.name}: and {more} more"] if more > 0 else []
+    return InputError("\n".join(complaints[:MOST_SAID] + rest))
 
 
 def _object(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path.name} is larger than {MOST_BYTES >> 20} MB: it is no manifest")
-        return json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
+        data = json.loads(files.read_small(path, MOST_BYTES).decode("utf-8-sig"), object_pairs_hook=_once)
+        json.dumps(data, ensure_ascii=False).encode()  # half a character cannot be in the name of a file
+        return data
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except json.JSONDecodeError as error:

@@ -17,10 +17,10 @@ import bpy
 from ...core.wire import ranges
 from ...core.wire.errors import EDTalkError, InputError, OutputBlocked, OutputExists
 from ..face import rig
-from ..pictures import frame_record, image_sequence
+from ..pictures import frame_record, image_sequence, take_folder
 from ..server_process import jobs
 from ..settings import paths, timing
-from ..takes import exchange, generation, ready, request, status, take_rows
+from ..takes import exchange, generation, ready, request, status, take_rows, work_folder
 from . import film
 from . import options as panel
 from .manifest import Shot
@@ -146,6 +146,8 @@ def render(
         if frames is not None:
             name = "" if gather else frame_record.worker_name()
             order = replace(order, frames=frozenset(frames), worker=name)
+        if frames is not None or all_frames:
+            work_folder.check(order)
         if all_frames:
             _forget(order, face)
         outcome = run(jobs.Job(f"Render {face.name}", generation.render_changed(order)), tell)
@@ -166,14 +168,14 @@ def frames_for(
     if part is None:
         return frames
     take = face.edtalk.take
-    whole = range(take.first, take.last + 1)
+    whole = take_folder.frames(take.first, take.last)
     return ranges.share([n for n in whole if n in frames] if frames is not None else whole, *part)
 
 
 def _forget(order: request.Order, face: bpy.types.Object) -> None:
     """Let every frame of the order count as out of date."""
     take = face.edtalk.take
-    chosen = order.frames if order.frames is not None else range(take.first, take.last + 1)
+    chosen = order.frames if order.frames is not None else take_folder.frames(take.first, take.last)
     record = frame_record.Rendered(order.folder, order.worker)
     record.forget([n for n in chosen if take.first <= n <= take.last])
     record.save()
@@ -226,7 +228,7 @@ def preview(shot: Shot, _tell: Tell) -> Result:
     path = Path(shot.preview or image_sequence.folder_of(take.image) / "preview.mp4")
     if path.exists() and not shot.overwrite:
         raise OutputExists(f"{path} exists already", "Choose another name, or add --overwrite")
-    frames = shot.frames or range(take.first, take.last + 1)
+    frames = shot.frames or take_folder.frames(take.first, take.last)
     numbers = [n for n in frames if take.first <= n <= take.last]
     if not numbers:
         raise InputError(f"{take.name} has none of these frames; it has {take.first} to {take.last}")

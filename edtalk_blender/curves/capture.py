@@ -6,7 +6,6 @@ goes onto the face where the animator's own keys go; nothing is rendered.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass
 from math import ceil
@@ -17,7 +16,7 @@ import numpy as np
 
 from ...core.wire import messages
 from ...core.wire.channels import BANK_SLICES, BANKS
-from ...core.wire.errors import InputError
+from ...core.wire.errors import InputError, SeveralFaces
 from ..face import rig, sliders, take_action
 from ..face.keys import refit, take_place, top_place
 from ..face.rig import find_object, find_scene
@@ -26,7 +25,7 @@ from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings import timing
 from ..settings.properties import copy_settings
-from ..takes import apply, edit_on_top, take_rows
+from ..takes import apply, edit_on_top, take_rows, work_folder
 from ..takes.request import Order
 from .capture_keys import Wanted, write
 from .tool_base import LINKED
@@ -46,7 +45,7 @@ def capture(wish: Wish):
 
     def work(job: Job) -> Generator[None, None, Outcome]:
         order = wish.order
-        out = Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_capture_{os.getpid()}.npz"
+        out = Path(bpy.app.tempdir or take_folder.private_folder()) / f"edtalk_capture_{os.getpid()}.npz"
         server = yield from ready_server(job)
         described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
         try:
@@ -64,6 +63,10 @@ def capture(wish: Wish):
                 ),
             )
             motion, rate = take_folder.load_motion(out)
+        except SeveralFaces as error:
+            if Path(wish.path).name in error.message:  # not the portrait, for which there are fields
+                error.hint = "Crop it to the one person in an image or video editor, and capture that file"
+            raise
         finally:
             out.unlink(missing_ok=True)
         said, hints = _land(wish, described, analyzed, motion, rate)
@@ -117,7 +120,7 @@ def _begin(
     wish: Wish, face, scene, described, analyzed, frames: np.ndarray, motion: np.ndarray, rate: float
 ) -> None:
     """There is no take yet: what was seen becomes one, the banks that are not wanted at rest."""
-    order = wish.order
+    order = work_folder.claimed(wish.order)
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)

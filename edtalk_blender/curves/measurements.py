@@ -9,7 +9,6 @@ How loud a recording is stays in memory.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -121,7 +120,7 @@ def listen(path: str):
     """Job: find out how loud a sound is, moment by moment."""
 
     def work(job: Job) -> Generator[None, None, Outcome]:
-        out = Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_levels_{os.getpid()}.npy"
+        out = Path(bpy.app.tempdir or take_folder.private_folder()) / f"edtalk_levels_{os.getpid()}.npy"
         server = yield from ready_server(job)
         try:
             heard = yield from ask(job, server, messages.Hear(audio=path, out=str(out)))

@@ -12,6 +12,7 @@ from math import pi
 import bpy
 
 from ..face import rig
+from ..settings import colour
 from . import compositor, image_sequence
 
 # ------------------------------------------------------------------------------------ camera and reference
@@ -56,8 +57,9 @@ def add_reference(scene: bpy.types.Scene, face: bpy.types.Object) -> bool:
 def colour_changes(scene: bpy.types.Scene) -> list[tuple[object, str, object, str]]:
     """What must change so that pixels pass through unaltered: (owner, attribute, value, in words)."""
     view, render = scene.view_settings, scene.render
+    plain = colour.untouched_view(view)
     wanted = (
-        (view, "view_transform", "Standard", "View transform"),
+        (view, "view_transform", plain or "Standard", "View transform"),
         (view, "look", "None", "Look"),
         (view, "exposure", 0.0, "Exposure"),
         (view, "gamma", 1.0, "Gamma"),
@@ -68,7 +70,7 @@ def colour_changes(scene: bpy.types.Scene) -> list[tuple[object, str, object, st
 
 def set_up_colour(scene: bpy.types.Scene) -> str:
     """Make those changes; gives back in words what was changed. Raises TypeError where the colour
-    configuration of this Blender has no Standard.
+    configuration has no view transform that leaves colours alone.
     """
     words = []
     for owner, name, value, label in colour_changes(scene):
@@ -196,7 +198,9 @@ class EDTALK_OT_set_up_colour(bpy.types.Operator):
         try:
             said = set_up_colour(context.scene)
         except TypeError:
-            self.report({"ERROR"}, "This colour configuration has no view transform Standard")
+            self.report(
+                {"ERROR"}, "This colour configuration has no view transform that leaves colours alone"
+            )
             return {"CANCELLED"}
         self.report({"INFO"}, said)
         return {"FINISHED"}

@@ -18,7 +18,6 @@ parts into the record and clears them away.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import time
@@ -32,6 +31,8 @@ import numpy as np
 
 from ...core.wire.channels import CHANNELS
 from ...core.wire.errors import BadMotion
+from ..settings.files import sizes_in
+from ..settings.whole import is_whole
 from .take_folder import load_arrays, save_arrays
 
 TOLERANCE = 1e-4
@@ -44,6 +45,8 @@ ABANDONED = 3600.0
 """Seconds after which a part that was never closed belongs to a worker that is no more."""
 
 NAME = "rendered.npz"
+MOST_TURNS = 1 << 40
+"""No picture is made so often; a record that says so is damaged."""
 
 
 class Entry(NamedTuple):
@@ -52,6 +55,7 @@ class Entry(NamedTuple):
     turn: int
     look: bytes
     weights: np.ndarray  # float32 [36]
+    size: int = 0  # bytes of its file, 0 where that is not known
 
 
 class Part(NamedTuple):
@@ -119,15 +123,13 @@ class Rendered:
     def states(
         self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
     ) -> np.ndarray:
-        """uint8 [N]: CURRENT, STALE (made from other weights or another look) or MISSING, one a frame.
-        `files` are the picture names.
+        """uint8 [N]: CURRENT, STALE (made from other weights or another look) or MISSING, one a frame; a file
+        that is empty or ends in the middle is missing, and one that somebody painted over is not. `files` are
+        the picture names.
         """
-        try:
-            there = set(os.listdir(self.folder))
-        except OSError:
-            there = set()
+        there = sizes_in(self.folder)
         result = np.full(len(numbers), MISSING, np.uint8)
-        found = [i for i, file in enumerate(files) if file in there]
+        found = [i for i, file in enumerate(files) if self._is_whole(int(numbers[i]), file, there)]
         if not found:
             return result
         entries = [self.entry(int(numbers[i])) for i in found]
@@ -135,6 +137,10 @@ class Rendered:
         same = np.array([entry.look == look and look != GONE for entry in entries])
         result[found] = np.where(same & (apart.max(axis=1) <= TOLERANCE), CURRENT, STALE)
         return result
+
+    def _is_whole(self, number: int, file: str, there: Mapping[str, int]) -> bool:
+        size, noted = there.get(file, 0), self.entry(number).size
+        return bool(size) and (size == noted or is_whole(self.folder / file, strict=bool(noted)))
 
     def changed(
         self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
@@ -149,11 +155,13 @@ class Rendered:
             known = self.entry(number)
             self._own[number] = Entry(known.turn + 1, GONE, known.weights)
 
-    def note(self, number: int, weights: np.ndarray, look: bytes) -> None:
-        """The picture of this frame has arrived."""
-        self._changed, number = True, int(number)
+    def note(self, number: int, weights: np.ndarray, look: bytes, file: str = "") -> None:
+        """The picture of this frame has arrived, in this file."""
+        self._changed, number, size = True, int(number), 0
+        with suppress(OSError):
+            size = (self.folder / file).stat().st_size if file else 0
         turn = self._own[number].turn if number in self._own else self.entry(number).turn + 1
-        self._own[number] = Entry(turn, look, np.asarray(weights, np.float32))
+        self._own[number] = Entry(turn, look, np.asarray(weights, np.float32), size)
 
     def save(self, closed: bool = False) -> None:
         """Write this record, whole or not at all. Raises OutputBlocked."""
@@ -169,6 +177,7 @@ class Rendered:
                 "numbers": np.array([number for number, _ in entries], np.int64),
                 "looks": np.frombuffer(b"".join(e.look for _, e in entries), np.uint8).reshape(-1, 16),
                 "weights": np.array([e.weights for _, e in entries], np.float32).reshape(-1, len(CHANNELS)),
+                "sizes": np.array([e.size for _, e in entries], np.int64),
                 "turns": np.array([e.turn for _, e in entries], np.int64),
                 "closed": np.bool_(closed),
             },
@@ -191,14 +200,17 @@ def _read(path: Path) -> Part:
     try:
         arrays = load_arrays(path)
         count = len(arrays["numbers"])
-        turns = arrays.get("turns", np.zeros(count, np.int64))
-        columns = (arrays["numbers"], turns, arrays["looks"], arrays["weights"].astype(np.float32))
+        none = np.zeros(count, np.int64)
+        turns, sizes = arrays.get("turns", none), arrays.get("sizes", none)
+        columns = (arrays["numbers"], turns, arrays["looks"], arrays["weights"].astype(np.float32), sizes)
         if arrays["weights"].shape != (count, len(CHANNELS)) or arrays["looks"].shape != (count, 16):
             return Part({}, False)
+        if count and (int(turns.min()) < 0 or int(turns.max()) >= MOST_TURNS):
+            return Part({}, False)
         rows = zip(*columns, strict=True)
-        entries = {int(n): Entry(int(turn), look.tobytes(), row) for n, turn, look, row in rows}
+        entries = {int(n): Entry(int(t), look.tobytes(), row, int(s)) for n, t, look, row, s in rows}
         return Part(entries, bool(arrays.get("closed", False)))
-    except (BadMotion, KeyError, ValueError, TypeError):
+    except (BadMotion, KeyError, ValueError, TypeError, OverflowError):
         return Part({}, False)
 
 

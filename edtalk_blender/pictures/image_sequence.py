@@ -15,11 +15,9 @@ from pathlib import Path
 import bpy
 
 from ...core.wire.messages import PASSES
+from ..settings import colour
 from ..settings.paths import absolute, short_path
 from . import passes
-
-LINEAR = "Linear Rec.709"
-"""What Blender calls the colours of our EXR files."""
 
 TEXTURE = "EDTalk Frames"
 """Name of the node that shows the take, in a material or a compositor: it is found again whatever was built
@@ -45,12 +43,14 @@ def know_colour(reader, file: Path, before: str = "") -> None:
     opens it itself. `before` is the suffix of the files it read until now: only EXR differs from what is
     so anyway, and what the artist chose stays while the kind of file does.
     """
-    if reader.colorspace_settings.name == "Non-Color" or file.suffix == before:
+    if colour.is_data(reader) or file.suffix == before:
         return
     if file.suffix == ".exr":
-        reader.colorspace_settings.name, reader.alpha_mode = LINEAR, "PREMUL"
+        colour.read_as_linear(reader)
+        reader.alpha_mode = "PREMUL"
     elif before == ".exr":
-        reader.colorspace_settings.name, reader.alpha_mode = "sRGB", "STRAIGHT"
+        colour.read_as_picture(reader)
+        reader.alpha_mode = "STRAIGHT"
 
 
 def pass_of(image: bpy.types.Image, name: str) -> bpy.types.Image | None:
@@ -71,7 +71,7 @@ def make_pass(image: bpy.types.Image, name: str) -> bpy.types.Image:
         if name == passes.PLATE:
             made.source = "FILE"
         elif name == "matte":
-            made.colorspace_settings.name = "Non-Color"
+            colour.read_as_data(made)
     return made
 
 

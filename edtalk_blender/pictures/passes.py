@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from ...core.wire.messages import PASSES
+from ..settings import files
+from ..settings.whole import is_whole
 from . import take_folder
 
 PLATE = "plate"
@@ -67,16 +69,23 @@ def wanted(folder: Path, asked: Iterable[str]) -> tuple[str, ...]:
 
 def lacking(folder: Path, asked: Iterable[str], numbers: Sequence[int], picture_format: str) -> np.ndarray:
     """bool [N]: which of these file numbers lack a file of a moving pass that is asked for."""
-    names = _names(folder)
-    wanted_names = [name for name in asked if name != PLATE]
-    return np.array(
-        [any(file_name(name, n, picture_format) not in names for name in wanted_names) for n in numbers], bool
-    )
+    sizes, lacks = files.sizes_in(folder), np.zeros(len(numbers), bool)
+    for name in asked:
+        if name != PLATE:
+            names = [file_name(name, number, picture_format) for number in numbers]
+            lacks |= [not _is_whole(folder / file, sizes.get(file, 0), sizes) for file in names]
+    return lacks
 
 
 def lacks_plate(folder: Path, asked: Iterable[str], picture_format: str) -> bool:
     """Is a plate asked for that is not there?"""
-    return PLATE in asked and file_name(PLATE, 0, picture_format) not in _names(folder)
+    file, sizes = file_name(PLATE, 0, picture_format), files.sizes_in(folder)
+    return PLATE in asked and not (sizes.get(file, 0) and is_whole(folder / file))
+
+
+def _is_whole(path: Path, size: int, sizes: dict[str, int]) -> bool:
+    """Only what is much smaller than the largest file there is opened: a cut file is small."""
+    return bool(size) and (2 * size > max(sizes.values()) or is_whole(path))
 
 
 def _names(folder: Path) -> set[str]:

@@ -13,6 +13,9 @@ import bpy
 from ..settings import paths
 from . import image_sequence, passes, take_folder
 
+CHANNELS = 128
+"""As many as Blender has."""
+
 
 def strips_of(scene: bpy.types.Scene):
     """All top-level strips of a scene: `.sequences` before 4.4, then `.strips`."""
@@ -21,7 +24,9 @@ def strips_of(scene: bpy.types.Scene):
 
 
 def free_channel(scene: bpy.types.Scene, start: int, end: int, height: int) -> int:
-    """The lowest channel above which `height` channels have nothing between these scene frames."""
+    """The lowest channel above which `height` channels have nothing between these scene frames; 0 where all
+    are taken: Blender would put the strips over others.
+    """
     taken = {
         strip.channel
         for strip in strips_of(scene)
@@ -30,7 +35,7 @@ def free_channel(scene: bpy.types.Scene, start: int, end: int, height: int) -> i
     channel = 1
     while any(channel + i in taken for i in range(height)):
         channel += 1
-    return channel
+    return channel if channel + height - 1 <= CHANNELS else 0
 
 
 def find_strips(scene: bpy.types.Scene, take: str) -> list:
@@ -66,6 +71,8 @@ def add_strips(
     """
     strips = strips_of(scene)
     channel = free_channel(scene, start, start + len(numbers), 2)
+    if not channel:
+        return []
     names = [take_folder.file_name(number, fmt) for number in numbers]
     made = []
     if audio:

@@ -15,16 +15,19 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
+import secrets
 import stat
+import sys
 import tempfile
+import time
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,13 @@ from ...core.wire.errors import BadMotion, OutputBlocked, OutputExists
 from ..settings import files
 
 STEM = "take."
-MOST_DIGESTED = 1 << 32
+MOST_DIGESTED = 1 << 31
+DIGEST_TURN = 1 << 24
+"""Bytes read at once, about 20 ms."""
+FAR = 1_048_573
+"""The last frame of Blender's timeline, on either side."""
+MOST_FRAMES = 250_000
+"""Nearly three hours at 24 frames a second."""
 DIGITS = 4
 MOST_UNPACKED = 1 << 28
 """Bytes of all arrays in a file together: more than a record or a motion of 250 000 frames has."""
@@ -73,22 +82,50 @@ def at_rest(look: bytes) -> bytes:
 
 
 def file_digest(path: str) -> str:
-    """Digest of a file's bytes, "" when it cannot be read or is larger than any portrait. Read again only
-    when its time or size changes.
+    """Digest of a file's bytes; "" when it cannot be read, may not be read yet, or is larger than any
+    portrait. Read again only when its time or size changes.
     """
+    turns = digesting(path)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return end.value
+
+
+def digesting(path: str) -> Generator[int, None, str]:
+    """`file_digest` in turns, for who must not wait; yields how many bytes are read."""
     try:
         known = os.stat(path)
-        if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_DIGESTED:
+        key = str(path), known.st_mtime_ns, known.st_size
+        if key in _digests:
+            return _digests[key]
+        if not stat.S_ISREG(known.st_mode) or known.st_size > MOST_DIGESTED or not files.may_read():
             return ""
-        return _digest_of(path, known.st_mtime_ns, known.st_size)
+        digest, done = hashlib.blake2b(digest_size=16), 0
+        with files.open_regular(path) as file:
+            while (piece := file.read(DIGEST_TURN)) and done <= known.st_size:
+                digest.update(piece)
+                done += len(piece)
+                if done < known.st_size:
+                    yield done
     except (OSError, ValueError):
         return ""
+    if len(_digests) >= 64:
+        _digests.clear()
+    _digests[key] = digest.hexdigest()
+    return _digests[key]
 
 
-@lru_cache(maxsize=64)
-def _digest_of(path: str, _mtime: int, _size: int) -> str:
-    with files.open_regular(path) as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+_digests: dict[tuple[str, int, int], str] = {}
+
+
+def frames(first: int, last: int) -> range:
+    """The scene frames of a take, as far as Blender's timeline goes and a take can be long: a file may say
+    anything.
+    """
+    first = min(max(first, -FAR), FAR)
+    return range(first, min(max(first, last), FAR, first + MOST_FRAMES - 1) + 1)
 
 
 def file_name(number: int, picture_format: str) -> str:
@@ -116,6 +153,8 @@ def claim(base: Path, portrait: str, used: Iterable[str] = ()) -> str:
     used = set(used)
     while True:
         name = free_name(base, portrait, used)
+        if base == private_name():
+            private_folder()
         make_folder(base)
         try:
             (base / name).mkdir()
@@ -126,13 +165,18 @@ def claim(base: Path, portrait: str, used: Iterable[str] = ()) -> str:
         return name
 
 
+def private_name() -> Path:
+    """Where `private_folder` is; nothing is made."""
+    name = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    who = re.sub(r"[^\w-]+", "_", name)
+    return Path(tempfile.gettempdir()) / f"edtalk-{who}"
+
+
 def private_folder() -> Path:
     """A folder of this user's alone among the temporary files; somebody else's of that name is not entered.
     Raises OutputBlocked.
     """
-    name = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    who = re.sub(r"[^\w-]+", "_", name)
-    folder = Path(tempfile.gettempdir()) / f"edtalk-{who}"
+    folder = private_name()
     try:
         with suppress(FileExistsError):
             folder.mkdir(0o700)
@@ -161,6 +205,36 @@ def make_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise blocked(folder, error) from error
+
+
+def request_name() -> str:
+    """Name of the file that asks for pictures: whose it is, and a number that nobody guesses."""
+    machine = re.sub(r"[^\w-]+", "_", platform.node())[:40] or "machine"
+    return f"decode-{machine}.{os.getpid()}.{secrets.token_hex(4)}.npz"
+
+
+def clear_requests(folder: Path) -> None:
+    """Take away what a Blender that was killed had asked for: its process is gone, or it is a day old."""
+    machine = request_name().split(".")[0]
+    for path in folder.glob("decode-*.npz"):
+        with suppress(OSError, ValueError):
+            old = time.time() - path.lstat().st_mtime > 86400
+            head, _, rest = path.name.partition(".")
+            if old or (head == machine and not _runs(int(rest.partition(".")[0]))):
+                path.unlink()
+
+
+def _runs(pid: int) -> bool:
+    """Is there a process of this number? On Windows nobody knows without asking in a manner that ends it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def is_ours(folder: Path) -> bool:

@@ -11,7 +11,6 @@ sharper, and no server is started for it.
 from __future__ import annotations
 
 import os
-import tempfile
 import traceback
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from ..face import evaluation, fcurves, rig, stand_in
 from ..pictures import take_folder
 from ..server_process import jobs, supervisor
 from ..server_process.client import Pending
+from ..settings import trust
 from ..settings.paths import absolute, missing_file
 from ..takes import status
 from . import live_picture
@@ -46,6 +46,8 @@ class _State:
     pending: Pending | None = None
     asked: messages.Preview | None = None  # the last request, answered or not
     asked_face: int = 0  # session uid
+    asleep: bool = False  # the person has not touched the file yet: nothing is read or started
+    posed: tuple[int, int, np.ndarray] | None = None  # meanwhile: face, frame and its weights
     waking: jobs.Job | None = None  # starts the server
     trouble: str = ""  # why there is no picture, for the panel
 
@@ -74,11 +76,13 @@ def why_not(context: bpy.types.Context) -> str:
 # ----------------------------------------------------------------------------------------------- switch
 
 
-def start() -> None:
-    """Switch it on; the first picture comes with the next ticks."""
+def start(asleep: bool = False) -> None:
+    """Switch it on; the first picture comes with the next ticks. `asleep`: after a file was opened that
+    nobody has touched yet, it comes with the first slider that is moved.
+    """
     global _state
     stop()
-    _state = _State(on=True, changed=True)
+    _state = _State(on=True, changed=True, asleep=asleep)
     for name in NOTICED:
         getattr(bpy.app.handlers, name).append(_something_changed)
     for name in REPLACED:
@@ -112,6 +116,8 @@ def _something_changed(scene: bpy.types.Scene, *_: object) -> None:
 @persistent
 def _everything_changed(*_: object) -> None:
     _state.changed, _state.asked, _state.trouble = True, None, ""
+    if not trust.may_read():
+        _state.asleep, _state.posed = True, None
 
 
 # ------------------------------------------------------------------------------------------------- ticks
@@ -140,6 +146,9 @@ def _turn() -> None:
     if _state.pending is not None:
         supervisor.listen(0.0)
         if not _state.pending.done:
+            quiet = supervisor.silence()
+            if quiet > supervisor.SILENT:
+                _say(EDTalkError(supervisor.no_sign_of_life(quiet), "Stop the server in the preferences"))
             return
         _take_answer()
     if _state.waking is not None and _state.waking.finished:
@@ -150,6 +159,9 @@ def _turn() -> None:
             return
     face = rig.active_face(bpy.context)
     if not _state.changed or face is None or not face.edtalk.portrait or live_picture.is_playing():
+        return
+    if _state.asleep and not _is_touched(face):
+        _state.changed = False
         return
     wanted = request(face)
     server = supervisor.server_or_none()
@@ -162,6 +174,18 @@ def _turn() -> None:
     else:
         _state.changed, _state.asked, _state.asked_face = False, wanted, face.session_uid
         _state.pending = server.ask(wanted)
+
+
+def _is_touched(face: bpy.types.Object) -> bool:
+    """Has the face moved while the frame stood still? Then somebody moved it; playing a file is no touch."""
+    weights = fcurves.weights_now(face, bpy.context.evaluated_depsgraph_get())
+    before, place = _state.posed, (face.session_uid, bpy.context.scene.frame_current)
+    _state.posed = *place, weights
+    if not trust.may_read() and (before is None or before[:2] != place or np.array_equal(before[2], weights)):
+        return False
+    _state.asleep, _state.posed = False, None
+    trust.act()
+    return True
 
 
 def _wake() -> None:
@@ -232,4 +256,4 @@ def _say(error: EDTalkError) -> None:
 
 
 def _answer_file() -> Path:
-    return Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_preview_{os.getpid()}.npy"
+    return Path(bpy.app.tempdir or take_folder.private_folder()) / f"edtalk_preview_{os.getpid()}.npy"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import numpy as np
 
 from ...core.wire import messages
 from ..face import rig
-from ..pictures import image_sequence
+from ..pictures import image_sequence, take_folder
 from ..server_process import jobs
 from ..takes import status
 
@@ -114,7 +113,7 @@ def show(face: int, asked: messages.Preview, picture: np.ndarray) -> None:
 
 
 def _file() -> Path:
-    return Path(bpy.app.tempdir or tempfile.gettempdir()) / f"edtalk_preview_{os.getpid()}.tga"
+    return Path(bpy.app.tempdir or take_folder.private_folder()) / f"edtalk_preview_{os.getpid()}.tga"
 
 
 def _tga(picture: np.ndarray) -> bytes:

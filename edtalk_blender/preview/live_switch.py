@@ -7,6 +7,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..face import rig
+from ..settings import trust
 from ..takes import status
 from . import live
 
@@ -20,7 +21,7 @@ def offer() -> None:
     unless the artist has switched it off.
     """
     if not (_refused or live.is_on() or live.why_not(bpy.context)):
-        live.start()
+        live.start(asleep=not trust.may_read())
 
 
 @persistent
@@ -68,6 +69,7 @@ class EDTALK_OT_live_preview(bpy.types.Operator):
         if live.is_on():
             live.stop()
         else:
+            trust.act()
             live.start()
         return {"FINISHED"}
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..settings import files
 from .environment import ROOT
 
 SHIPPED = ROOT / "core" / "checkpoints" / "edtalk-heads.safetensors"
@@ -53,8 +54,8 @@ def look(path: Path) -> Found:
     """What a file says about itself."""
     try:
         stat = path.stat()
-    except OSError as error:
-        return Found(str(path), trouble=f"cannot be read: {error.strerror or error}")
+    except (OSError, ValueError) as error:
+        return Found(str(path), trouble=f"cannot be read: {getattr(error, 'strerror', '') or error}")
     return _read(str(path), stat.st_mtime_ns, stat.st_size)
 
 
@@ -75,7 +76,7 @@ def with_id(wanted: str, folder: Path | None) -> Found | None:
 @lru_cache(maxsize=256)
 def _read(path: str, _mtime: int, size: int) -> Found:
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= min(MOST, size):
                 raise ValueError("no header")

@@ -32,14 +32,19 @@ from pathlib import Path
 
 from ...core.wire import envelope, messages
 from ...core.wire.errors import BadMessage, Died, EDTalkError, NotStarted, WrongProtocol
-from ...core.wire.framing import Decoder, Writer
-from .pipe import Outlet
+from ...core.wire.framing import Decoder, encode
+from .pipe import Inlet, Outlet
 
 START_SECONDS = 180.0
 """How long a server may take to answer for the first time; loading torch from a cold disk is slow."""
 
 LOOK = 0.001
 """Seconds between two looks of somebody who waits."""
+
+PING = 2.0
+"""Seconds of silence after which the server is asked whether it is there. It answers at once, whatever it
+works at: the question is to cancel request 0, which there never is.
+"""
 
 _END = object()
 
@@ -83,7 +88,9 @@ class Server:
         self.arguments = tuple(arguments)
         self.hello: messages.Initialized | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._writer: Writer | None = None
+        self._inlet: Inlet | None = None
+        self._heard_at = 0.0
+        self._ping: Pending | None = None
         self._outlet: Outlet | None = None
         self._decoder = Decoder()
         self._open: dict[int, Pending] = {}
@@ -116,6 +123,7 @@ class Server:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
+                    bufsize=0,
                     env=clean_environment(os.environ, self.root),
                     cwd=self.log.parent,
                     creationflags=_creation_flags(),
@@ -126,7 +134,7 @@ class Server:
                 hint="Choose another Python in the add-on's preferences",
             ) from error
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._writer = Writer(self._process.stdin)
+        self._inlet = Inlet(self._process.stdin)
         self._outlet = Outlet(self._process.stdout)
         self._deadline = time.monotonic() + START_SECONDS
         self._greeting = self.ask(messages.Initialize(protocol=messages.PROTOCOL, client="Blender"))
@@ -138,15 +146,18 @@ class Server:
         pending = Pending(self._last_number, data["method"])
         self._open[pending.number] = pending
         try:
-            if self._writer is None:
+            if self._inlet is None:
                 raise OSError("not started")
-            self._writer.write(data)
+            if len(self._open) == 1:
+                self._heard_at = time.monotonic()
+            self._inlet.write(encode(data))
         except (OSError, ValueError):
             self._bury()
         return pending
 
     def listen(self, seconds: float, budget: float = 0.008) -> None:
         """Wait up to `seconds` for something to be said, then take in what is there within `budget`."""
+        self._keep_in_touch()
         latest = time.monotonic() + seconds
         while (item := self._heard()) is None and time.monotonic() < latest:
             time.sleep(LOOK)
@@ -156,6 +167,22 @@ class Server:
             item = self._heard() if time.monotonic() < end else None
         if self.hello is None and self._open and time.monotonic() > self._deadline:
             self.kill()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server last said anything, while it owes an answer; 0 while it starts."""
+        return time.monotonic() - self._heard_at if self._open and self.hello is not None else 0.0
+
+    def _keep_in_touch(self) -> None:
+        """Send what did not fit into the pipe, and ask whether anybody is there."""
+        if self._inlet is None or not self.pid:
+            return
+        if self.silence > PING and (self._ping is None or self._ping.done):
+            self._ping = self.ask(messages.Cancel(request=0))
+        try:
+            self._inlet.push()
+        except (OSError, ValueError):
+            self._bury()
 
     def greeted(self) -> bool:
         """Has the first answer come? Raises NotStarted, WrongProtocol or Died when it is not a welcome."""
@@ -223,6 +250,7 @@ class Server:
         try:
             message = self._decoder.next()
             while message is None and (data := self._outlet.read()):
+                self._heard_at = time.monotonic()
                 self._decoder.feed(data)
                 message = self._decoder.next()
         except BadMessage as error:

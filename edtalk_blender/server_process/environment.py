@@ -63,10 +63,25 @@ def python_in(environment: Path) -> Path:
 def install_command() -> str:
     """The one command that makes the server's environment, to be pasted into a terminal of this system."""
     if sys.platform == "win32":
-        python = "py" if shutil.which("py") else "python"  # the launcher takes the newest there is
+        python = "py" if on_path("py") else "python"  # the launcher takes the newest there is
     else:
-        python = next((name for name in ON_PATH if shutil.which(name)), "python3")
+        python = next((name for name in ON_PATH if on_path(name)), "python3")
     return f'{python} "{MAKER}"'
+
+
+def on_path(name: str) -> str | None:
+    """Whole path of a program on the PATH, None when it is not there. Never one in the current folder, which
+    Windows looks at first and where a file that was downloaded may lie, nor beside a relative entry.
+    """
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    here = os.path.realpath(os.curdir) if os.path.exists(os.curdir) else ""
+    for folder in folders:
+        if not os.path.isabs(folder) or os.path.realpath(folder) == here:
+            continue
+        found = shutil.which(os.path.join(folder, name))  # with a folder, nothing else is looked at
+        if found and os.path.isabs(found):
+            return found
+    return None
 
 
 def candidates(preferred: str) -> Iterator[Path]:
@@ -76,12 +91,12 @@ def candidates(preferred: str) -> Iterator[Path]:
         yield python_in(chosen) if chosen.is_dir() else chosen
         return
     named = os.environ.get("EDTALK_PYTHON", "")
-    if named:
+    if named and os.path.isabs(named):
         yield Path(named)
     yield python_in(ROOT / ".venv")
     yield python_in(home_environment())
     for name in ON_PATH:
-        found = shutil.which(name)
+        found = on_path(name)
         if found:
             yield Path(found)
 
@@ -104,7 +119,7 @@ def why_not(python: Path) -> Generator[None, None, str]:
 
 def find_maker(own: str) -> Generator[None, None, Path | None]:
     """A Python that can make environments: one on the PATH, else Blender's own (`own`), else None."""
-    found = [*filter(None, (shutil.which(name) for name in ON_PATH))]
+    found = [*filter(None, (on_path(name) for name in ON_PATH))]
     launched = yield from _launched()
     for python in dict.fromkeys([*found, *launched, own]):
         if python and (yield from _ask(Path(python), _MAKER_PROBE)) == ([], ""):
@@ -137,7 +152,7 @@ def find_python(preferred: str = "") -> Generator[None, None, Path]:
 
 def _launched() -> Generator[None, None, list[str]]:
     """Pythons that the launcher of Windows knows; installed there, they need not be on the PATH."""
-    launcher = shutil.which("py") if sys.platform == "win32" else None
+    launcher = on_path("py") if sys.platform == "win32" else None
     found = []
     for name in ON_PATH if launcher else ():
         version = name.removeprefix("python")

@@ -23,6 +23,13 @@ from .client import Server
 IDLE_TICK = 20.0
 """Seconds between two looks at whether the server is still needed."""
 
+SILENT = 5.0
+"""Seconds without a sign of life that are worth a word."""
+GRACE = 5.0
+"""Seconds that a silent server gets to end a job that was cancelled."""
+LONG_GRACE = 60.0
+"""And one that does answer, and is in the middle of something."""
+
 
 class Waiting(Protocol):
     """Who waits for the server, as a job does."""
@@ -97,7 +104,7 @@ def ask(
 ) -> Generator[None, None, Any]:
     """Sends a request and waits for its answer. Progress goes to the job, other notices to `heard`."""
     pending = server.ask(message)
-    told = False
+    told = 0.0
     while True:
         over = pending.done
         while pending.notices:
@@ -109,10 +116,23 @@ def ask(
         if over:
             return pending.result()
         if job.cancelled and not told:
-            told = True
+            told = time.monotonic()
             job.stage = "Cancelling"
             server.ask(messages.Cancel(request=pending.number))
+        if told and time.monotonic() - told > (GRACE if server.silence > GRACE - 1 else LONG_GRACE):
+            server.kill()
+            raise Cancelled(f"{job.title}: cancelled. The server gave no sign of life and was ended")
         yield
+
+
+def silence() -> float:
+    """Seconds for which the server has owed a sign of life."""
+    return _server.silence if _server is not None and _server.alive else 0.0
+
+
+def no_sign_of_life(seconds: float) -> str:
+    """That in words."""
+    return f"The server has given no sign of life for {seconds:.0f} s"
 
 
 def found(job: Waiting, search: Generator[None, None, Any]) -> Generator[None, None, Any]:

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a person has set: property groups, preferences, paths and frame rates."""
 
-MODULES = ("properties",)
+MODULES = (
+    "trust",
+    "properties",
+)

@@ -13,11 +13,15 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 PATIENCE = 0.3
 """Seconds in which somebody else may let go of a file that is to be replaced; Blender waits meanwhile."""
+
+GATE: list[Callable[[], bool]] = []
+"""Asked before a file is read that the .blend names; Blender puts the question of `trust` here."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -72,9 +76,24 @@ def read_small(path: Path | str, most: int) -> bytes:
     return data
 
 
+def may_read() -> bool:
+    """May files that the .blend names be read already?"""
+    return all(ask() for ask in GATE)
+
+
 def is_regular(path: Path | str) -> bool:
     """Is there a regular file, or a link to one? A name that no file can have is none."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def sizes_in(folder: Path) -> dict[str, int]:
+    """Name and bytes of each file in a folder; nothing for a folder that is not there."""
+    found = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                found[entry.name] = entry.stat().st_size if entry.is_file() else 0
+    return found

@@ -8,6 +8,8 @@ from pathlib import Path, PureWindowsPath
 
 import bpy
 
+from . import files
+
 
 def absolute(path: str, library: bpy.types.Library | None = None) -> str:
     """A whole path from what was typed into a path field, "" for an empty one. Relative ones may have been
@@ -37,14 +39,14 @@ def found_again(path: str) -> str:
     if not name or not bpy.data.filepath:
         return ""
     beside = Path(bpy.data.filepath).parent / name
-    return str(beside) if beside.is_file() else ""
+    return str(beside) if files.is_regular(beside) else ""
 
 
 def missing_file(path: str, what: str) -> str:
     """Why this path will not do, "" when there is a file."""
     if not path.strip():
         return f"Pick {what} first"
-    if Path(absolute(path)).is_file():
+    if files.is_regular(absolute(path)):
         return ""
     beside = found_again(path)
     instead = f"it may be {beside}" if beside else f"pick {what} again"

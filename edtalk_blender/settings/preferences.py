@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ... import __package__ as EXTENSION  # what Blender calls us, as in bl_ext.user_default.edtalk
+from . import files
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
@@ -27,4 +28,4 @@ def checkpoint_for_new_faces() -> str:
     """Path of the checkpoint that new faces begin with, "" for the one that comes with EDTalk."""
     chosen = preferences()
     path = chosen.checkpoint if chosen is not None else ""
-    return path if Path(path).is_file() else ""
+    return path if files.is_regular(path) else ""

@@ -166,7 +166,8 @@ def make_active(face: bpy.types.Object, scene: bpy.types.Scene) -> bool:
 def numbers_of(face: bpy.types.Object, frames: frozenset[int] | None = None) -> np.ndarray:
     """The scene frames of the face's take, or those of them that are asked for, int64 [N]."""
     take = face.edtalk.take
-    numbers = np.arange(take.first, max(take.first, take.last) + 1)
+    whole = take_folder.frames(take.first, take.last)
+    numbers = np.arange(whole.start, whole.stop)
     return numbers if frames is None else numbers[np.isin(numbers, sorted(frames))]
 
 

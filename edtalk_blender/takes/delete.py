@@ -13,11 +13,11 @@ import bpy
 from ...core.wire.channels import CHANNELS
 from ..face import rig, take_action
 from ..pictures import image_sequence, sequencer, take_folder
-from . import compare, migrate, status, switch, take_rows
+from . import compare, migrate, owners, status, switch, take_rows
 
 FILES = re.compile(
-    rf"{re.escape(take_folder.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|decode|rendered)\.npz"
-    rf"|{re.escape(migrate.SIDECAR)}"
+    rf"{re.escape(take_folder.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|(decode|rendered)(-[\w.-]+)?)\.npz"
+    rf"|{re.escape(migrate.SIDECAR)}|{re.escape(owners.NOTE)}"
 )
 """What EDTalk itself writes into the folder of a take."""
 
@@ -102,7 +102,12 @@ def _is_needed(kind: str, block: bpy.types.ID) -> bool:
 
 
 def _delete_files(folder) -> str:
-    """Delete what EDTalk wrote into a take's folder, and the folder if nothing else is in it."""
+    """Delete what EDTalk wrote into a take's folder, and the folder if nothing else is in it. Frames of
+    another .blend stay.
+    """
+    owner = owners.other_owner(folder)
+    if owner:
+        return f"Its files stay: they belong to {owner}"
     kept = 0
     try:
         for path in list(folder.iterdir()):

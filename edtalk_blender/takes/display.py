@@ -44,11 +44,16 @@ def add_strips(face: bpy.types.Object, scene: bpy.types.Scene) -> list:
         scene,
         take.name,
         image_sequence.folder_of(take.image),
-        range(take.first + take.shift, take.last + take.shift + 1),
+        _file_numbers(take),
         take.first,
         settings.format,
         settings.audio,
     )
+
+
+def _file_numbers(take) -> range:
+    numbers = take_folder.frames(take.first, take.last)
+    return range(numbers.start + take.shift, numbers.stop + take.shift)
 
 
 def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
@@ -100,7 +105,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
 def _fit_strips(face: bpy.types.Object, folder: Path) -> bool:
     """Let the strips of a take play all its frames, in the format they have by now."""
     take, changed = face.edtalk.take, False
-    numbers = range(take.first + take.shift, take.last + take.shift + 1)
+    numbers = _file_numbers(take)
     for scene in bpy.data.scenes:
         if scene.sequence_editor is not None and scene.library is None:
             for strip in sequencer.find_strips(scene, take.name):
@@ -119,7 +124,10 @@ def refresh_take(order: Order) -> None:
 def is_temporary(face: bpy.types.Object) -> bool:
     """Was the face's take made before its file was saved?"""
     image = face.edtalk.take.image
-    return image is not None and image_sequence.folder_of(image).parent == temporary_folder()
+    if image is None:
+        return False
+    parent, here = image_sequence.folder_of(image).parent, temporary_folder()
+    return parent in (here, here.with_name("edtalk"))  # as it was called before 0.2
 
 
 def bring_beside_file(face: bpy.types.Object) -> Path:

@@ -8,7 +8,6 @@ finds them.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -238,7 +237,8 @@ def _make_pictures(
         take_folder.leave_alone(order.folder, pictures.files(order.format))
     record.forget([*rows, rest] if hold else rows)
     record.save()
-    asked = order.folder / f"decode-{order.worker or os.getpid()}.npz"
+    take_folder.clear_requests(order.folder)
+    asked = order.folder / take_folder.request_name()
     take_folder.save_motion(asked, weights, pictures.fps, numbers + pictures.shift, pictures.model)
     arrived: set[int] = set()
     next_saving = time.monotonic() + SAVE_EVERY
@@ -247,10 +247,10 @@ def _make_pictures(
         nonlocal next_saving
         number = notice.number - pictures.shift
         if number in rows:
-            record.note(number, rows[number], look)
+            record.note(number, rows[number], look, take_folder.file_name(notice.number, order.format))
             arrived.add(number)
         elif number == rest:
-            record.note(rest, at_rest, rest_look)
+            record.note(rest, at_rest, rest_look, rest_file)
         if (began := time.monotonic()) > next_saving:
             with suppress(OutputBlocked):  # a full disk stops the pictures, too, which says it better
                 record.save()
@@ -290,7 +290,7 @@ def _make_pictures(
                     display.show_take(order, pictures, there)
             yield
         if hold and (order.folder / rest_file).exists():
-            record.note(rest, at_rest, rest_look)
+            record.note(rest, at_rest, rest_look, rest_file)
     except EDTalkError as error:
         failed = True
         left = len(rows) - len(arrived)

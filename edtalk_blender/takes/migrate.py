@@ -15,10 +15,12 @@ from ...core.wire.channels import CHANNELS
 from ...core.wire.errors import BadMotion
 from ..face import fcurves, rig, take_action
 from ..pictures import image_sequence, take_folder
+from ..settings import files
 from . import take_rows
 
 SIDECAR = "edtalk-take.json"
-PICTURE = re.compile(rf"{re.escape(take_folder.STEM)}(\d{{{take_folder.DIGITS},}})\.(png|exr)")
+MOST_BYTES = 1 << 24
+PICTURE = re.compile(rf"{re.escape(take_folder.STEM)}(\d{{{take_folder.DIGITS},7}})\.(png|exr)")
 
 
 def collect(face: bpy.types.Object) -> int:
@@ -72,11 +74,11 @@ def _stem_of(name: str) -> str:
 def _identity(folder: Path) -> dict:
     """What the server noted beside the pictures, empty when it did not."""
     try:
-        found = json.loads((folder / SIDECAR).read_text("utf-8"))["takes"]
+        found = json.loads(files.read_small(folder / SIDECAR, MOST_BYTES))["takes"]
         return next(
             dict(entry["identity"]) for name, entry in found.items() if name.startswith(take_folder.STEM)
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
         return {}
 
 

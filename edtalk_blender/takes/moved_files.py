@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import bpy
 from bpy.app.handlers import persistent
 
+from ..settings import files
 from ..settings.paths import absolute, short_path
 
 PATHS = ("portrait", "audio", "driving", "checkpoint")
@@ -31,7 +31,7 @@ def make_portable(settings: bpy.types.PropertyGroup) -> None:
         return
     for field in PATHS:
         path = getattr(settings, field).strip()
-        if path and not path.startswith("//") and Path(path).is_file():
+        if path and not path.startswith("//") and files.is_regular(path):
             short = short_path(path)
             if field != "checkpoint" or ".." not in short:
                 setattr(settings, field, short)

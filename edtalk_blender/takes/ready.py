@@ -11,6 +11,7 @@ from ..face import evaluation, fcurves, in_effect, rig
 from ..face.rig import settings_of
 from ..server_process import checkpoints
 from ..server_process.jobs import busy
+from ..settings import files
 from ..settings.paths import absolute, missing_file
 from ..settings.preferences import checkpoint_folder
 from . import request, take_rows
@@ -68,7 +69,7 @@ def no_curves(face: bpy.types.Object) -> str:
 def missing_checkpoint(face: bpy.types.Object) -> str:
     """Why the face's checkpoint will not do: which one its take wants, and where it may be."""
     settings = face.edtalk
-    if not settings.checkpoint.strip() or Path(absolute(settings.checkpoint)).is_file():
+    if not settings.checkpoint.strip() or files.is_regular(absolute(settings.checkpoint)):
         return ""
     take = settings.take
     found = checkpoints.with_id(take.model, checkpoint_folder())

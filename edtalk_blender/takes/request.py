@@ -18,7 +18,7 @@ from ..face import rig
 from ..pictures import image_sequence, take_folder
 from ..portrait import found_faces, transcript
 from ..server_process import checkpoints
-from ..settings import timing
+from ..settings import files, timing
 from ..settings.paths import absolute
 from ..settings.preferences import checkpoint_for_new_faces
 
@@ -76,8 +76,8 @@ def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:
 
 
 def temporary_folder() -> Path:
-    """Where the takes of unsaved files are: a folder that only this user may enter."""
-    return take_folder.private_folder()
+    """Where the takes of unsaved files are: a folder that only this user may enter, made with the first."""
+    return take_folder.private_name()
 
 
 def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Order:
@@ -157,7 +157,10 @@ def files_of(order: Order) -> tuple[str, str]:
     """
     checkpoint = ""
     if order.checkpoint:
-        checkpoint = checkpoints.look(Path(order.checkpoint)).id or take_folder.file_digest(order.checkpoint)
+        read = files.may_read()
+        checkpoint = (checkpoints.look(Path(order.checkpoint)).id if read else "") or take_folder.file_digest(
+            order.checkpoint
+        )
         checkpoint = checkpoint or order.known[1]
     return take_folder.file_digest(order.portrait) or order.known[0], checkpoint
 

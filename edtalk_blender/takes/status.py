@@ -17,10 +17,12 @@ import numpy as np
 from bpy.app.handlers import persistent
 
 from ..face import evaluation, fcurves, rig, stand_in
-from ..pictures import frame_record
+from ..pictures import frame_record, take_folder
 from ..pictures.image_sequence import folder_of
 from ..pictures.passes import lacking
 from ..server_process import jobs
+from ..settings import trust
+from ..settings.paths import absolute
 from ..settings.properties import ACTS
 from . import apply, request, take_rows
 
@@ -82,6 +84,11 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     face = rig.find_object(uid)
     if face is None or not is_counted(face):
         _states.pop(uid, None)
+        return
+    for _ in take_folder.digesting(absolute(face.edtalk.portrait)):
+        yield 0
+    face = rig.find_object(uid)
+    if face is None or not is_counted(face):
         return
     numbers = apply.numbers_of(face)
     weights = yield from evaluation.in_turns(uid, context.scene.session_uid, numbers)
@@ -162,11 +169,13 @@ def register() -> None:
     bpy.app.handlers.depsgraph_update_post.append(_edited)
     for handlers in (bpy.app.handlers.load_post, bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_loaded)
+    trust.WHEN_ACTED.append(forget)
     forget()
 
 
 def unregister() -> None:
     """The reverse of `register`."""
+    trust.WHEN_ACTED.clear()
     for handlers in (bpy.app.handlers.redo_post, bpy.app.handlers.undo_post, bpy.app.handlers.load_post):
         handlers.remove(_loaded)
     bpy.app.handlers.depsgraph_update_post.remove(_edited)

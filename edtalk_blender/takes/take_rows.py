@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import bpy
 
 from ...core.wire.messages import PASSES
 from ..face import take_action
 from ..pictures import image_sequence, sequencer
-from ..settings import paths
+from ..settings import files, paths
 from ..settings.paths import absolute, found_again
 from ..settings.properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, overridable
 
@@ -204,7 +203,7 @@ def _path_now(known: list[str]) -> str:
     elsewhere.
     """
     for path in known:
-        if Path(absolute(path)).is_file():
+        if files.is_regular(absolute(path)):
             return paths.short_path(absolute(path))
     return found_again(known[0]) or known[0] if known else ""
 

@@ -75,7 +75,10 @@ def load(path: Path) -> Table:
         weights, numbers, rate, model = reader(path)
         with np.errstate(over="ignore"):  # what is too large for a float32 is refused below
             weights = np.asarray(weights, np.float32)
-        table = Table(weights, np.asarray(numbers, np.int64), float(rate), str(model))
+        numbers = np.asarray(numbers)
+        if numbers.dtype.kind not in "iu" or (numbers.size and int(numbers.max()) > LAST):
+            raise ValueError(f"its frame numbers are no whole numbers up to {LAST}")
+        table = Table(weights, numbers.astype(np.int64), float(rate), str(model))
     except OSError as error:
         raise BadMotion(f"{path} cannot be read: {error.strerror or error}") from error
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError, MemoryError, csv.Error) as error:

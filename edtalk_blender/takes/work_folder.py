@@ -46,14 +46,11 @@ def own(job: Job, order: Order) -> Generator[None, None, tuple[Order, list[str]]
     owner = owners.other_owner(order.folder)
     if not owner:
         take_folder.make_folder(order.folder)
-        owners.note(order.folder)
+        if take_folder.is_ours(order.folder):  # not beside pictures that somebody graded elsewhere
+            owners.note(order.folder)
         return order, []
     if not order.fork:
-        raise InputError(
-            f"The frames of {order.take} belong to {owner} and stay as they are",
-            hint="Open this file, press Render Changed once and save it: it then has a take of its own. "
-            "Or add --save, without --frames and --part",
-        )
+        raise _belongs_to(owner, order)
     base = base_folder(face.edtalk)[0]
     name = owners.claim(base, order.portrait)
     try:
@@ -68,6 +65,21 @@ def own(job: Job, order: Order) -> Generator[None, None, tuple[Order, list[str]]
     _wear(face, name, base / name)
     said = f"{order.take} belongs to {owner} and stays as it is; the frames of this file are in {base / name}"
     return replace(order, take=name, folder=base / name), [said]
+
+
+def check(order: Order) -> None:
+    """Raises InputError where the order's folder belongs to another .blend."""
+    owner = owners.other_owner(order.folder)
+    if owner:
+        raise _belongs_to(owner, order)
+
+
+def _belongs_to(owner: str, order: Order) -> InputError:
+    return InputError(
+        f"The frames of {order.take} belong to {owner} and stay as they are",
+        hint="Open this file, press Render Changed once and save it: it then has a take of its own. "
+        "Or add --save, without --frames, --part and --all",
+    )
 
 
 def _copied(job: Job, source: Path, target: Path) -> Generator[None, None, None]:

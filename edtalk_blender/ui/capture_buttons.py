@@ -21,6 +21,7 @@ from ..face.rig import settings_of
 from ..pictures import take_folder
 from ..server_process import jobs
 from ..server_process.jobs import Job, busy
+from ..settings import trust
 from ..settings.paths import absolute, missing_file
 from ..takes import request
 
@@ -106,6 +107,7 @@ class CaptureOperator(ImportHelper):
         if reason:
             self.report({"ERROR"}, reason)
             return {"CANCELLED"}
+        trust.act()
         job = Job(self.bl_label, capture(self.wish(context)))
         if self.in_background:
             jobs.start(job)

@@ -13,6 +13,7 @@ import bpy
 
 from ..server_process import jobs
 from ..server_process.jobs import busy
+from ..settings import trust
 from ..takes import status
 
 
@@ -40,6 +41,7 @@ class JobOperator:
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Clicked: start and return; the report comes when the job has ended."""
+        trust.act()
         if context.space_data is not None and context.space_data.type == "VIEW_3D":
             let_pictures_show(context.space_data.shading, context.visible_objects)
         jobs.start(self.job(context))
@@ -47,6 +49,7 @@ class JobOperator:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Called by a script or in background mode: work until done."""
+        trust.act()
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:

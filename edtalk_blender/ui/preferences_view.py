@@ -71,6 +71,10 @@ def draw_progress(layout: bpy.types.UILayout) -> None:
     text = timing.progress_text(job.stage, job.done, job.total, job.fps, job.eta)
     row.progress(factor=job.done / job.total if job.total else 0.0, text=text, type="BAR")
     row.operator("edtalk.cancel", text="", icon="X")
+    quiet = supervisor.silence()
+    if quiet > supervisor.SILENT:
+        layout.label(text=supervisor.no_sign_of_life(quiet), icon="ERROR")
+        layout.operator("edtalk.end_server", icon="CANCEL")
 
 
 def _draw_checkpoints(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:

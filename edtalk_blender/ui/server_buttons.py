@@ -104,6 +104,27 @@ class EDTALK_OT_stop_server(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class EDTALK_OT_end_server(bpy.types.Operator):
+    """End a server that gives no sign of life, and the job with it; the frames that were made stay"""
+
+    bl_idname = "edtalk.end_server"
+    bl_label = "End Server Now"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when there is one."""
+        server = supervisor.server_or_none()
+        if server is None or not server.alive:
+            cls.poll_message_set("The server is not running")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """At once, whatever it does."""
+        supervisor.server_or_none().kill()
+        return {"FINISHED"}
+
+
 class EDTALK_OT_copy_server_command(bpy.types.Operator):
     """Copy the command that makes the server's Python, to be pasted into a terminal; it downloads from
     pypi.org"""
@@ -236,6 +257,7 @@ CLASSES = (
     EDTALK_OT_check_server,
     EDTALK_OT_set_up_server,
     EDTALK_OT_stop_server,
+    EDTALK_OT_end_server,
     EDTALK_OT_copy_server_command,
     EDTALK_OT_copy_report,
     EDTALK_OT_open_log,

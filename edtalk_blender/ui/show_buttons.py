@@ -63,6 +63,9 @@ class EDTALK_OT_add_strips(TakeOperator, bpy.types.Operator):
             self.report({"INFO"}, f"The strips are there already, on channel {channels}")
             return {"FINISHED"}
         made = display.add_strips(face, scene)
+        if not made:
+            self.report({"ERROR"}, "All 128 channels are taken at the take's frames: clear two of them first")
+            return {"CANCELLED"}
         if all(strip.type != "SOUND" for strip in made):
             self.report({"WARNING"}, "Only pictures: there is no sound that Blender can read")
         return {"FINISHED"}

@@ -162,14 +162,34 @@ def test_who_was_renamed_or_moved_with_its_frames_goes_on_in_them(desk, tmp_path
 
 def test_a_worker_of_a_farm_leaves_the_frames_of_another_file_alone(desk, part) -> None:
     first = desk.frames
-    before = everything(first)
+    before, record = everything(first), (first / "rendered.npz").read_bytes()
     save_as_beside(desk)
     edit(desk)
     shot = part("batch.manifest").Shot(name="shot")
-    for share in ((1, 2), None):
+    saved = part("batch.manifest").Shot(name="shot", save=str(desk.folder / "other.blend"))
+    for one, share, whole in (
+        (shot, (1, 2), False),
+        (shot, None, False),
+        (shot, None, True),
+        (saved, (1, 2), False),
+        (saved, None, True),
+    ):
         with pytest.raises(Exception, match=r"belong to scene\.blend and stay"):
-            part("batch.run").render(shot, lambda job: None, part=share)
+            part("batch.run").render(one, lambda job: None, part=share, all_frames=whole)
+    assert (first / "rendered.npz").read_bytes() == record
     assert everything(first) == before and not (desk.folder / "edtalk" / "anna_002").exists()
+
+
+@pytest.mark.parametrize("copy", [save_as_beside, copy_the_file, append_the_face])
+def test_a_copy_that_deletes_a_take_with_its_files_leaves_those_of_the_first(desk, copy) -> None:
+    import bpy
+
+    first = desk.frames
+    before = everything(first)
+    copy(desk)
+    bpy.context.view_layer.objects.active = desk.face
+    assert bpy.ops.edtalk.delete_take(take="anna_001", files=True) == {"FINISHED"}
+    assert everything(first) == before
 
 
 def test_a_copy_that_is_cancelled_leaves_nothing_behind(desk, part) -> None:

@@ -260,7 +260,9 @@ def test_a_take_finds_its_files_when_the_project_was_saved_elsewhere(desk, tmp_p
     press("switch_take", take="anna_003")
     assert Path(absolute(desk.face.edtalk.audio)).samefile(voice)
     desk.render_changed()
-    assert desk.jobs.last().text == "anna_003: all 50 frames are up to date"
+    assert (
+        desk.jobs.last().text == "anna_004: all 50 frames are up to date"
+    )  # its own: the first file is there
 
 
 def test_a_take_whose_files_are_gone_is_not_said_to_be_up_to_date(desk) -> None:
