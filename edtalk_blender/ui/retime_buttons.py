@@ -7,6 +7,7 @@ import bpy
 
 from ..face import rig, take_action
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..takes import retime
 
 
@@ -27,7 +28,7 @@ def why_not_fit(context: bpy.types.Context) -> str:
     return busy()
 
 
-class EDTALK_OT_fit_take(bpy.types.Operator):
+class EDTALK_OT_fit_take(ExplainedOperator, bpy.types.Operator):
     """Move all keys of the face so that the take lasts as long as it did at the frame rate it was made for,
     in step with its sound. Render Changed then makes the pictures"""
 
@@ -44,12 +45,9 @@ class EDTALK_OT_fit_take(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_fit(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """From the rate the take was made at to the scene's."""
@@ -72,7 +70,7 @@ class EDTALK_OT_fit_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_keep_frames(bpy.types.Operator):
+class EDTALK_OT_keep_frames(ExplainedOperator, bpy.types.Operator):
     """Leave the keys at their frames: the take plays faster or slower than its sound, as it does now"""
 
     bl_idname = "edtalk.keep_frames"
@@ -80,12 +78,9 @@ class EDTALK_OT_keep_frames(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_fit(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The take counts as made for the scene's rate from now on."""
