@@ -23,7 +23,7 @@ from core.wire.errors import InputError
 LONGEST = 200_000
 """Characters; a day of talk."""
 HOLD = 15
-"""Steps for which a word is still in the air after it was said."""
+"""Steps for which a word stays active after its end; 25 steps are a second."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: Sequence[in
     return weight_files.Table(
         weights=fcurves.read_weights(face, frames, scene),
         numbers=np.asarray(frames),
-        rate=timing.scene_rate(scene.render.fps, scene.render.fps_base),
+        rate=timing.rate_in(scene),
         model=face.edtalk.take.model,
     )
 
@@ -115,7 +115,7 @@ def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight
     """Does the face show something else than the table that was just put onto it? Emotions, handles, edits on
     top, other NLA tracks and drivers do that; a hundred rows are looked at.
     """
-    start, fps = face.edtalk.start, timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    start, fps = face.edtalk.start, timing.rate_in(scene)
     rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
     shown = fcurves.read_weights(face, layout_of(table, start, fps)[0][rows], scene)
     return bool(np.abs(shown - table.weights[rows]).max() > 0.01)

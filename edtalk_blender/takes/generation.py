@@ -156,7 +156,7 @@ def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, t
     nothing can be drawn from.
     """
     numbers = apply.numbers_of(face_or_error(order), order.frames)
-    turns = evaluation.in_turns(order.rig, order.scene, numbers)
+    turns = evaluation.in_chunks(order.rig, order.scene, numbers)
     while True:
         try:
             done = next(turns)

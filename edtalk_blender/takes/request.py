@@ -92,7 +92,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         checkpoint=absolute(settings.checkpoint) or ("" if face is not None else checkpoint_for_new_faces()),
         folder=base / take,
         take=take,
-        fps=timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base),
+        fps=timing.rate_in(context.scene),
         start=settings.start,
         emotion="" if settings.emotion == "NONE" else settings.emotion,
         text=transcript.text_of(settings),

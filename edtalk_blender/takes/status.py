@@ -84,7 +84,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
         _states.pop(uid, None)
         return
     numbers = apply.numbers_of(face)
-    weights = yield from evaluation.in_turns(uid, context.scene.session_uid, numbers)
+    weights = yield from evaluation.in_chunks(uid, context.scene.session_uid, numbers)
     face = rig.find_object(uid)
     if weights is None or face is None or face.edtalk.take.image is None:
         return
