@@ -70,12 +70,8 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
                 checkpoint=order.checkpoint,
                 out=str(order.folder / "motion.npz"),
                 crop=order.crop,
-                seed=order.seed,
-                idle=order.idle,
-                emotion=order.emotion,
-                text=order.text,
-                stillness=order.stillness,
                 face=order.face,
+                **order.motion,
             ),
         )
         motion, rate = take_folder.load_motion(order.folder / "motion.npz")

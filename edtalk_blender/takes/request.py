@@ -7,12 +7,15 @@ Blender's data, which undo and file load would pull away: what a job writes to i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
+from ...core.wire import messages
 from ...core.wire.messages import PASSES
 from ..face import rig
 from ..pictures import image_sequence, take_folder
@@ -21,6 +24,7 @@ from ..server_process import checkpoints
 from ..settings import timing
 from ..settings.paths import absolute
 from ..settings.preferences import checkpoint_for_new_faces
+from ..settings.properties import EDTALK_Settings
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,7 @@ class Order:
     take: str
     fps: float
     start: int
-    emotion: str
-    text: str  # the transcript, or the path of a file with it
-    stillness: float
-    idle: float
-    seed: int
+    motion: Mapping[str, Any]  # settings that `messages.Analyze` has by name: emotion, idle, text ...
     face: int | None
     crop: tuple[float, float, float] | None  # None: to be found
     size: int
@@ -94,11 +94,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         take=take,
         fps=timing.rate_in(context.scene),
         start=settings.start,
-        emotion="" if settings.emotion == "NONE" else settings.emotion,
-        text=transcript.text_of(settings),
-        stillness=settings.stillness,
-        idle=settings.idle,
-        seed=settings.seed,
+        motion=motion_settings(settings),
         face=settings.face - 1 if settings.face else None,
         crop=found_faces.chosen_crop(settings),
         size=settings.size,
@@ -114,6 +110,16 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         strips=strips.session_uid,
         temporary=temporary,
     )
+
+
+def motion_settings(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """The panel's settings that say how the face moves: every one that `messages.Analyze` has by the same
+    name, besides files and crop, which the order itself has. A new setting needs no line here.
+    """
+    names = {field.name for field in fields(messages.Analyze)} - {field.name for field in fields(Order)}
+    found = {name: getattr(settings, name) for name in names & set(EDTALK_Settings.__annotations__)}
+    emotion = "" if settings.emotion == "NONE" else settings.emotion
+    return found | {"emotion": emotion, "text": transcript.text_of(settings)}
 
 
 def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Order:
