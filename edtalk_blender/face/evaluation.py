@@ -91,7 +91,7 @@ def restore(rig: bpy.types.Object, described) -> list[str]:
     lacking = missing(rig)
     if not lacking or rig.library is not None:
         return []
-    sliders.suit(rig, described)
+    sliders.fit_to_checkpoint(rig, described)
     more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
     verb = "was" if len(lacking) == 1 else "were"
     return [f"{', '.join(lacking[:3])}{more} {verb} missing from the rig and put back"]

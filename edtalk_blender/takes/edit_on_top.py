@@ -22,7 +22,7 @@ def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndar
     before is kept.
     """
     take_action.wake(face)
-    take_rows.stow(face)
+    take_rows.save_to_row(face)
     strip = base_strip(face)
     if strip is None:
         fcurves.new_action(face, name)

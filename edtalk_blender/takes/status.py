@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lamp and the cache bar: which frames of each face's take are out of date, kept up while the animator
-works.
+"""Which frames of each face's take are out of date, counted again after each edit, for panel and cache bar.
 
 An edit is noticed by a handler that only writes down that something happened; counting waits until half
 a second has passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes

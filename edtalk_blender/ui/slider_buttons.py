@@ -121,7 +121,7 @@ def _update(job: jobs.Job, order: request.Order) -> Generator[None, None, jobs.O
     face = rig.find_object(order.rig)
     if face is None:
         raise InputError("The face rig is gone, by undo or because another file was opened")
-    sliders.suit(face, described)
+    sliders.fit_to_checkpoint(face, described)
     jobs.push_undo("EDTalk: Update Face")
     return jobs.Outcome(
         "INFO", f"{face.name}: {len(described.emotions)} emotions, {len(described.handles)} handles"
