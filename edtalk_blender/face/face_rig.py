@@ -68,7 +68,7 @@ class FaceRig:
                 "This face rig is gone: it was deleted, or another file was opened",
                 hint="Make a new Face() from what the scene holds now",
             )
-        if found.name not in scene.objects:
+        if scene not in found.users_scene:
             raise InputError(
                 f"{found.name} is not in the scene {scene.name}", hint="Open a scene that has it"
             )
