@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.wire.channels import PARTS
 from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
@@ -24,6 +25,7 @@ from .errors import blocked
 from .handles import add_handles, held
 from .redraw import draw, numbered
 from .report import Report
+from .take import spare
 from .terminal import Bars, add_output, add_source, whole
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         help="how calm the head is while it goes with the voice, 0 to 1 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--articulation",
+        type=float,
+        default=1.0,
+        help="how far the lips move, 0 to 2: 0.5 mumbles, 1.5 over-articulates (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--strength",
+        action="append",
+        default=[],
+        metavar="PART=AMOUNT",
+        help="how far a part leaves the portrait's own, 0 to 2, such as blink=0.5: "
+        f"{', '.join(PARTS)}; may be given several times",
+    )
     parser.add_argument("--seed", type=int, default=0, help="another number, other idle motion")
     add_handles(parser)
     add_output(parser, ("png", "png16"))
@@ -86,6 +102,9 @@ def run(options: argparse.Namespace) -> int:
     there = [out / name for name in RESULTS if (out / name).exists()]
     if there and not options.overwrite:
         raise OutputExists(f"{there[0]} is already there", hint="Choose another folder, or add --overwrite")
+    strengths = _strengths(options.strength)
+    inputs = (options.source, options.audio, options.driving, options.checkpoint, options.text)
+    spare(there, [whole(path) for path in inputs])
     _check_folder(out, options.name, options.overwrite)
     with Bars(options.quiet) as report:
         pose = held(options.handle, whole(options.checkpoint), runtime, report)
@@ -102,6 +121,8 @@ def run(options: argparse.Namespace) -> int:
                 emotion=options.emotion,
                 text=read(options.text) if options.text else "",
                 stillness=options.stillness,
+                articulation=options.articulation,
+                strength=strengths,
                 face=options.face,
                 overwrite=options.overwrite,
             ),
@@ -120,6 +141,24 @@ def run(options: argparse.Namespace) -> int:
         print(f"Note: {warning}")
     print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")
     return 0
+
+
+def _strengths(asked: Sequence[str]) -> tuple[float, ...]:
+    """`--strength` as the message has it. Raises InputError for a part that there is not, or no number."""
+    found = dict.fromkeys(PARTS, 1.0)
+    for text in asked:
+        part, _, amount = (piece.strip() for piece in text.partition("="))
+        try:
+            value = float(amount)
+        except ValueError:
+            value = -1.0
+        if part not in found or not 0 <= value <= 2:
+            raise InputError(
+                f"The strength {text!r} cannot be read",
+                hint=f"Write PART=AMOUNT, a part being {', '.join(PARTS)} and an amount 0 to 2",
+            )
+        found[part] = value
+    return tuple(found.values())
 
 
 def _check_folder(out: Path, name: str, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.wire.errors import OutputExists
 
+from .take import spare
 from .terminal import whole
 
 
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     out = Path(whole(options.out))
     if out.exists() and not options.overwrite:
         raise OutputExists(f"{out} is already there", hint="Choose another name, or add --overwrite")
+    spare([out], [whole(options.published), whole(options.audio)])
     meta = checkpoint.convert(whole(options.published), out, whole(options.audio) or None)
     print(f"{out}: {meta.id} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0

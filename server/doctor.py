@@ -112,9 +112,13 @@ def _library(module: str, names: tuple[str, ...]) -> Finding:
 
 
 def _with_runtime() -> Iterator[Finding]:
+    from core.pictures import face_models
+
     from .runtime import Runtime
 
     hello = Runtime().hello()
+    if not face_models.why_not():  # else it is one of the warnings below
+        yield Finding("faces", f"read by the networks of {face_models.PACKAGE}")
     memory = f", {hello.memory_mb / 1024:.1f} GB free" if hello.memory_mb else ""
     yield Finding("device", f"{hello.device}{memory}")
     embedded = False
@@ -124,7 +128,7 @@ def _with_runtime() -> Iterator[Finding]:
         size = f"{found['size']} x {found['size']}"
         yield Finding("checkpoint", f"{found['id']}, {size}, {found['licence']}{shipped} ({found['path']})")
     for warning in hello.warnings:
-        yield Finding("checkpoint", warning, None)
+        yield Finding("note", warning, None)
     if not embedded:
         yield Finding(
             "checkpoint",

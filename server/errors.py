@@ -14,8 +14,17 @@ from core.wire.errors import InputError, Internal, OutputBlocked, ServerError
 from core.wire.messages import Message
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""How PyTorch says it on CUDA and MPS, and on processors."""
+READER = Path(__file__).with_name("reader.txt")
+GET_READER = f'Press Set Up Server again, or run "{sys.executable}" -m pip install --no-deps -r "{READER}"'
+"""How to have real faces read."""
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "failed to map segment",
+)
+"""How PyTorch says it on CUDA and MPS, and on processors; and the system, of a library that finds no room."""
 
 
 @contextmanager
@@ -31,7 +40,7 @@ def explained() -> Iterator[None]:
             f"The server's Python lacks the package {name}",
             hint=f'Run "{sys.executable}" -m pip install -r "{REQUIREMENTS}"',
         ) from error
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError, OSError) as error:
         said = str(error).lower()
         if not isinstance(error, MemoryError) and not any(phrase in said for phrase in OUT_OF_MEMORY):
             raise
@@ -42,7 +51,7 @@ def explained() -> Iterator[None]:
         ) from error
 
 
-def unexpected(error: Exception, log_file: str = "") -> Internal:
+def unexpected(error: BaseException, log_file: str = "") -> Internal:
     """The sentence for what nobody thought of; the traceback is in the log."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     text = text if len(text) <= 300 else text[:297] + "..."
@@ -54,6 +63,20 @@ def blocked(folder: Path, error: OSError) -> OutputBlocked:
     """The sentence for a folder that cannot be made or looked into."""
     why = (error.strerror or str(error)).lower()
     return OutputBlocked(f"The folder {folder} cannot be used: {why}", hint="Choose another output folder")
+
+
+INPUTS = ("portrait", "audio", "driving", "motion", "checkpoint", "text")
+OUTPUTS = ("out", "upright")
+
+
+def inputs_of(message: Message) -> list[Path]:
+    """The files that a message names as read, there or not."""
+    return [Path(value) for name in INPUTS if (value := getattr(message, name, ""))]
+
+
+def outputs_of(message: Message) -> list[Path]:
+    """The files that a message names as written; of a decode, the folder."""
+    return [Path(value) for name in OUTPUTS if (value := getattr(message, name, ""))]
 
 
 def check_paths(message: Message) -> None:

@@ -17,6 +17,8 @@ from .report import Report
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EXR_MAGIC = b"\x76\x2f\x31\x01"
+MOST_BYTES = 1 << 30
 SUFFIX = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
@@ -98,7 +100,14 @@ def from_exr(file: Path) -> NDArray[Any]:
     import cv2
     import numpy as np
 
-    stored = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    from core.files import read, reason
+
+    try:
+        data = np.frombuffer(read(file, MOST_BYTES), np.uint8)
+    except OSError as error:
+        raise UnreadableImage(f"{file} cannot be opened: {reason(error)}", hint="Render it again") from None
+    named = data[:4].tobytes() == EXR_MAGIC
+    stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if named else None
     if stored is None:
         raise UnreadableImage(f"{file.name} is damaged or incomplete", hint="Render it again")
     values = np.clip(stored[..., 2::-1].astype(np.float32), 0, 1)

@@ -25,9 +25,11 @@ from pathlib import Path
 
 OLDEST = (3, 10)
 REQUIREMENTS = Path(__file__).resolve().with_name("requirements.txt")
+READER = Path(__file__).resolve().with_name("reader.txt")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 DONE = "The server's Python is ready:"
 """What the last line begins with when all went well."""
+NO_READER = "The face reader could not be installed; faces will be found in the older, less certain way."
 
 
 def python_in(environment: Path) -> Path:
@@ -41,7 +43,7 @@ def commands(folder: Path, torch: str, requirements: Path) -> list[list[str]]:
     found = [[sys.executable, "-I", "-m", "venv", str(folder)]]
     if torch:
         found.append([*pip, "torch", "--index-url", CPU_INDEX if torch == "cpu" else torch])
-    return [*found, [*pip, "-r", str(requirements)]]
+    return [*found, [*pip, "-r", str(requirements)], [*pip, "--no-deps", "-r", str(READER)]]
 
 
 def make(folder: Path, torch: str, requirements: Path) -> str:
@@ -53,6 +55,9 @@ def make(folder: Path, torch: str, requirements: Path) -> str:
         for command in commands(folder, torch, requirements):
             print("+", subprocess.list2cmdline(command), flush=True)
             if _run(command):
+                if str(READER) in command and not _told_to_stop.is_set():
+                    print(NO_READER, flush=True)  # the server runs without it
+                    continue
                 return _why(command)
         existed = True  # finished, so it stays
     except OSError as error:

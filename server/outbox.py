@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO
 
 from core.wire import framing
 
@@ -24,9 +24,9 @@ class Outbox:
         self._sender = threading.Thread(target=self._send, name="sender", daemon=True)
         self._sender.start()
 
-    def put(self, message: Mapping[str, Any]) -> None:
-        """Send a message soon. Raises BadMessage for what is no JSON."""
-        self._queue.put(framing.encode(message))
+    def put(self, data: bytes) -> None:
+        """Send soon what `core.wire.framing.encode` made."""
+        self._queue.put(data)
 
     def close(self, seconds: float) -> None:
         """Wait up to so long until all is sent; nothing may be put any more."""

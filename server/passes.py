@@ -11,7 +11,8 @@ take_passes.json       where the crop lies, what the files are, and in which col
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.engine.finish import PICTURE, Finish
@@ -46,15 +47,24 @@ class Gallery:
         self._names = {name: naming.of_pass(name) for name in (PICTURE, *moving)}
         self._plate, self._note = naming.still(PLATE), naming.still("passes", ".json")
 
-    def claim(self, identity: Identity, numbers: list[int], overwrite: bool) -> None:
-        """Take the names, and write what does not change from frame to frame. Raises as `take.claim`."""
+    def claim(
+        self,
+        identity: Identity,
+        numbers: list[int],
+        overwrite: bool,
+        inputs: Sequence[Path] = (),
+        breathe: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take the names, and write what does not change from frame to frame. The arguments, and what it
+        raises, are those of `take.claim`.
+        """
         for naming in self._names.values():
-            claim(naming, identity, numbers, overwrite)
+            claim(naming, identity, numbers, overwrite, inputs, breathe)
         if PLATE in self._finish.passes:
-            claim(self._plate, identity, [0], overwrite)
+            claim(self._plate, identity, [0], overwrite, inputs, breathe)
             image.write(self._plate.path(0), self._finish.plate(), self._form)
         if self._finish.passes:
-            claim(self._note, identity, [0], overwrite)
+            claim(self._note, identity, [0], overwrite, inputs, breathe)
             with written_whole(self._note.path(0)) as temporary:
                 temporary.write_text(json.dumps(self.description(), indent=1), encoding="utf-8")
 

@@ -17,6 +17,7 @@ from core.wire.errors import InputError, OutputExists
 
 from .animate import fitting, small
 from .film import found, from_exr
+from .take import spare
 from .terminal import Bars, checked, whole
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if out.exists() and not options.overwrite:
         raise OutputExists(f"{out} is already there", hint="Choose another name, or add --overwrite")
     files = found(folder, options.name, options.suffix, options.frames)
+    spare([out], [whole(options.sound), *files])
     with Bars(options.quiet) as report:
 
         def pictures() -> Iterator[NDArray[Any]]:

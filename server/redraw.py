@@ -15,6 +15,7 @@ others are drawn beside it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,7 @@ def draw(
                 detail=options.detail,
                 format=options.format,
                 passes=options.passes,
-                take=str(take),
+                take=f"{take.name} {hashlib.blake2b(str(take).encode(errors='replace')).hexdigest()[:16]}",
                 overwrite=options.overwrite,
             ),
             report,

@@ -23,11 +23,11 @@ from core.wire import messages
 from core.wire.errors import OutputExists
 
 from . import __version__, shelf
-from .errors import blocked, check_paths, explained
+from .errors import GET_READER, blocked, check_paths, explained, inputs_of, outputs_of
 from .frames import FrameWriter
 from .machine import free_memory_mb
 from .report import Report
-from .take import Identity, Naming, digest
+from .take import Identity, Naming, digest, spare
 from .warm import Warm
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Runtime:
     def answer(self, message: messages.Message, report: Report) -> messages.Message:
         """Do what the message asks for. Raises EDTalkError for all that a person can cause."""
         check_paths(message)
+        spare(outputs_of(message), inputs_of(message))
         with explained():
             return self._work[type(message)](message, report)
 
@@ -71,8 +72,12 @@ class Runtime:
         """What this is and what it runs on; loads torch, but no model."""
         import torch
 
+        from core.pictures import face_models
+
         device = self._warm.device()
         checkpoints, warnings = shelf.found(self._folder)
+        if why_not := face_models.why_not():
+            warnings.append(f"Faces are found in the older, less certain way: {why_not}. {GET_READER}")
         return messages.Initialized(
             protocol=messages.PROTOCOL,
             server=__version__,
@@ -120,11 +125,12 @@ class Runtime:
         out = Path(message.out)
         if out.exists() and not message.overwrite:
             raise OutputExists(f"{out} is already there", hint="Choose another name or allow overwriting")
+        engine, portrait = self._prepared(message, report)
+        pipeline.check_inputs(message.audio, message.driving)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise blocked(out.parent, error) from error
-        engine, portrait = self._prepared(message, report)
 
         def tell(stage: str, done: int, total: int) -> None:
             report.breathe()
@@ -141,6 +147,8 @@ class Runtime:
             progress=tell,
             stillness=message.stillness,
             text=message.text,
+            amount=message.articulation,
+            strength=message.strength,
         )
         analysis.motion.save(out)
         return messages.Analyzed(
@@ -173,7 +181,8 @@ class Runtime:
         gallery = Gallery(naming, form, finish)
         holds = [message.hold] if message.hold is not None and message.hold not in motion.frames else []
         numbers = [*holds, *motion.frames.tolist()]
-        gallery.claim(_identity(message, portrait, engine), numbers, message.overwrite)
+        identity = _identity(message, portrait, engine)
+        gallery.claim(identity, numbers, message.overwrite, inputs_of(message), report.breathe)
 
         def write(number: int, made: Callable[[], dict[str, Picture]]) -> None:
             gallery.hang(number, made())

@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from core.wire import envelope, framing, messages
+from core.wire import envelope, framing, messages, rules
 from core.wire.errors import BadFrame, BadMessage, Cancelled, EDTalkError, Stale, WrongProtocol
 
 from .errors import unexpected
@@ -108,11 +108,11 @@ class Session:
         try:
             data = self._reader.read()
         except BadFrame as error:
-            self._outbox.put(envelope.failure(None, error))
+            self._outbox.put(framing.encode(envelope.failure(None, _short(error))))
             self._exit_code = 1
             return False
         except BadMessage as error:
-            self._outbox.put(envelope.failure(None, error))
+            self._outbox.put(framing.encode(envelope.failure(None, _short(error))))
             return True
         if data is None:
             return False
@@ -126,7 +126,7 @@ class Session:
             message = request.message()
             self._check_order(message)
         except EDTalkError as error:
-            self._outbox.put(envelope.failure(number, error))
+            self._outbox.put(framing.encode(envelope.failure(number, _short(error))))
             return True
         return self._dispatch(Job(request.number, message))
 
@@ -174,7 +174,9 @@ class Session:
             return self._runtime.answer(job.message, _WireReport(self, job))
         except EDTalkError as error:
             return error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a library's panic or exit, too, is answered
             log.exception("Request %d (%s) failed", job.number, type(job.message).__name__)
             return unexpected(error, self._log_file)
 
@@ -186,18 +188,40 @@ class Session:
     # --- both ---
 
     def _answer(self, number: int, outcome: messages.Message | EDTalkError) -> None:
+        data = self._written(number, outcome)
         with self._lock:
             if number not in self._open:
                 return  # answered already, on the way out
             self._open.discard(number)
-        if isinstance(outcome, EDTalkError):
-            self._outbox.put(envelope.failure(number, outcome))
-        else:
-            self._outbox.put(envelope.result(number, outcome))
+        self._outbox.put(data)
+
+    def _written(self, number: int, outcome: messages.Message | EDTalkError) -> bytes:
+        """The answer as it is sent; what cannot be sent becomes an error that can, so that there is one."""
+        try:
+            if isinstance(outcome, EDTalkError):
+                return framing.encode(envelope.failure(number, _short(outcome)))
+            return framing.encode(envelope.result(number, outcome))
+        except Exception as error:
+            log.exception("The answer to request %d cannot be sent", number)
+            return framing.encode(envelope.failure(number, _short(unexpected(error, self._log_file))))
 
     def notify(self, message: messages.Message) -> None:
-        """Tell the client something it did not ask for."""
-        self._outbox.put(envelope.notice(message))
+        """Tell the client something it did not ask for; what cannot be sent is left out."""
+        try:
+            self._outbox.put(framing.encode(envelope.notice(message)))
+        except BadMessage:
+            log.exception("A notice cannot be sent")
+
+
+def _short(error: EDTalkError) -> EDTalkError:
+    """The same error, of a length that a message has room for."""
+    if max(len(error.message), len(error.hint)) <= rules.MAX_TEXT:
+        return error
+    return type(error)(_cut(error.message), _cut(error.hint))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= rules.MAX_TEXT else text[: rules.MAX_TEXT - 3] + "..."
 
 
 class _WireReport:

@@ -8,13 +8,21 @@ the system has in its place. Only headers are read, so looking is quick.
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.wire import rules
 from core.wire.errors import CheckpointError
+
+MOST = 200
+"""Checkpoints that are looked at; the list must fit into one message."""
+
+log = logging.getLogger("edtalk")
 
 
 def folders() -> list[Path]:
@@ -40,11 +48,18 @@ def found(folder: str = "") -> tuple[list[dict[str, Any]], list[str]]:
     shipped = checkpoint.default_checkpoint()
     records: list[dict[str, Any]] = []
     warnings: list[str] = []
-    for path in [shipped, *_candidates(folder)]:
+    candidates = list(itertools.islice(_candidates(folder), MOST + 1))
+    if len(candidates) > MOST:
+        warnings.append(f"There are more than {MOST} checkpoints; the first {MOST} are listed")
+    for path in [shipped, *candidates[:MOST]]:
         try:
             header = checkpoint.read_header(path)
         except CheckpointError as error:
-            warnings.append(error.message)
+            warnings.append(error.message[: rules.MAX_TEXT])
+            continue
+        except Exception as error:  # whatever lies in the folder, the server starts
+            log.exception("%s cannot be read", path)
+            warnings.append(f"{path.name} cannot be read as a checkpoint ({type(error).__name__})")
             continue
         records.append(
             {

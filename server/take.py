@@ -13,20 +13,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.files import written_whole
+from core.files import opened, read, same_file, written_whole
 from core.wire.errors import OutputExists
 
 from .errors import blocked
 
 SIDECAR = "edtalk-take.json"
 SCHEMA = 1
+MOST_BYTES = 1 << 26
+"""Of a note; a take of a hundred thousand scattered frames has 3 MB."""
+FARTHEST = 10**7
+"""No frame has a number beyond, as in the messages."""
 STUCK = 20.0
 """Seconds that no claim takes."""
 
@@ -79,12 +85,26 @@ class Naming:
 
 
 def digest(path: Path) -> str:
-    """128 bits of BLAKE2 over a file's bytes, in hexadecimal."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    """128 bits of BLAKE2 over a file's bytes, in hexadecimal. Raises OSError."""
+    digest = hashlib.blake2b(digest_size=16)
+    with opened(path) as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
-def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite: bool = False) -> None:
+def claim(
+    naming: Naming,
+    identity: Identity,
+    numbers: Sequence[int],
+    overwrite: bool = False,
+    inputs: Sequence[Path] = (),
+    breathe: Callable[[], None] = lambda: None,
+) -> None:
     """Make the folder ready for these frames and note in the sidecar that they belong to this take.
+
+    inputs   what the frames are made from: none of it may be replaced, not even with `overwrite`
+    breathe  called while another one has the folder; what it raises ends the waiting
 
     Raises OutputExists when files of another take are in the way and `overwrite` is false, OutputBlocked when
     nothing can be written there.
@@ -94,28 +114,32 @@ def claim(naming: Naming, identity: Identity, numbers: Sequence[int], overwrite:
         present = {entry.name for entry in os.scandir(naming.folder)}
     except OSError as error:
         raise blocked(naming.folder, error) from error
-    with one_at_a_time(naming.folder / f"{SIDECAR}.lock"):
+    spare((naming.path(number) for number in numbers if naming.path(number).name in present), inputs)
+    with one_at_a_time(naming.folder / f"{SIDECAR}.lock", breathe):
         takes = _read(naming.folder)
         known = takes.get(naming.pattern, {})
         wanted = {"identity": json.loads(json.dumps(asdict(identity)))}
-        ours = _members(known.get("frames", ())) if known.get("identity") == wanted["identity"] else set()
+        ours = _ranges(known.get("frames")) if known.get("identity") == wanted["identity"] else []
         if not overwrite:
             foreign = [
-                number for number in numbers if number not in ours and naming.path(number).name in present
+                number
+                for number in numbers
+                if not _among(ours, number) and naming.path(number).name in present
             ]
             if foreign:
                 raise OutputExists(
                     _sentence(naming, foreign, bool(known)), hint="Choose another folder or allow overwriting"
                 )
-        takes[naming.pattern] = {**wanted, "frames": _ranges(ours | set(numbers))}
+        takes[naming.pattern] = {**wanted, "frames": _ranges([*ours, *([n, n] for n in numbers)])}
         with written_whole(naming.folder / SIDECAR) as temporary:
             temporary.write_text(json.dumps({"schema": SCHEMA, "takes": takes}, indent=1), encoding="utf-8")
 
 
 @contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path, breathe: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold a lock file while several workers of a farm claim frames in one folder. A lock that stays the same
-    for `STUCK` seconds was left behind by one that was killed, and is taken over. Raises OutputBlocked.
+    for `STUCK` seconds was left behind by one that was killed, and is taken over. Raises OutputBlocked, at
+    once for what is no lock file, and what `breathe` raises.
     """
     began, stamp = time.monotonic(), 0
     deadline = began + 3 * STUCK
@@ -124,7 +148,10 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
             os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             break
         except FileExistsError:
-            with suppress(OSError):  # it may be gone by now
+            with suppress(FileNotFoundError):  # it may be gone by now
+                if not stat.S_ISREG(lock.lstat().st_mode):
+                    raise blocked(lock.parent, OSError(f"{lock.name} is no lock file; remove it")) from None
+            with suppress(OSError):
                 if (seen := lock.stat().st_mtime_ns) != stamp:
                     began, stamp = time.monotonic(), seen
                 elif time.monotonic() - began > STUCK:
@@ -136,11 +163,26 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
             raise blocked(lock.parent, error) from error
         if time.monotonic() > deadline:
             raise blocked(lock.parent, TimeoutError(f"{lock.name} stays in the way"))
+        breathe()
         time.sleep(0.02)
     try:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+def spare(outputs: Iterable[Path], inputs: Iterable[Path | str]) -> None:
+    """What something is made from is not replaced by it, by whatever links the two are one file. Raises
+    OutputExists.
+    """
+    sources = [Path(source) for source in inputs if source]
+    for out in outputs:
+        for source in sources:
+            if same_file(out, source):
+                raise OutputExists(
+                    f"{out} would be replaced, and it is made from that: {source.name}",
+                    hint="Choose another folder or name for the result",
+                )
 
 
 def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:
@@ -153,29 +195,33 @@ def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:
 def _read(folder: Path) -> dict[str, Any]:
     """The takes noted in a folder; none when the note is missing, damaged or of a later kind."""
     try:
-        data = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        data = json.loads(read(folder / SIDECAR, MOST_BYTES).decode("utf-8"))
         takes = data["takes"] if data["schema"] == SCHEMA else {}
         return {str(key): value for key, value in takes.items() if isinstance(value, dict)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def _ranges(numbers: Iterable[int]) -> list[list[int]]:
-    """{1, 2, 3, 7} -> [[1, 3], [7, 7]]."""
-    found: list[list[int]] = []
-    for number in sorted(numbers):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
+def _ranges(found: Any) -> list[list[int]]:
+    """[[1, 3], [2, 4], [5, 5], [7, 7]] -> [[1, 5], [7, 7]]; what is no range of frames is left out."""
+    merged: list[list[int]] = []
+    for first, last in sorted(pair for pair in (found if isinstance(found, list) else ()) if _is_range(pair)):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1][1] = max(last, merged[-1][1])
         else:
-            found.append([number, number])
-    return found
+            merged.append([first, last])
+    return merged
 
 
-def _members(ranges: Any) -> set[int]:
-    """The inverse of `_ranges`; what is no range is left out."""
-    pairs = (
-        pair
-        for pair in ranges
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair)
+def _is_range(pair: Any) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(type(number) is int and abs(number) <= FARTHEST for number in pair)
+        and pair[0] <= pair[1]
     )
-    return {number for first, last in pairs for number in range(first, min(last, first + 10**6) + 1)}
+
+
+def _among(ranges: list[list[int]], number: int) -> bool:
+    place = bisect(ranges, [number, FARTHEST])
+    return place > 0 and number <= ranges[place - 1][1]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from core.files import is_file
 from core.wire.errors import MissingCheckpoint, ServerError
 
 from .kept import Kept
@@ -39,6 +41,7 @@ class Warm:
         self._wanted = device
         self._engines: Kept[Engine] = Kept(ENGINES)
         self._portraits: Kept[Portrait] = Kept(PORTRAITS)
+        self._stamps: WeakKeyDictionary[Engine, tuple[str, int, int]] = WeakKeyDictionary()
 
     def device(self) -> str:
         """The device in PyTorch's words. Raises ServerError when the wished one is not here."""
@@ -59,7 +62,7 @@ class Warm:
         from core.engine.engine import Engine
 
         path = Path(checkpoint) if checkpoint else default_checkpoint()
-        if not path.is_file():
+        if not is_file(path):
             raise MissingCheckpoint(f"There is no checkpoint {path}", hint=GET_CHECKPOINT[not checkpoint])
 
         def load() -> Engine:
@@ -68,7 +71,10 @@ class Warm:
             report.progress("Loading the model", 1, 1)
             return engine
 
-        return self._engines.get(_stamp(path), load)
+        stamp = _stamp(path)
+        engine = self._engines.get(stamp, load)
+        self._stamps[engine] = stamp
+        return engine
 
     def portrait(
         self,
@@ -92,9 +98,9 @@ class Warm:
             report.progress("Looking at the portrait", 1, 1)
             return portrait
 
-        if not path.is_file():
+        if not is_file(path):
             return prepare()  # which says in words what is wrong
-        return self._portraits.get((*_stamp(path), crop, face, engine.checkpoint_id), prepare)
+        return self._portraits.get((*_stamp(path), crop, face, self._stamps[engine]), prepare)
 
     def rest(self) -> None:
         """Let go of everything; what is asked for next is made anew."""

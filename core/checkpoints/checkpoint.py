@@ -29,18 +29,24 @@ from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from core.checkpoints import published, published_keys
-from core.files import written_whole
+from core.files import is_file, written_whole
 from core.models import EDTalk, EDTalkConfig
 from core.models.audio_to_mouth import PUBLISHED, AudioToMouth, AudioToMouthConfig, build
 from core.models.audio_to_pose import AudioToPose, AudioToPoseConfig
 from core.models.speech_to_expression import SpeechToExpression, SpeechToExpressionConfig
-from core.wire.channels import BANKS, DEFAULT_CHANNELS, Channel, Handle, bank_of
-from core.wire.errors import BadCheckpoint, MissingCheckpoint
+from core.wire.channels import BANKS, DEFAULT_CHANNELS, EMOTIONS, Channel, Handle, bank_of
+from core.wire.errors import BadCheckpoint, CheckpointError, MissingCheckpoint
 
 FORMAT = 1
 _MODEL, _AUDIO = "edtalk.", "audio_to_mouth."
 _POSE, _FEELING = "audio_to_pose.", "speech_to_expression."
 _EXACT = "bank.directions"
+_KINDS = ("F16", "BF16", "F32", "F64", "I64", "I32", "BOOL")  # of stored values, in safetensors' words
+MOST_HEADER = 8 << 20
+"""Bytes before the tensors; ours have some 50 000."""
+LONGEST = {"id": 200, "name": 100, "licence": 1000, "note": 4000}
+"""Characters of what a checkpoint says about itself."""
+MOST_HANDLES = 200
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Loaded:
     audio_to_pose: AudioToPose | None = None
     speech_to_expression: SpeechToExpression | None = None
     warnings: tuple[str, ...] = ()  # sentences: what it holds and this machine cannot use
+    audio_id: str = ""  # digest of the audio network's tensors as they are stored, whatever the face network
 
 
 def default_checkpoint() -> Path:
@@ -130,21 +137,20 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
         BadCheckpoint: damaged, or of another kind; one sentence says which key and why.
     """
     path = Path(path)
-    if path.is_file() and _is_pickle(path):
+    if is_file(path) and _is_pickle(path):
         audio = path.with_name("Audio2Lip.pt")
-        return load_published(path, audio if audio.is_file() else None, device)
+        return load_published(path, audio if is_file(audio) else None, device)
     header = read_header(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    if header.digest != _digest(tensors):
-        raise BadCheckpoint(f"{path.name} is damaged: its tensors are not those it was saved with", _AGAIN)
+    _check_shapes(path, header)
+    tensors = _tensors(path, header)
     model = EDTalk(header.config)
     _fit(model, tensors, _MODEL, path.name)
-    net = None
+    net, audio_id = None, ""
     if header.audio is not None:
         net = build(header.audio)
         _fit(net, tensors, _AUDIO, path.name)
         net.to(device)
+        audio_id = _digest({k[len(_AUDIO) :]: t for k, t in tensors.items() if k.startswith(_AUDIO)})
     pose: AudioToPose | None = None
     warnings: tuple[str, ...] = ()
     if header.pose is not None and find_spec("zuko") is None:
@@ -156,11 +162,7 @@ def load(path: Path | str, device: str | torch.device = "cpu") -> Loaded:
     if header.feeling is not None:
         feeling = SpeechToExpression(header.feeling).eval()
         _fit(feeling, tensors, _FEELING, path.name)
-    parts = {_MODEL: True, _AUDIO: header.audio, _POSE: header.pose, _FEELING: header.feeling}
-    known = tuple(prefix for prefix, there in parts.items() if there)
-    if stray := [key for key in tensors if not key.startswith(known)]:
-        raise BadCheckpoint(f"{path.name} has an unexpected key {min(stray)}", _AGAIN)
-    return Loaded(model.to(device).eval(), net, header.meta, pose, feeling, warnings)
+    return Loaded(model.to(device).eval(), net, header.meta, pose, feeling, warnings, audio_id)
 
 
 def load_published(
@@ -173,8 +175,9 @@ def load_published(
     """
     state = published.read(generator, "gen")
     config = published.generator_config(state)
+    ours = published.translate(state, config, Path(generator).name)  # before anything is made for it
     model = EDTalk(config)
-    _fit(model, published.translate(state, config, Path(generator).name), "", Path(generator).name)
+    _fit(model, ours, "", Path(generator).name)
     net = None
     if audio is not None:
         net = build(PUBLISHED)
@@ -202,12 +205,7 @@ def rewrite(path: Path | str, meta: Meta, out: Path | str | None = None) -> None
         MissingCheckpoint, BadCheckpoint, OutputBlocked.
     """
     header = read_header(path)
-    with safe_open(Path(path), framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    if header.digest != _digest(tensors):
-        raise BadCheckpoint(
-            f"{Path(path).name} is damaged: its tensors are not those it was saved with", _AGAIN
-        )
+    tensors = _tensors(Path(path), header)
     _write(out or path, tensors, replace(header, meta=replace(meta, id=header.meta.id)))
 
 
@@ -226,8 +224,10 @@ def read_header(path: Path | str) -> Header:
         MissingCheckpoint, BadCheckpoint.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose one in the preferences")
+    if int.from_bytes(published.first_bytes(path)[:8], "little") > MOST_HEADER:
+        raise published.unreadable(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("edtalk")
@@ -237,9 +237,12 @@ def read_header(path: Path | str) -> Header:
         raise BadCheckpoint(f"{path.name} is a safetensors file, but not a checkpoint of EDTalk", _AGAIN)
     try:
         return _from_json(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # it is somebody's text: whatever it breaks, it is the text that is wrong
+        why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
         raise BadCheckpoint(
-            f"{path.name} describes itself in a way that is not understood: {error}"
+            f"{path.name} describes itself in a way that is not understood: {why:.200}", _AGAIN
         ) from error
 
 
@@ -281,10 +284,15 @@ def _from_json(values: dict[str, Any]) -> Header:
     emotions = {str(k): tuple(float(x) for x in v) for k, v in values["emotions"].items()}
     if any(len(weights) != BANKS["expression"] for weights in emotions.values()):
         raise ValueError("an emotion is ten expression weights")
+    if not set(emotions) <= set(EMOTIONS) or not all(abs(w) <= 1000 for v in emotions.values() for w in v):
+        raise ValueError(f"emotions are some of {', '.join(EMOTIONS)}, and their weights within 1000")
     handles = tuple(Handle.from_dict(h) for h in values.get("handles", ()))  # older files have none
-    if len({handle.name for handle in handles}) != len(handles):
-        raise ValueError("a handle is described twice")
-    texts = {key: str(values[key]) for key in ("id", "name", "licence", "note")}
+    if len({handle.name for handle in handles}) != len(handles) or len(handles) > MOST_HANDLES:
+        raise ValueError(f"a handle is described twice, or there are over {MOST_HANDLES}")
+    texts = {key: values[key] for key in LONGEST}
+    for key, most in LONGEST.items():
+        if not isinstance(texts[key], str) or len(texts[key]) > most:
+            raise ValueError(f"its {key} is not a text of at most {most} characters")
     audio = None if values["audio"] is None else AudioToMouthConfig.from_dict(values["audio"])
     meta = Meta(channels=channels, emotions=emotions, handles=handles, **texts)
     pose, feeling = values.get("pose"), values.get("feeling")  # older files have neither
@@ -315,19 +323,65 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _check_shapes(path: Path, header: Header) -> None:
+    """Compare what the header says of the tensors with what the networks it describes would want, before
+    anything is allocated. Raises BadCheckpoint."""
+    with safe_open(path, framework="pt") as file:
+        parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        shapes = {key: tuple(part.get_shape()) for key, part in parts.items()}
+        kinds = {key: part.get_dtype() for key, part in parts.items()}
+    known = {_MODEL: True, _AUDIO: header.audio, _POSE: header.pose, _FEELING: header.feeling}
+    prefixes = tuple(prefix for prefix, there in known.items() if there)
+    if stray := [key for key in shapes if not key.startswith(prefixes)]:
+        raise BadCheckpoint(f"{path.name} has an unexpected key {min(stray):.80}", _AGAIN)
+    if odd := [key for key, kind in kinds.items() if kind not in _KINDS]:
+        raise BadCheckpoint(f"{min(odd):.80} in {path.name} holds {kinds[min(odd)]} values: {_OTHER}", _AGAIN)
+    with torch.device("meta"):  # shapes without numbers; a pose network's are bounded by its settings
+        wanted: dict[str, nn.Module] = {_MODEL: EDTalk(header.config)}
+        if header.audio is not None:
+            wanted[_AUDIO] = build(header.audio)
+        if header.feeling is not None:
+            wanted[_FEELING] = SpeechToExpression(header.feeling)
+    for prefix, module in wanted.items():
+        _compare(module, shapes, prefix, path.name)
+
+
+def _tensors(path: Path, header: Header) -> dict[str, Tensor]:
+    """All tensors of a checkpoint of ours, as they are stored. Raises BadCheckpoint when they are not those
+    it was saved with, or hold what is no number."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    face = {key[len(_MODEL) :]: tensor for key, tensor in tensors.items() if key.startswith(_MODEL)}
+    if header.digest != _digest(tensors) or not header.meta.id.endswith(f"-{_digest(face)}"):
+        raise BadCheckpoint(f"{path.name} is damaged: its tensors are not those it was saved with", _AGAIN)
+    for key, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise BadCheckpoint(f"{key:.80} in {path.name} holds a value that is not a number", _AGAIN)
+    return tensors
+
+
+def _compare(
+    module: nn.Module, shapes: Mapping[str, tuple[int, ...]], prefix: str, file: str
+) -> dict[str, str]:
+    """Names of a module's own values -> keys that start with `prefix`; strict. Raises BadCheckpoint."""
+    own = module.state_dict()
+    given = {key[len(prefix) :]: key for key in shapes if key.startswith(prefix)}
+    for name, expected in own.items():
+        if name not in given:
+            raise BadCheckpoint(f"{file} lacks the key {prefix}{name}", _AGAIN)
+        if shapes[given[name]] != tuple(expected.shape):
+            different = f"{shapes[given[name]]}, not {tuple(expected.shape)}"
+            raise BadCheckpoint(f"{prefix}{name} in {file} has the shape {different}: {_OTHER}", _AGAIN)
+    if stray := set(given) - set(own):
+        raise BadCheckpoint(f"{file} has an unexpected key {prefix}{min(stray):.80}: {_OTHER}", _AGAIN)
+    return given
+
+
 def _fit(module: nn.Module, tensors: Mapping[str, Tensor], prefix: str, file: str) -> None:
     """Strictly load the tensors whose names start with `prefix`, as float32 where they are floats."""
-    own = module.state_dict()
-    given = {key[len(prefix) :]: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-    for key, expected in own.items():
-        if key not in given:
-            raise BadCheckpoint(f"{file} lacks the key {prefix}{key}", _AGAIN)
-        if given[key].shape != expected.shape:
-            shapes = f"{tuple(given[key].shape)}, not {tuple(expected.shape)}"
-            raise BadCheckpoint(f"{prefix}{key} in {file} has the shape {shapes}: {_OTHER}", _AGAIN)
-    if stray := set(given) - set(own):
-        raise BadCheckpoint(f"{file} has an unexpected key {prefix}{min(stray)}: {_OTHER}", _AGAIN)
-    module.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in given.items()})
+    given = _compare(module, {key: tuple(value.shape) for key, value in tensors.items()}, prefix, file)
+    found = {name: tensors[key] for name, key in given.items()}
+    module.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in found.items()})
 
 
 _OTHER = "it belongs to another version of the network"

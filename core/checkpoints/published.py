@@ -29,9 +29,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.checkpoints import pickles
 from core.checkpoints.published_keys import BANKS, MAP, PLAIN, STYLED, TABLE, UNUSED
+from core.files import is_file, opened, reason
 from core.models import EDTalk, EDTalkConfig
 from core.wire.errors import BadCheckpoint, MissingCheckpoint
+
+MOST_NUMBERS = 1 << 28
+"""In a file that has fewer bytes; the full generator has half as many."""
 
 
 def read(path: Path | str, key: str) -> dict[str, Tensor]:
@@ -39,20 +44,22 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
 
     Raises:
         MissingCheckpoint: no such file.
-        BadCheckpoint: unreadable, wants to run code, or holds something else; says which.
+        BadCheckpoint: unreadable, wants to run code or more memory than it has bytes, or holds something
+            else; says which.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise MissingCheckpoint(f"There is no checkpoint at {path}", "Choose the downloaded file")
     if first_bytes(path)[8:9] == b"{":  # as safetensors begins, after a length
         raise BadCheckpoint(f"{path.name} is a safetensors file, not a published checkpoint", _HINT)
     if tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 6):  # CVE-2025-32434
         raise BadCheckpoint("Published checkpoints are only opened with torch 2.6 or newer", "Update torch")
+    pickles.check(path)
     try:
         # an open file, since torch reads a path that ends in .safetensors in another way
         with (
             torch.serialization.safe_globals([argparse.Namespace]),
-            path.open("rb") as file,
+            opened(path) as file,
             warnings.catch_warnings(),
         ):
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # what matters follows as an error
@@ -71,7 +78,10 @@ def read(path: Path | str, key: str) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{path.name} has no entry `{key}`{_other_container(content)}", _HINT)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r}", _HINT)
+            raise BadCheckpoint(f"{path.name} holds something other than tensors: {name!r:.60}", _HINT)
+    numbers = sum(tensor.numel() for tensor in state.values())  # one number in the file may stand for many
+    if numbers > max(MOST_NUMBERS, path.stat().st_size):
+        raise BadCheckpoint(f"{path.name} announces {numbers} numbers, more than a published file has", _HINT)
     return state
 
 
@@ -84,7 +94,7 @@ def _asks_for_code(path: Path) -> bool:
     """Whether a bare pickle names a function or class: torch reads no newer protocol than its own, so it
     does not get as far as to say so. Opcodes are listed here, never run.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         try:
             return any(op.name in ("GLOBAL", "INST", "STACK_GLOBAL") for op, _, _ in pickletools.genops(file))
         except (ValueError, OverflowError, MemoryError):  # it is no pickle, or announces more than it has
@@ -137,7 +147,8 @@ def generator_config(state: dict[str, Tensor]) -> EDTalkConfig:
     expression = EDTalkConfig().expression if full else 0
     heads = {key: tensor for key, tensor in state.items() if fnmatchcase(key, "dec.to_flows.*.conv.weight")}
     try:
-        channels = {8 << int(key.split(".")[2]): tensor.shape[2] for key, tensor in heads.items()}
+        numbered = {int(key.split(".")[2][:3]): tensor.shape[2] for key, tensor in heads.items()}
+        channels = {8 << n: count for n, count in numbered.items() if 0 <= n < 10}
         channels[4] = state["dec.input.input"].shape[1]
         latent = state["fc.0.weight"].shape[1]
         return EDTalkConfig(max(channels), latent, expression=expression, channels=channels)
@@ -218,10 +229,10 @@ def _other_container(content: Any) -> str:
 def first_bytes(path: Path) -> bytes:
     """What a file begins with. Raises BadCheckpoint when the system does not hand it out."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(64)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = reason(error)
         raise BadCheckpoint(f"{path.name} cannot be opened: {why}", "Choose another file") from error
 
 

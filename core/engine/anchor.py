@@ -26,8 +26,8 @@ to where the network takes it from. P is read by a cubic; a linear reading loses
 
 Two masks on top let K rise to 1 and D fall to 0. *Beyond*: where z leaves the crop the network invents dark
 hair, and the whole picture has the real one. *Ground*: where neither the moved figure nor the one at rest is,
-also the displacement falls to 0, as far as the cut is trusted (`core.engine.still`). And at the edge of a
-crop that is pasted back the motion comes to rest: its displacement fades, so the portrait stands there.
+also the displacement falls to 0: the ground keeps still. And at the edge of a crop that is pasted back the
+motion comes to rest: its displacement fades, so the portrait stands there.
 
 Places and gates are found at the network's size. Only P is read at the output's.
 
@@ -58,10 +58,10 @@ WINDOW, SPREAD, FADE = 2.0, 11, 2.0  # sigma of the window; the disc that erodes
 SHUT = (0.03, 0.20)  # change of the blink from which the eyes begin to be the network's, and are
 RIM = 0.06  # of half the crop: how softly what lies beyond comes in
 NONE = 0.1  # share of the figure that is none
-REACH, STEP = (
-    0.04,
-    0.01,
-)  # of the side: over which ground comes to rest, and how far from the figure it begins
+MOVED = (0.5, 2.0)  # pixels of the network from which a place begins to count as moved, and does
+OTHER = (0.25, 0.50)  # difference from the portrait from which a frame shows something else there
+UNLIKE = (0.06, 0.20)  # change of colour from which paint before the ground begins to count, and does
+REACH, STEP = 0.04, 0.01  # of the side: over which ground comes to rest; how far from the figure it begins
 SETTLED = 0.14  # of the crop's side: how far from its edge a pasted frame moves by its whole flow
 TAKEN_OVER = (0.06, 0.16)  # and between which its paint comes in
 
@@ -84,14 +84,12 @@ def change(
     flow: Plane,
     mask: Plane,
     weights: Weights,
-    figure: Plane | None = None,
-    trusted: Plane | None = None,
+    seen: Plane,
     rim: Plane | None = None,
 ) -> Change:
     """What a frame (image [S,S,3], flow [S,S,2], mask [S,S]; drawn from weights [36]) changed against rest.
 
-    figure   [S,S] share of the figure in the portrait
-    trusted  [S,S] how far its ground may stay still
+    seen     [S,S,3] the portrait
     rim      [S,S] distance from the nearest edge to settle at, as a share of the crop's side, when the frame
              is to be pasted back
     """
@@ -104,13 +102,15 @@ def change(
     added = image - before
     much = np.abs(added).mean(-1)
     kept = _kept(rest, image, before, mask, z, much, weights)
+    if rest.figure is not None:
+        kept *= 1 - _behind(rest.figure, z, image, seen)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(SPREAD * unit / 2) + 1,) * 2)
+    kept = np.asarray(cv2.GaussianBlur(cv2.erode(kept, disc), (0, 0), FADE * unit), np.float32)
     offset = (flow - here) - kept[..., None] * (flow - z)
 
     free = _soft((1 - np.abs(z).max(-1)) / RIM + 0.5)  # 0 beyond the crop
-    if figure is not None and trusted is not None:
-        ground = (np.maximum(read(figure, z), figure) < NONE).astype(np.uint8)
-        far: Any = cv2.distanceTransform(ground, cv2.DIST_L2, 3) / rest.side
-        moving: Any = cv2.GaussianBlur(1 - trusted * _soft((far - STEP) / REACH), (0, 0), unit)
+    if rest.figure is not None:
+        moving = 1 - _still(np.maximum(read(rest.figure, z), rest.figure), image - rest.image, kept)
         offset *= moving[..., None]
         free = free * moving
     if rim is not None:
@@ -187,9 +187,7 @@ def read(field: Plane, where: Plane, way: int = 1) -> Plane:
 def _kept(
     rest: Rest, image: Plane, before: Plane, mask: Plane, z: Plane, much: Plane, weights: Weights
 ) -> Plane:
-    """K, before what is beyond and what is ground."""
-    import cv2
-
+    """K, before it is eroded, and before what is beyond and what is ground."""
     unit, eyes = rest.side / 128, read(rest.eyes, z)
     kept = _soft((mask + SOME) / (read(rest.mask, z) + SOME) / FELL) * np.exp(-((much / CHANGED) ** 2))
     flat = FLAT + (FLATTER - FLAT) * eyes
@@ -198,8 +196,37 @@ def _kept(
     if rest.blink is not None:
         shut = abs(float(weights[rest.blink] - rest.weights[rest.blink]))
         kept *= 1 - eyes * _soft(np.float32((shut - SHUT[0]) / (SHUT[1] - SHUT[0])))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(SPREAD * unit / 2) + 1,) * 2)
-    return np.asarray(cv2.GaussianBlur(cv2.erode(kept, disc), (0, 0), FADE * unit), np.float32)
+    return np.asarray(kept, np.float32)
+
+
+def _behind(figure: Plane, z: Plane, image: Plane, seen: Plane) -> Plane:
+    """1 where the portrait's ground would be drawn although the network draws something else there. Its rest
+    frame has a wider chin than the portrait, say; then, as the head turns, ground would cut into the chin.
+    """
+    import cv2
+
+    side = len(figure)
+    moved = np.hypot(*np.moveaxis(z - grid(side), -1, 0)) * (side / 2)
+    other = np.abs(image - read(seen, z)).max(-1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.06 * side) + 1,) * 2)
+    inner = np.asarray(cv2.GaussianBlur(cv2.erode(figure, disc), (0, 0), 0.02 * side), np.float32)
+    found = (1 - read(inner, z)) * figure * _soft((moved - MOVED[0]) / (MOVED[1] - MOVED[0]))
+    return np.asarray(found * _soft((other - OTHER[0]) / (OTHER[1] - OTHER[0])), np.float32)
+
+
+def _still(figure: Plane, beside: Plane, kept: Plane) -> Plane:
+    """1 on the ground, and softly 0 towards the figure [S,S], be it moved or at rest, and towards what the
+    network paints anew and unlike the rest frame at the same place, by `beside` [S,S,3]: a cheek or a chin
+    that comes out before the ground.
+    """
+    import cv2
+
+    side = len(figure)
+    painted = (1 - kept) * _soft((np.abs(beside).mean(-1) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]))
+    ground = ((figure < NONE) & (painted < NONE)).astype(np.uint8)
+    far: Any = cv2.distanceTransform(ground, cv2.DIST_L2, 3) / side
+    still = _soft((far - STEP) / REACH).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(still, (0, 0), side / 128), np.float32)
 
 
 def _alike(a: Plane, b: Plane, flat: Plane, sigma: float) -> Plane:

@@ -106,6 +106,7 @@ class Engine:
         audio_to_pose: AudioToPose | None = None,
         speech_to_expression: SpeechToExpression | None = None,
         warnings: Sequence[str] = (),
+        audio_id: str = "",
     ) -> None:
         self.device = choose_device(str(device))
         self.precision = precision
@@ -116,6 +117,7 @@ class Engine:
         self.emotions = {name: list(values) for name, values in (emotions or {}).items()}
         self.handles = tuple(handles)
         self.audio_to_mouth = audio_to_mouth
+        self.audio_id = audio_id
         self.audio_to_pose = audio_to_pose
         self.speech_to_expression = speech_to_expression
         self.warnings = tuple(warnings)
@@ -170,6 +172,7 @@ class Engine:
             loaded.audio_to_pose,
             loaded.speech_to_expression,
             loaded.warnings,
+            loaded.audio_id,
         )
 
     def prepare(self, portrait: Pictures) -> Source:

@@ -117,17 +117,9 @@ class Finish:
     def _drawn(self, frame: Frame, weights: Weights) -> Drawing:
         """The crop at `side`, anchored and with its layers."""
         portrait, (image, flow, mask) = self.portrait, planes(frame)
-        trusted = portrait.trusted
-        changed = anchor.change(
-            portrait.rest,
-            image,
-            flow,
-            mask,
-            self.sent(weights[None])[0],
-            None if trusted is None else portrait.small_figure,
-            trusted,
-            self._rim,
-        )
+        sent = self.sent(weights[None])[0]
+        seen = portrait.at(portrait.rest.side).inner[..., :3]
+        changed = anchor.change(portrait.rest, image, flow, mask, sent, seen, self._rim)
         size = self.side if self.detail_transfer else min(self.side, portrait.rest.side)
         x, y = anchor.places(changed.offset, size)
         drawing = Drawing(weights, flow, mask, changed.came_from, changed.kept, x, y)

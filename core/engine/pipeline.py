@@ -29,16 +29,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core import files
+from core.engine import articulation
 from core.engine.driving import Progress, watch
 from core.engine.finish import PICTURE, Finish
 from core.engine.portrait import Composite, Portrait, prepare_portrait
 from core.engine.spoken import spoken_mouth
+from core.engine.strength import strengthened
 from core.motion import idle
 from core.motion.motion import Motion, Weights, soft
 from core.pictures.picture import Picture
 from core.sound import transcript
-from core.wire.channels import BANK_SLICES, STEPS_PER_SECOND
-from core.wire.errors import BadMotion, CheckpointError, InputError
+from core.sound.prosody import prosody
+from core.wire.channels import BANK_SLICES, PARTS, STEPS_PER_SECOND
+from core.wire.errors import BadMotion, CheckpointError, InputError, UnreadableAudio, UnreadableVideo
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine
@@ -81,6 +85,8 @@ def analyze(
     progress: Progress | None = None,
     stillness: float = STILLNESS,
     text: str = "",
+    amount: float = articulation.NORMAL,
+    strength: Sequence[float] = (1.0,) * len(PARTS),
 ) -> Analysis:
     """Motion from a voice, a driving clip or picture, or both.
 
@@ -89,6 +95,8 @@ def analyze(
     stillness       0..1, how calm a head that moves to the voice is between its accents
     text            the transcript, as words or as subtitles, or the name of a file that holds it; given
                     without an emotion, it means "auto"
+    amount          of articulation: 1 a clear talker, .5 mumbling, 1.5 over-articulated
+    strength        of mouth, pose, expression and blinks: how far each leaves the portrait's own, 0 to 2
 
     The take lasts as long as the longer of voice and clip. Raises InputError without either,
     UnreadableAudio, UnreadableVideo, UnreadableImage, NoFace (in the clip), CheckpointError when the
@@ -97,11 +105,11 @@ def analyze(
     if not audio and not driving:
         raise InputError("There is nothing to animate from", hint="Choose a voice, a driving clip, or both")
     tell = progress or (lambda stage, done, total: None)
-    warnings: list[str] = []
+    warnings = list(portrait.doubts)
     if not emotion and text:
         emotion = AUTO
     words = transcript.words_of(transcript.read(text)) if emotion == AUTO else []
-    heard, samples = _listen(engine, Path(audio), tell, warnings) if audio else (None, None)
+    heard, samples = _listen(engine, portrait, Path(audio), amount, tell, warnings) if audio else (None, None)
     seen = watch(engine, Path(driving), portrait.weights, tell) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
@@ -121,7 +129,22 @@ def analyze(
     else:
         weights += _idle(engine, samples, own, count, idle_amplitude, seed, stillness)
         warnings += engine.warnings if idle_amplitude > 0 else ()
+    weights = strengthened(weights, own, engine.channels, strength)
     return Analysis(Motion(weights, STEPS_PER_SECOND, engine.checkpoint_id), tuple(warnings))
+
+
+def check_inputs(audio: Path | str, driving: Path | str) -> None:
+    """Whether the files can be opened at all, before a folder is made for what comes of them. Raises
+    UnreadableAudio, UnreadableVideo.
+    """
+    for path, error in ((audio, UnreadableAudio), (driving, UnreadableVideo)):
+        try:
+            if path:
+                files.opened(path).close()
+        except OSError as refused:
+            raise error(
+                f"{path} cannot be opened: {files.reason(refused)}", hint="Choose the file again"
+            ) from None
 
 
 def decode(
@@ -192,11 +215,12 @@ def layered(
 
 
 def _listen(
-    engine: Engine, path: Path, tell: Progress, warnings: list[str]
+    engine: Engine, portrait: Portrait, path: Path, amount: float, tell: Progress, warnings: list[str]
 ) -> tuple[Weights, NDArray[np.float32]]:
     """Mouth weights [T, 20] and samples [N] of a voice."""
     from core.models.audio_to_mouth import mouth_from_audio
-    from core.sound.audio import load_audio
+    from core.sound.audio import load_audio, step_count
+    from core.sound.voice_activity import spoken
 
     if engine.audio_to_mouth is None:
         raise CheckpointError(
@@ -206,8 +230,12 @@ def _listen(
     samples = load_audio(path)
     if max(float(samples.max()), -float(samples.min())) < SILENT:
         warnings.append(f"{path.name} is silent, so the mouth will hardly move")
-    mouth = mouth_from_audio(engine.audio_to_mouth, samples, tell=partial(tell, "listen"))
-    return mouth, samples
+    elif not spoken(samples, step_count(samples, engine.audio_to_mouth.config.kind)).any():
+        warnings.append(f"No voice was heard in {path.name}, so the mouth will hardly move")
+    net, readout = engine.audio_to_mouth, articulation.readout_of(engine.audio_id)
+    mouth = mouth_from_audio(net, samples, tell=partial(tell, "listen"))
+    drawing = articulation.own_drawing(engine, portrait) if readout else None
+    return articulation.articulated(net, mouth, samples, readout, drawing, amount), samples
 
 
 def _idle(
@@ -219,15 +247,16 @@ def _idle(
     seed: int,
     stillness: float,
 ) -> Weights:
-    """Head motion and blinks to add: drawn to the voice where the checkpoint can, by the simple rule
-    otherwise."""
-    if engine.audio_to_pose is None or samples is None or amplitude <= 0:
-        energy = None if samples is None else idle.loudness(samples, count)
-        return idle.natural_motion(engine.channels, count, amplitude, seed, energy, own)
-    from core.models.audio_to_pose import head_motion
+    """Head motion, blinks and glances to add; drawn to the voice as well where the checkpoint can."""
+    heard, drawn = None, None
+    if samples is not None and amplitude > 0:
+        heard = prosody(samples, count)
+        if engine.audio_to_pose is not None:
+            from core.models.audio_to_pose import head_motion
 
-    drawn = head_motion(engine.audio_to_pose, samples, count, seed, stillness)
-    return idle.spoken_motion(engine.channels, drawn.pose, drawn.blinks, amplitude, seed, own)
+            drawn = head_motion(engine.audio_to_pose, samples, count, seed, stillness).pose
+    brow_up = next((handle.direction for handle in engine.handles if handle.name == "brow_up"), ())
+    return idle.natural_motion(engine.channels, count, amplitude, seed, heard, own, drawn, stillness, brow_up)
 
 
 def _felt(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine import anchor
 from core.engine.around import Around, around
+from core.engine.face_layers import face_layers
 from core.engine.layers import Layer
 from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
@@ -38,6 +38,8 @@ class Portrait:
     """What the network needs of it."""
     rest: Rest
     """What the network makes of it when nothing is asked for."""
+    doubts: tuple[str, ...] = ()
+    """Sentences that the animator should read: why the face that was found may not be the right one."""
     layers: tuple[Layer, ...] = ()
     """What is drawn on its frames besides."""
     _sharp: dict[int, Around] = field(default_factory=dict, repr=False)
@@ -67,21 +69,6 @@ class Portrait:
         from core.pictures import matte
 
         return matte.ground(self.picture, self.matte, self.crop)
-
-    @cached_property
-    def trusted(self) -> NDArray[np.float32] | None:
-        """[S, S] how far the ground around the figure may be kept still, see `core.engine.still`; None:
-        nowhere."""
-        from core.engine import still
-
-        cut = pictures.crop(self.picture, self.crop, still.SIDE).to_depth(8)
-        found = still.trust(cut.rgb, self.figure(still.SIDE).inner[..., 0], self.picture.alpha is not None)
-        return None if found is None else anchor.sized(found, self.rest.side)
-
-    @cached_property
-    def small_figure(self) -> NDArray[np.float32]:
-        """[S, S] share of the figure in the crop, at the network's size."""
-        return np.ascontiguousarray(self.figure(self.rest.side).inner[..., 0])
 
     def figure(self, size: int) -> Around:
         """The share of the figure, 0 to 1, one channel, in the crop at output size and around it."""
@@ -129,10 +116,14 @@ def prepare_portrait(
 
     Raises NoFace, SeveralFaces, and InputError for a crop that misses the picture.
     """
+    doubts: tuple[str, ...] = ()
     if crop is None:
-        crop = face.crop_from_face(face.find_face(picture.rgb, number, name), picture.rgb.shape)
+        found = face.find_face(picture.rgb, number, name)
+        crop = face.crop_from_face(found, picture.rgb.shape)
+        doubts = (found.sentence(name),) if found.doubt else ()
     source = engine.prepare(framed(engine, picture, crop))
-    return Portrait(picture, crop, source, rest_of(engine, source))
+    layers = face_layers(engine, picture, crop, source.weights)
+    return Portrait(picture, crop, source, rest_of(engine, source), doubts, layers)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -4,8 +4,9 @@
 It is not the portrait, only somebody much like it. Knowing it tells what a frame changed from what the
 network always does to this face; see `core.engine.anchor`.
 
-The same pass shows the network a blink. Where that changes the picture the eyes are, whatever the portrait
-is: no detector is asked.
+The same pass shows the network a blink and a head that is shifted a little. Where a blink changes the picture
+the eyes are; what goes along with the head to either side, up and down is the figure, and the rest is ground.
+So it is known for any portrait, as the network sees it, and no detector is asked.
 
 Legend: S the network's size; pictures float32 in [-1, 1], places in [-1, 1] as the network gives them.
 """
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
 Plane = NDArray[np.float32]
 
-BLINK = "blink"  # label of the channel that closes the lids
-SHOWN = 1.0  # of that channel, which is lids that are shut
+BLINK, SHIFTS = "blink", ("shift x", "shift y")  # labels of channels
+SHOWN = 1.0  # of the blink: lids that are shut
+SHIFTED = 0.3  # of a shift's range: the head moves by some 4 % of the side
 EYE = (0.3, 0.6)  # share of the greatest change from which a place begins to count as the eyes, and does
 ROUND = 0.02  # of the side: how far around what changes the eyes reach
 FACE = (0.5, 0.47), 0.33  # middle and radius, in sides of the crop: hair and ground are no eyes
+HEAD = 0.14  # half the side, in sides of the crop, of a square about that middle that is surely head
+GOES_ALONG = (0.15, 0.45)  # share of the head's shift from which a place begins to be the figure, and is
+LEAST = 0.04  # of the crop: less ground than this is not worth keeping still
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Rest:
     drift: Plane  # [S,S,2] how far from itself each pixel is read: flow minus its own place
     mask: Plane  # [S,S] share that comes from the warped portrait
     eyes: Plane  # [S,S] 1 where a blink changes the picture, 0 elsewhere
+    figure: Plane | None  # [S,S] 1 where things go along with the head; None: all do, or nobody can tell
     blink: int | None  # the channel that closes the lids, None where the checkpoint names none
 
     @property
@@ -49,15 +55,23 @@ class Rest:
 
 
 def rest_of(engine: Engine, source: Source) -> Rest:
-    """Decode the portrait's own weights, and a blink."""
+    """Decode the portrait's own weights, a blink, and a head that is shifted to all four sides."""
     labels = [channel.label.lower() if channel.used else "" for channel in engine.channels]
     blink = labels.index(BLINK) if BLINK in labels else None
-    rows = np.repeat(source.weights[None], 2, axis=0)
+    shifts = [labels.index(label) for label in SHIFTS if label in labels]
+    changes = [(blink, SHOWN)] if blink is not None else []
+    for channel in shifts:
+        reach = SHIFTED * engine.channels[channel].soft_max
+        changes += [(channel, reach), (channel, -reach)]
+    rows = np.repeat(source.weights[None], 1 + len(changes), axis=0)
+    for row, (channel, amount) in zip(rows[1:], changes):
+        row[channel] += amount
+    (image, flow, mask), *others = (planes(frame) for frame in engine.decode(source, rows))
+    eyes = np.zeros_like(mask)
     if blink is not None:
-        rows[1, blink] += SHOWN
-    (image, flow, mask), (shut, _, _) = (planes(frame) for frame in engine.decode(source, rows))
-    eyes = _eyes(np.abs(shut - image).mean(-1))
-    return Rest(source.weights, image, flow - grid(len(mask)), mask, eyes, blink)
+        eyes = _eyes(np.abs(others.pop(0)[0] - image).mean(-1))
+    figure = _figure([np.linalg.norm(other - flow, axis=-1) for _, other, _ in others])
+    return Rest(source.weights, image, flow - grid(len(mask)), mask, eyes, figure, blink)
 
 
 def planes(frame: Frame) -> tuple[Plane, Plane, Plane]:
@@ -88,3 +102,18 @@ def _eyes(change: Plane) -> Plane:
     wide = cv2.dilate(change / change.max(), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     share = soft((np.asarray(wide) - EYE[0]) / (EYE[1] - EYE[0])).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(share, (0, 0), ROUND * side), np.float32)
+
+
+def _figure(moved: list[Plane]) -> Plane | None:
+    """[S,S] the figure, by how far each pixel moves as the head is shifted to and fro, each way twice."""
+    shares = []
+    for there, back in zip(moved[::2], moved[1::2]):
+        either, side = np.minimum(there, back), len(there)
+        (x, y), reach = (round(middle * side) for middle in FACE[0]), max(1, round(HEAD * side))
+        head = float(np.median(either[y - reach : y + reach, x - reach : x + reach]))
+        shares.append(either / max(head, 1e-6))
+    if not shares:
+        return None
+    share = np.max(shares, axis=0)
+    figure = soft((share - GOES_ALONG[0]) / (GOES_ALONG[1] - GOES_ALONG[0])).astype(np.float32)
+    return figure if (figure == 0).mean() > LEAST else None

@@ -65,6 +65,12 @@ class AudioToMouthConfig:
                 f"The checkpoint asks for an audio network {config.kind!r} with smoothing "
                 f"{config.smoothing!r}, which this version does not have"
             )
+        limits = {"width": 2048, "blocks": 64, "units": BANKS["mouth"]}
+        sizes = {key: getattr(config, key) for key in limits}
+        if not all(
+            type(sizes[key]) is int and 1 <= sizes[key] <= most for key, most in limits.items()
+        ) or not (isinstance(config.dropout, (int, float)) and 0 <= config.dropout < 1):
+            raise BadCheckpoint("The checkpoint's audio settings are out of range")
         return config
 
 

@@ -50,6 +50,10 @@ SETTLE = 0.8
 """Deviation in steps of the Gaussian that takes the last trembling out of a drawn head."""
 
 
+LARGEST = {"past": 64, "piece": 16, "ahead": 64, "width": 512, "context": 512, "couplings": 32, "hidden": 512}
+"""Of each setting: with all of them, a network has some 100 MB."""
+
+
 @dataclass(frozen=True)
 class AudioToPoseConfig:
     """Sizes of the flow, in knots and channels. Travels inside the checkpoint."""
@@ -75,7 +79,7 @@ class AudioToPoseConfig:
             raise BadCheckpoint(
                 f"The checkpoint's head motion settings are not understood: {error}"
             ) from error
-        if not all(isinstance(v, int) and 1 <= v <= 4096 for v in config.to_dict().values()):
+        if not all(type(v) is int and 1 <= v <= LARGEST[key] for key, v in config.to_dict().items()):
             raise BadCheckpoint("The checkpoint's head motion settings are out of range")
         return config
 

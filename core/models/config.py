@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+WIDEST = 4096
+"""No size or width is larger: eight times what was published."""
+
 PUBLISHED_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 256, 128: 128, 256: 64, 512: 32, 1024: 16}
 """Resolution -> feature channels of the published networks (those of StyleGAN2 and LIA)."""
 
@@ -85,6 +88,10 @@ class EDTalkConfig:
     reading: int = 0
 
     def __post_init__(self) -> None:
+        sizes = (self.size, self.latent, self.mouth, self.pose, self.expression, self.reading)
+        widths = tuple((self.channels or {}).values())
+        if not all(type(n) is int and 0 <= n <= WIDEST for n in (*sizes, *widths)):
+            raise ValueError(f"sizes and widths are whole numbers up to {WIDEST}")
         if self.size < 16 or self.size & (self.size - 1):
             raise ValueError(f"size must be a power of two from 16, not {self.size}")
         if self.reading and (self.reading < self.size or self.reading & (self.reading - 1)):

@@ -72,8 +72,10 @@ class SpeechToExpressionConfig:
             ) from error
         sizes = (config.width, config.letters, config.reader_size + 1, config.listener_size + 1)
         texts = (config.reader, config.listener)
-        if not all(isinstance(v, int) and 1 <= v <= 8192 for v in sizes) or not all(
-            isinstance(v, str) for v in texts
+        if (
+            not all(isinstance(v, int) and 1 <= v <= 8192 for v in sizes)
+            or not all(isinstance(v, str) and len(v) <= 500 for v in texts)
+            or not (isinstance(config.dropout, (int, float)) and 0 <= config.dropout < 1)
         ):
             raise BadCheckpoint("The checkpoint's expression settings are out of range")
         return config

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a face does of itself: the head drifts and sways a little, the eyes blink; and emotions over time.
+"""What a face does of itself: the head holds and moves, eyes blink and look about; and emotions over time.
 
-Idle motion is either drawn by the checkpoint's own flow, which hears the voice (`spoken_motion`; see
-`core.models.audio_to_pose`), or, without one, a sum of slow sines of random phase, more of it while the
-voice is loud, and blinks at random intervals. The same seed gives the same motion, and the beginning does
-not depend on how long the take is. It starts at nothing, so the first frame is the portrait. Which channel
-turns the head or closes the lids is the checkpoint's to say, by its labels.
+Figures are those of real talkers (`core.motion.talkers`): an amplitude of .5 is the median one, 1 a lively
+one, 0 still. Where the checkpoint has a flow that hears the voice (`core.models.audio_to_pose`), what it
+draws is added. The same seed gives the same motion. It starts at nothing, so the first frame is the portrait.
+Which channel turns the head, moves the eyes or closes the lids is the checkpoint's to say, by its labels; for
+brows it needs the handle "brow_up".
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from core.motion.motion import Weights, soft
+from core.motion.eyes import blinks, glances, lids, raised_brows
+from core.motion.motion import Weights, smoothed, soft
+from core.motion.sway import AXES, CALM, sway
+from core.motion.talkers import figures
+from core.sound.prosody import FEATURES, emphasis
 from core.wire import mixing
 from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND, Channel, bank_of
 from core.wire.errors import InputError
 
-# Label -> standard deviation of the drift as a share of the channel's soft range to one side. For
-# synthetic heads that is 3.4 degrees of yaw, 2.3 of pitch, 1.7 of roll: a person listening, not one
-# looking around.
+# Label -> deviation of what a flow draws (`core.models.audio_to_pose`), its unit, as a share of the channel's
+# soft range to one side. For synthetic heads that is 3.4 degrees of yaw, 2.3 of pitch, 1.7 of roll.
 DRIFT: dict[str, float] = {
     "yaw": 0.10,
     "pitch": 0.09,
@@ -33,16 +36,19 @@ DRIFT: dict[str, float] = {
     "size": 0.04,
 }
 UNLABELLED_DRIFT = 0.04  # for a pose channel whose meaning is not known
-SLOWEST, FASTEST, SINES = 0.08, 0.7, 9  # cycles a second, and how many in between
-ONSET = 1.5  # seconds until the drift has its full size
+RANGE = {"yaw": 34.4, "pitch": 25.8, "roll": 22.9}  # degrees of a soft range to one side, of synthetic heads
+GAZE = {"gaze x": 22.9, "gaze y": 17.2}
+DRAWN = {"yaw": 0.92, "pitch": 0.75, "roll": 1.0}
+"""Degrees that the shipped model draws of a degree asked for, as an outside reader sees it on photographs."""
+ONSET = 1.0  # seconds until the head's motion has its full size
 SPOKEN = 2.5  # a head that is drawn to a voice, and a slider at its end
 FEELING_ONSET = 0.8  # seconds until a face shows what it feels
-QUIET, LOUD = 0.7, 1.3  # size of the drift in silence and at full voice
-NOD = 0.6  # how far a stressed syllable lowers the head, in deviations of pitch
+RISE = 0.8  # degrees by which the head rises with a deviation of the voice's pitch
+PITCH = 0.2  # octaves: that deviation
+HELD = 0.5  # share of a turn of the head that the eyes take back, to stay with the viewer
+BLINKS = (15.0, 40.0)  # a minute, of a calm and of a lively talker
 
-BLINK_EVERY = (2.0, 6.0)  # seconds
-BLINK_LASTS = (0.2, 0.3)
-BLINK_CLOSING = 0.4  # share of a blink in which the lids close; they open more slowly
+_HEAD = figures()["head"]
 
 
 def natural_motion(
@@ -50,41 +56,81 @@ def natural_motion(
     count: int,
     amplitude: float,
     seed: int = 0,
-    energy: NDArray[np.float32] | None = None,
+    heard: NDArray[np.float32] | None = None,
     own: NDArray[np.float32] | None = None,
+    drawn: NDArray[np.float32] | None = None,
+    stillness: float = CALM,
+    brow_up: Sequence[float] = (),
 ) -> Weights:
     """What to add to the weights of `count` steps: float32 [count, 36], zero in the first row.
 
     channels   the checkpoint's 36
-    amplitude  0 (nothing, no blinks either) to 1 (lively); it sizes the drift, a blink always closes the lids
-    energy     [count] loudness of the voice, 0 to 1 (see `loudness`)
+    amplitude  0 (nothing, no blinks either) to 1 (lively)
+    heard      [count, 10] prosody of the voice (`core.sound.prosody`), if there is one
     own        [36] weights of the portrait, so that half-closed lids are not closed twice
+    drawn      [count, 6] what a flow draws to the voice, in deviations of `DRIFT`, in its order
+    stillness  0 to 1: a still head holds longer and moves less
+    brow_up    [36] the handle's direction; empty: brows stay
     """
     added = np.zeros((count, len(CHANNELS)), np.float32)
-    if amplitude <= 0:
+    if amplitude <= 0 or count == 0:
         return added
     time = np.arange(count) / STEPS_PER_SECOND
-    voice = np.zeros(count) if energy is None else np.asarray(energy, np.float64)[:count]
-    voice = np.pad(voice, (0, count - len(voice)))
-    size = amplitude * soft(time / ONSET) * (QUIET + (LOUD - QUIET) * voice)
+    begun = soft(time / ONSET)
+    speech = None if heard is None else heard[:, FEATURES.index("speech")]
+    head, flowing = _head(count, amplitude, seed, heard, stillness), dict.fromkeys(DRIFT, np.zeros(count))
+    if drawn is not None:
+        flowing = {name: SPOKEN * amplitude * way for name, way in zip(DRIFT, drawn.T)}
+    eyes = glances(count, np.random.default_rng([seed & 0xFFFFFFFF, 78])) * min(1.0, 2 * amplitude)
+    eyes[:, 0] -= HELD * head["yaw"]
     for column, channel in enumerate(channels):
         # each channel has its own stream, so that what one does never depends on the others
-        random = np.random.default_rng([seed & 0xFFFFFFFF, column])
-        label = channel.label.lower()
-        if channel.used and bank_of(channel.name) == "pose":
-            deviation = channel.soft_max * DRIFT.get(label, UNLABELLED_DRIFT)
-            wave = _drift(time, random) - (NOD * voice if label == "pitch" else 0)
-            added[:, column] = deviation * size * wave
-        elif channel.used and label == "blink":
+        stream = (seed & 0xFFFFFFFF, column)
+        random = np.random.default_rng(stream)
+        label, bank = channel.label.lower(), bank_of(channel.name)
+        if not channel.used:
+            continue
+        if label in RANGE and bank == "pose":
+            turn = head[label] / (RANGE[label] * DRAWN[label]) + DRIFT[label] * flowing[label]
+            added[:, column] = channel.soft_max * begun * turn
+        elif bank == "pose":
+            way = amplitude * _chance(count, random, speech) + flowing.get(label, 0)
+            added[:, column] = channel.soft_max * begun * DRIFT.get(label, UNLABELLED_DRIFT) * way
+        elif label in GAZE:
+            added[:, column] = channel.soft_max * begun * eyes[:, list(GAZE).index(label)] / GAZE[label]
+        elif label == "blink":
             closed = channel.soft_max - (0.0 if own is None else float(own[column]))
-            added[:, column] = max(closed, 0.0) * _blinks(time, random)
+            rates = (BLINKS[0], _HEAD["blinks_a_minute"], BLINKS[1])
+            a_minute = float(np.interp(amplitude, (0, 0.5, 1), rates))
+            starts = blinks(count / STEPS_PER_SECOND, a_minute, np.random.default_rng((*stream, 7)))
+            added[:, column] = max(closed, 0.0) * lids(starts, count, random)
+    if len(brow_up) and heard is not None:
+        rise = raised_brows(emphasis(heard), np.random.default_rng([seed & 0xFFFFFFFF, 80]))
+        added += (2 * amplitude * begun * rise)[:, None] * np.asarray(brow_up, np.float32)
+    added[0] = 0
     return added
+
+
+def _head(
+    count: int, amplitude: float, seed: int, heard: NDArray[np.float32] | None, stillness: float
+) -> dict[str, NDArray[np.float64]]:
+    """Yaw, pitch and roll in degrees, [count] each."""
+    speech = None if heard is None else heard[:, FEATURES.index("speech")]
+    way = sway(count, seed, stillness, speech)
+    median = np.array([_HEAD[axis] for axis in AXES])
+    lively = np.array([_HEAD["lively"][axis] for axis in AXES])
+    size = np.minimum(2 * amplitude, 1) * median + max(2 * amplitude - 1, 0) * (lively - median)
+    turns = dict(zip(AXES, (size * way).T))
+    if heard is not None:
+        voice = np.clip(heard[:, FEATURES.index("pitch")], -0.6, 0.6) / PITCH
+        turns["pitch"] = turns["pitch"] + RISE * min(1, 2 * amplitude) * smoothed(voice[:, None], 3)[:, 0]
+    return turns
 
 
 def spoken_motion(
     channels: Sequence[Channel],
     pose: NDArray[np.float32],
-    blinks: Sequence[float],
+    starts: Sequence[float],
     amplitude: float,
     seed: int = 0,
     own: NDArray[np.float32] | None = None,
@@ -92,7 +138,7 @@ def spoken_motion(
     """The same for a head that was drawn to speech: float32 [count, 36], zero in the first row.
 
     pose       [count, 6] in deviations of `DRIFT`, in its order
-    blinks     the seconds at which a blink begins
+    starts     the seconds at which a blink begins
     amplitude  0 (nothing) to 1, where the head moves `SPOKEN` times as much as it was drawn
     """
     added = np.zeros((len(pose), len(CHANNELS)), np.float32)
@@ -108,25 +154,9 @@ def spoken_motion(
         elif channel.used and label == "blink":
             closed = channel.soft_max - (0.0 if own is None else float(own[column]))
             random = np.random.default_rng([seed & 0xFFFFFFFF, column])
-            starts = [start for start in blinks if start > 0]
-            lids = _lids(time, starts, [random.uniform(*BLINK_LASTS) for _ in starts])
-            added[:, column] = max(closed, 0.0) * lids
+            shut = lids([start for start in starts if start > 0], len(pose), random)
+            added[:, column] = max(closed, 0.0) * shut
     return added
-
-
-def loudness(samples: NDArray[np.float32], count: int, rate: int = 16000) -> NDArray[np.float32]:
-    """[count] loudness of each step, 0 to 1, smoothed over some 0.2 s; 1 is the recording's own loud
-    voice."""
-    step = rate // STEPS_PER_SECOND
-    power = np.zeros(count)
-    for first in range(0, count, 1000):  # an hour of sound is not squared at once
-        part = samples[first * step : min(first + 1000, count) * step].astype(np.float64)
-        part = np.pad(part, (0, -len(part) % step)).reshape(-1, step)
-        power[first : first + len(part)] = np.sqrt((part**2).mean(axis=1))
-    width = np.hanning(9)
-    power = np.convolve(power, width / width.sum(), "same")[:count] if count >= 9 else power
-    top = float(np.percentile(power, 95))
-    return np.clip(power / top, 0, 1).astype(np.float32) if top > 1e-4 else np.zeros(count, np.float32)
 
 
 def emotion_track(
@@ -239,36 +269,8 @@ def _unreadable(text: str, why: str) -> InputError:
     )
 
 
-def _drift(time: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    """Band-limited noise of unit deviation: slow sines, the faster the smaller."""
-    frequency = np.geomspace(SLOWEST, FASTEST, SINES) * random.uniform(0.85, 1.15, SINES)
-    strength = frequency**-0.7
-    strength *= np.sqrt(2 / (strength**2).sum())
-    phase = random.uniform(0, 2 * np.pi, SINES)
-    return np.asarray((strength * np.sin(2 * np.pi * time[:, None] * frequency + phase)).sum(axis=1))
-
-
-def _blinks(time: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    """0 open, 1 shut."""
-    starts, lengths = [], []
-    start = random.uniform(1.0, BLINK_EVERY[1] - BLINK_EVERY[0])
-    while len(time) and start < time[-1]:
-        starts.append(start)
-        lengths.append(random.uniform(*BLINK_LASTS))
-        start += random.uniform(*BLINK_EVERY)
-    return _lids(time, starts, lengths)
-
-
-def _lids(
-    time: NDArray[np.float64], starts: Sequence[float], lengths: Sequence[float]
+def _chance(
+    count: int, random: np.random.Generator, speech: NDArray[np.float32] | None
 ) -> NDArray[np.float64]:
-    """Lids under blinks that start and last so many seconds: 0 open, 1 shut."""
-    lids = np.zeros(len(time))
-    for start, lasts in zip(starts, lengths):
-        place = (time - start) / lasts
-        closing, opening = place / BLINK_CLOSING, (1 - place) / (1 - BLINK_CLOSING)
-        shut = np.clip(np.minimum(closing, opening), 0, 1)
-        # a step is as long as the lids take to close: make sure that one of them sees the eyes shut
-        shut[int(np.argmin(np.abs(place - BLINK_CLOSING)))] = 1.0
-        lids = np.maximum(lids, np.sin(shut * np.pi / 2))
-    return lids
+    """A way of unit deviation for a pose channel that is no turn, or whose meaning is not known."""
+    return sway(count, int(random.integers(1 << 31)), CALM, speech)[:, 0]

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core import files
 from core.files import written_whole
 from core.wire import moments
 from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
@@ -28,6 +32,9 @@ from core.wire.errors import BadMotion
 Weights = NDArray[np.float32]
 
 MOST_BYTES = 1 << 29  # half a gigabyte is 80 hours of steps: a larger file is not a motion
+FARTHEST = 10**7  # frame numbers lie within, as in a message
+MOST_WEIGHT = 1000.0  # as for a weight in a message
+MOST_MEMBERS = 4 * len(MOTION_KEYS)  # more are no motion file; a few more are named in the message
 TAIL = 3.0  # a Gaussian is cut off at this many sigmas
 
 
@@ -181,6 +188,8 @@ class Motion:
         if arrays["model"].shape != () or arrays["model"].dtype.kind != "U":
             raise BadMotion(f"In {path.name}, model must be a text")
         weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
+        _check_range(weights, path)
+        _check_numbers(arrays["numbers"].tolist(), path)
         return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"])
 
     def save_csv(self, path: Path | str) -> None:
@@ -199,8 +208,11 @@ class Motion:
         """Read such a table; a single row is taken to be at 25 a second. Raises BadMotion."""
         path = Path(path)
         try:
-            rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            text = files.read(path, MOST_BYTES).decode("utf-8-sig")
+            rows = list(csv.reader(io.StringIO(text)))
+        except OSError as error:
+            raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", _AGAIN) from None
+        except (UnicodeDecodeError, csv.Error) as error:
             raise BadMotion(f"{path} cannot be read as a table: {error}") from None
         header = ["number", "seconds", *CHANNELS]
         if not rows or rows[0] != header:
@@ -209,16 +221,26 @@ class Motion:
             )
         try:
             table = np.array([[float(cell) for cell in row] for row in rows[1:] if row], np.float64)
-            numbers = np.array([int(row[0]) for row in rows[1:] if row], np.int64)
+            counted = [int(row[0]) for row in rows[1:] if row]
         except ValueError as error:
             raise BadMotion(
                 f"{path.name} holds a cell that is not a number, or a row of another length: {error}"
             ) from None
         if table.ndim != 2 or table.shape[1] != len(header):
             raise BadMotion(f"{path.name} has rows that are not {len(header)} numbers long")
+        _check_numbers(counted, path)
+        numbers = np.array(counted, np.int64)
         span, steps = table[-1, 1] - table[0, 1], numbers[-1] - numbers[0]
         rate = round(float(steps / span), 9) if len(table) > 1 and span > 0 else float(STEPS_PER_SECOND)
+        _check_range(table[:, 2:], path)
         return cls(table[:, 2:].astype(np.float32), rate, model, numbers)
+
+
+def _check_numbers(numbers: Any, path: Path) -> None:
+    """Frame numbers as the messages allow them, told before anything is made. Raises BadMotion."""
+    beyond = [number for number in numbers if abs(number) > FARTHEST] if isinstance(numbers, list) else []
+    if beyond:
+        raise BadMotion(f"{path.name} holds the frame number {beyond[0]:.12g}", f"They lie within {FARTHEST}")
 
 
 def interpolate(times: NDArray[Any], values: NDArray[Any], seconds: ArrayLike) -> Weights:
@@ -247,18 +269,41 @@ def soft(place: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(place * place * (3 - 2 * place), np.float64)
 
 
+_AGAIN = "Choose the file again"
+
+
+def _check_range(weights: NDArray[Any], path: Path) -> None:
+    """A weight is a few units; of numbers far beyond, which are finite, the networks make some that are not.
+    What is no number at all is refused by `Motion`. Raises BadMotion."""
+    beyond = np.argwhere(np.abs(weights) > MOST_WEIGHT)
+    if len(beyond):
+        row, column = beyond[0]
+        raise BadMotion(
+            f"{path.name} holds {weights[row, column]:.3g} at row {row} of {CHANNELS[column]}; weights lie "
+            f"within {MOST_WEIGHT:g}",
+            _AGAIN,
+        )
+
+
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz file, none of them an object."""
+    """All arrays of an .npz file, none of them an object, each no larger than its member of the archive."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+        data = io.BytesIO(files.read(path, MOST_BYTES))
+        with zipfile.ZipFile(data) as archive:
+            members = archive.infolist()
+            if len(members) > MOST_MEMBERS:
+                raise BadMotion(f"{path.name} is not a motion file: it holds {len(members)} arrays")
+            if sum(member.file_size for member in members) > MOST_BYTES:
                 raise BadMotion(f"{path.name} unpacks to more than {MOST_BYTES >> 20} MB: that is no motion")
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            for member in members:
+                _check_array(archive, member)
+        data.seek(0)
+        with np.load(data, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
-        raise BadMotion(f"There is no motion file {path}") from None
-    except (zipfile.BadZipFile, EOFError, KeyError, zipfile.LargeZipFile, NotImplementedError):
-        raise BadMotion(f"{path.name} is not a motion file, or is damaged") from None
+        raise BadMotion(f"There is no motion file {path}", _AGAIN) from None
+    except _NOT_AN_ARRAY:
+        raise BadMotion(f"{path.name} is not a motion file, or is damaged", _AGAIN) from None
     except ValueError as error:
         what = (
             "objects instead of numbers"
@@ -267,4 +312,32 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         )
         raise BadMotion(f"{path.name} holds {what}; it was not opened any further") from None
     except OSError as error:
-        raise BadMotion(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from None
+        raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", _AGAIN) from None
+
+
+_NOT_AN_ARRAY = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,  # zipfile's word for a member with a password
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+    OverflowError,
+    MemoryError,
+)
+
+
+def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Refuse an array whose header announces more than its member holds: numpy would make room for it first.
+    Raises ValueError as numpy does."""
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        if version != (1, 0):  # what numpy writes for plain arrays; later ones are for huge headers and names
+            raise ValueError(f"version {version[0]}.{version[1]} of its format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
+            raise ValueError(f"{member.filename} is shorter than it says")

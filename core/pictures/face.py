@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faces: find them, frame one the way the network was trained, paste the result back without a seam.
 
-Finding is a vote among OpenCV's Haar cascades (Viola and Jones 2001): each is easily fooled by folds and
-leaves, seldom two of them by the same ones. They come with the library, need no download, and work on
-photographs, paintings and renders. Frontal cascades and both profiles vote; hits are first brought to one
-common box, since every cascade frames faces its own way.
+The networks of `core.pictures.face_search` find them. Where those are not installed, finding is a vote among
+OpenCV's Haar cascades (Viola and Jones 2001): each is easily fooled by folds and leaves, seldom two of them
+by the same ones. Frontal cascades and both profiles vote. Every finder frames faces its own way, so what it
+finds is first brought to one common box.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.motion.motion import soft
+from core.pictures import face_models, face_search
+from core.pictures.face_search import Seen
 from core.pictures.picture import Crop, Levels, Picture
 from core.wire.errors import NoFace, SeveralFaces
 
@@ -28,6 +30,9 @@ PROMINENT_SHARE = 1 / 4  # a single vote counts when the face is this large: a p
 LESSER_SHARE = 0.4  # beside a face, one smaller than this share of it is a bystander or a false hit
 SURE = 3  # votes that a second face needs beside a first with as many or more
 OVERLAP = 0.6  # of the larger face's width: nearer middles are one face
+MOST_TILT = 25  # degrees; training has seen 23
+SMALLEST_WIDTH = 40  # pixels: below it, even the network's own size shows more than the picture has
+LYING = {1: "lies on its side", 2: "stands on its head", 3: "lies on its side"}
 FEATHER = 0.06  # of the crop's side: `core.engine.anchor` has brought the motion to rest there
 
 # Cascade file, mirrored, and how its box relates to the common one, which is that of the first: size
@@ -49,21 +54,56 @@ MOST_SHIFT = 0.06  # and lie this share of its side off centre; training has see
 
 @dataclass(frozen=True)
 class FaceBox:
-    """A face in a picture: left, top, width and height in pixels, and how many cascades voted for it."""
+    """A face in a picture: left, top, width and height in pixels, how many cascades voted for it (as many as
+    there are, where they were not asked), and why it should be looked at before going on: a clause, or ""."""
 
     x: float
     y: float
     width: float
     height: float
     votes: int
+    doubt: str = ""
 
     @property
     def middle(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def sentence(self, name: str) -> str:
+        """The doubt, with the place, as one sentence for the animator."""
+        x, y = (round(value) for value in self.middle)
+        size = f"{round(self.width)} pixels wide"
+        return f"The face in {name} at {x}, {y} ({size}) {self.doubt}: look at its crop, or set it by hand"
+
 
 def find_faces(rgb: Levels) -> list[FaceBox]:
-    """All faces of a picture [H, W, 3], from left to right; none is an empty list."""
+    """All faces of a picture [H, W, 3] that stand upright, from left to right; none is an empty list."""
+    return _found(rgb)[0]
+
+
+def _found(rgb: Levels) -> tuple[list[FaceBox], str]:
+    """Upright faces from left to right; if there are none but some that lie, how the largest of them lies."""
+    if face_models.why_not():
+        return _voted(rgb), ""
+    seen = face_search.search(rgb)
+    boxed = [_boxed(one) for one in seen if not one.quarter]
+    turned = "" if boxed or not seen else LYING[seen[0].quarter]
+    return sorted(boxed, key=lambda face: face.x), turned
+
+
+def _boxed(seen: Seen) -> FaceBox:
+    (x, y), width = seen.common
+    doubt = ""
+    if not seen.sure:
+        doubt = "may be none"
+    elif abs(seen.tilt) > MOST_TILT:
+        doubt = f"leans by {abs(seen.tilt):.0f} degrees"
+    elif width < SMALLEST_WIDTH:
+        doubt = "is very small"
+    return FaceBox(x - width / 2, y - width / 2, width, width, len(CASCADES), doubt)
+
+
+def _voted(rgb: Levels) -> list[FaceBox]:
+    """What the cascades agree on."""
     grey, scale = _prepared(rgb)
     for even in (False, True):  # even out the light only when the plain picture shows nothing
         image = _evened(grey) if even else grey
@@ -82,8 +122,13 @@ def find_face(rgb: Levels, face: int | None = None, name: str = "the picture") -
 
     Raises NoFace, and SeveralFaces when there is a choice and none was made.
     """
-    faces = find_faces(rgb)
+    faces, turned = _found(rgb)
     by_hand = "Set the crop by hand: left, top and side of a square around the whole head"
+    if turned:
+        raise NoFace(
+            f"The face in {name} {turned}",
+            hint=f"Turn the picture upright in an image editor, and choose it again. {by_hand}",
+        )
     if not faces:
         raise NoFace(
             f"No face was found in {name}",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Picture files: read any, write PNG and EXR.
+"""Picture files: read the usual ones, write PNG and EXR.
 
-Whatever comes in is turned into a `Picture`: upright, sRGB, 8 or 16 bits, straight alpha kept aside. What
-cannot be read is refused in one sentence. The names of `core.pictures.picture` are here as well, for those
-who do both.
+A file's content chooses among `DECODERS`, and among no others: Pillow knows formats that are programs
+(PostScript), which it hands to another program to run. Whatever comes in is turned into a `Picture`:
+upright, sRGB, 8 or 16 bits, straight alpha kept aside. What cannot be read is refused in one sentence. The
+names of `core.pictures.picture` are here as well, for those who do both.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import written_whole
+from core import files
 from core.pictures import exr
 from core.pictures.picture import (
     SMALLEST_CROP,
@@ -59,6 +60,8 @@ LONGEST_SIDE = 16384
 MOST_PIXELS = 178_000_000  # just under Pillow's own guard against decompression bombs
 MOST_BYTES = 1 << 30
 READABLE = "Save it as PNG, JPEG, TIFF or WebP"
+DECODERS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+"""The formats that are read, in Pillow's words; none of them starts a program or opens another file."""
 DEPTHS: dict[str, int] = {"png": 8, "png16": 16, "exr": 16}
 """Bits per channel that a picture should have before it is written in a format."""
 SUFFIXES: dict[str, str] = {"png": ".png", "png16": ".png", "exr": ".exr"}
@@ -79,8 +82,13 @@ def load(path: Path | str) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is our own limit
-            image: Image.Image = Image.open(io.BytesIO(data))
+            image: Image.Image = Image.open(io.BytesIO(data), formats=DECODERS)
             _check_size(path, *image.size)
+            if _is_preview_only(image, data):
+                raise UnreadableImage(
+                    f"{path.name} is a camera raw file: only a small preview of it can be read here",
+                    hint="Develop it to PNG, JPEG or TIFF first",
+                )
             deep = _is_16_bit(image)
             orientation = image.getexif().get(0x0112, 1)
             image.load()
@@ -111,7 +119,7 @@ def is_turned(path: Path | str) -> bool:
     """Does a picture that `load` can read say that it must be turned or mirrored to be upright?"""
     from PIL import Image
 
-    with Image.open(path) as opened:
+    with files.opened(path, MOST_BYTES) as file, Image.open(file, formats=DECODERS) as opened:
         return bool(opened.getexif().get(0x0112, 1) != 1)
 
 
@@ -128,7 +136,7 @@ def write(path: Path | str, picture: Picture, form: Format = "png", is_colour: b
         data = exr.encode(linear(picture))
     else:
         data = exr.encode(picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max)
-    with written_whole(path) as temporary:
+    with files.written_whole(path) as temporary:
         temporary.write_bytes(data)
 
 
@@ -150,13 +158,12 @@ def linear(picture: Picture) -> NDArray[np.float32]:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UnreadableImage(f"{path.name} is larger than {MOST_BYTES >> 30} GB", hint=READABLE)
-        data = path.read_bytes()
+        data = files.read(path, MOST_BYTES)
     except FileNotFoundError:
         raise UnreadableImage(f"There is no picture {path}", hint="Choose the file again") from None
     except OSError as error:
-        raise UnreadableImage(f"{path} cannot be opened: {(error.strerror or str(error)).lower()}") from None
+        why = files.reason(error)
+        raise UnreadableImage(f"{path} cannot be opened: {why}", hint="Choose another file") from None
     if not data:
         raise UnreadableImage(f"{path.name} is empty", hint="Export it again")
     return data
@@ -167,9 +174,33 @@ def _what_is_it(data: bytes) -> str:
         return "is an HEIC picture, which cannot be read here"
     if data[:4] == b"\x76\x2f\x31\x01":
         return "is an EXR picture; the portrait must be display-referred (sRGB)"
+    for start, kind in _OTHERS.items():
+        if data.startswith(start):
+            return f"is {kind}, which is not read here"
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return "is a kind of TIFF that cannot be read here, or a camera raw file"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "is an AVIF picture, which is not read here"
     if data[4:8] == b"ftyp" or data[:4] == b"\x1a\x45\xdf\xa3":
         return "is a video, not a picture"
     return "is not a picture, or is damaged"
+
+
+_OTHERS = {
+    b"%!PS": "a PostScript program",
+    b"\xc5\xd0\xd3\xc6": "a PostScript program",
+    b"%PDF": "a PDF document",
+    b"8BPS": "a Photoshop document",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"#?RADIANCE": "a Radiance HDR picture",
+    b"SDPX": "a DPX picture",
+    b"XPDS": "a DPX picture",
+    b"DDS ": "a DirectDraw surface",
+}
+"""Beginnings of files that people do hand in, and what they are called."""
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
@@ -182,6 +213,15 @@ def _check_size(path: Path, width: int, height: int) -> None:
 def _too_large(path: Path, what: str) -> UnreadableImage:
     limit = f"at most {LONGEST_SIDE} a side and {MOST_PIXELS // 1_000_000} million in all can be read"
     return UnreadableImage(f"{path.name} {what}; {limit}", hint="Scale the picture down first")
+
+
+def _is_preview_only(image: Image, data: bytes) -> bool:
+    """Whether the first picture of a TIFF is a preview of another in it, which Pillow does not read: it has
+    a DNG version, Canon's mark, or says itself that it is reduced (NewSubfileType)."""
+    if image.format != "TIFF":
+        return False
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    return 50706 in tags or data[8:10] == b"CR" or bool(int(tags.get(254, 0)) & 1)
 
 
 def _is_16_bit(image: Image) -> bool:

@@ -8,7 +8,9 @@ one. FFmpeg does the work, through PyAV. Pixels are upright (rotation in the fil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import written_whole
+from core.files import opened, reason, written_whole
 from core.wire.errors import EDTalkError, OutputBlocked, UnreadableAudio, UnreadableVideo
 
 CONVERT = "Convert it to MP4 (H.264)"
@@ -122,15 +124,27 @@ def write_preview(
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with ExitStack() as stack:
+        yield _container(path, stack)
+
+
+def _container(path: Path, stack: ExitStack) -> Any:
     import av
 
-    if not path.is_file():
-        raise UnreadableVideo(f"There is no clip {path}", hint="Choose the file again")
-    if not path.stat().st_size:
+    try:
+        file = stack.enter_context(opened(path))
+    except FileNotFoundError:
+        raise UnreadableVideo(f"There is no clip {path}", hint="Choose the file again") from None
+    except OSError as error:
+        raise UnreadableVideo(
+            f"{path} cannot be opened: {reason(error)}", hint="Choose another file"
+        ) from None
+    if not os.fstat(file.fileno()).st_size:
         raise UnreadableVideo(f"{path.name} is empty", hint="Export it again")
     try:
-        return av.open(str(path), metadata_errors="ignore")
+        return stack.enter_context(av.open(file, metadata_errors="ignore"))
     except Exception as error:
         if not is_ffmpeg(error):
             raise
@@ -272,7 +286,7 @@ class SoundTrack:
 
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SOUND_RATE)
         try:
-            with av.open(str(path), metadata_errors="ignore") as source:
+            with opened(path) as file, av.open(file, metadata_errors="ignore") as source:
                 for frame in source.decode(audio=0):
                     frame.pts = None  # played from the start, one after the other
                     yield from resampler.resample(frame)

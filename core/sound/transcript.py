@@ -16,12 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import is_file, reason
+from core.files import read as read_bytes
 from core.sound.prosody import FEATURES
 from core.wire.channels import STEPS_PER_SECOND
 from core.wire.errors import InputError
 
 LONGEST = 200_000
 """Characters; a day of talk."""
+TEXTS = (".txt", ".srt", ".vtt", ".md")
+"""The files that are read as transcripts."""
+MOST_BYTES = 4 * LONGEST + 4
+"""Bytes of the longest text."""
 HOLD = 15
 """Steps for which a word stays active after its end; 25 steps are a second."""
 
@@ -36,9 +42,9 @@ class Word:
 
 
 _TOKEN = re.compile(r"([^\W_]+(?:['’\-][^\W_]+)*)([^\w]*)", re.UNICODE)
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
+_TIME = re.compile(r"(?:(\d{1,5}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
 _ARROW = re.compile(rf"^\s*({_TIME.pattern})\s*-->\s*({_TIME.pattern})")
-_TAG = re.compile(r"<[^>]*>|\{[^}]*\}")
+_TAG = re.compile(r"<[^<>]*>|\{[^{}]*\}")
 
 
 def words_of(text: str) -> list[Word]:
@@ -54,16 +60,52 @@ def read(given: str) -> str:
     Raises InputError for a file that cannot be read as text, or too long a text.
     """
     path, text = Path(given), given
-    named = len(given) < 1000 and "\n" not in given and path.suffix.lower() in (".txt", ".srt", ".vtt", ".md")
-    if named:
+    short = len(given) < 1000 and "\n" not in given
+    suffix = path.suffix.lower() if short else ""
+    if short and suffix not in TEXTS and (is_file(path) or _names_a_document(path)):
+        raise InputError(
+            f"The transcript {path.name} is not plain text",
+            hint=f"Save it as one of {', '.join(TEXTS)}, or give the words themselves",
+        )
+    if suffix in TEXTS:
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+            text = _decoded(read_bytes(path, MOST_BYTES), path)
+        except FileNotFoundError:
+            raise InputError(f"There is no transcript {path}", hint="Choose the file again") from None
+        except OSError as error:
+            why = reason(error)
             raise InputError(
-                f"The transcript {path.name} cannot be read: {error}", hint="Save it as plain text in UTF-8"
-            ) from error
+                f"The transcript {path.name} cannot be opened: {why}", hint="Choose another file"
+            ) from None
     if len(text) > LONGEST:
         raise InputError(f"The transcript has {len(text)} characters", hint=f"At most {LONGEST} are read")
+    return text
+
+
+def _names_a_document(path: Path) -> bool:
+    """Whether this names a file, there or not, and is no words: those have spaces, or no suffix."""
+    text = str(path)
+    return not re.search(r"\s", text) and (path.is_absolute() or path.suffix.lower() in _DOCUMENTS)
+
+
+_DOCUMENTS = frozenset(
+    ".ass .csv .doc .docx .eaf .htm .html .itt .json .lrc .odt .pages .pdf .rtf .sbv .srv3 .ssa .stl .sub "
+    ".tex .textgrid .ttml .wps .xlsx .xml".split()
+)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """UTF-8, or UTF-16 with the mark that editors put before it."""
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InputError(
+            f"The transcript {path.name} cannot be read: it is not text in UTF-8",
+            hint="Save it as plain text in UTF-8",
+        )
     return text
 
 

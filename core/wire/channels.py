@@ -10,7 +10,6 @@ checkpoint; `DEFAULT_CHANNELS` are the generic ones.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +20,9 @@ STEPS_PER_SECOND = 25
 
 BANKS: dict[str, int] = {"mouth": 20, "pose": 6, "expression": 10}
 """Bank name -> number of weights, in channel order."""
+
+PARTS: tuple[str, ...] = (*BANKS, "blink")
+"""What a take may move more or less: the banks, and the lids, which are one channel of the last."""
 
 CHANNELS: tuple[str, ...] = tuple(
     f"{bank}_{index:02d}" for bank, count in BANKS.items() for index in range(count)
@@ -158,6 +160,10 @@ class Handle:
         return cls(**{**data, "direction": tuple(float(weight) for weight in direction)})
 
 
+LONGEST_LABEL, LONGEST_DESCRIPTION = 60, 500
+"""Characters that a checkpoint may write into a slider's label and tooltip."""
+LARGEST = 1e6
+"""A range or a weight beyond says nothing."""
 _HANDLE_NAME = re.compile("[a-z][a-z0-9_]{0,39}")
 
 
@@ -167,8 +173,9 @@ def _check_fields(cls: type[Any], data: Mapping[str, Any], texts: tuple[str, ...
         kind = cls.__name__.lower()
         raise ValueError(f"a {kind} has the fields {sorted(expected)}, not {sorted(map(str, data))}")
     for key in texts:
-        if not isinstance(data[key], str):
-            raise ValueError(f"{key} is text, not {data[key]!r}")
+        most = LONGEST_DESCRIPTION if key == "description" else LONGEST_LABEL
+        if not isinstance(data[key], str) or len(data[key]) > most:
+            raise ValueError(f"{key} is text of at most {most} characters, not {data[key]!r:.60}")
 
 
 def _check_numbers(data: Mapping[str, Any], keys: tuple[str, ...]) -> None:
@@ -177,8 +184,8 @@ def _check_numbers(data: Mapping[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def _check_number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{key} is a finite number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{key} is a number within {LARGEST:g}, not {value!r:.60}")
 
 
 DEFAULT_CHANNELS: tuple[Channel, ...] = tuple(

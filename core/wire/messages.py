@@ -197,6 +197,9 @@ class Analyze(Message):
     emotion: str = ruled(rules.text, "")  # a name from the checkpoint, "" for none, "auto" for what is meant
     text: str = ruled(rules.prose, "")  # the transcript, plain or as subtitles, or a text file's whole path
     stillness: float = ruled(rules.number(0, 1), 0.3)  # of a head that moves to the voice
+    articulation: float = ruled(rules.number(0, 2), 1.0)  # of the lips: 0.5 mumbling .. 1.5 over-articulated
+    # of each of `channels.PARTS`: how far it leaves the portrait's own, 1 as analysed
+    strength: tuple[float, ...] = ruled(rules.several(rules.number(0, 2), 4, 4), (1.0, 1.0, 1.0, 1.0))
     face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)  # of several, from left to right
     overwrite: bool = ruled(rules.flag, False)
 

@@ -13,7 +13,7 @@ from typing import get_type_hints
 
 import bpy
 
-from ...core.wire.channels import EMOTIONS
+from ...core.wire.channels import EMOTIONS, PARTS
 
 # From 4.5 a file path must say that "//" is welcome; earlier versions do not know the word and always
 # accept it.
@@ -166,6 +166,27 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
+    )
+    articulation: bpy.props.FloatProperty(
+        name="Articulation",
+        description="How far the lips move in speech: 0.5 mumbles, 1 speaks clearly, 1.5 over-articulates; "
+        "closed lips stay closed",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        soft_min=0.5,
+        soft_max=1.5,
+        subtype="FACTOR",
+    )
+    strength: bpy.props.FloatVectorProperty(
+        name="Strength",
+        description="How far a new take moves mouth, pose, expression and lids away from the portrait's own: "
+        "0 not at all, 1 as analysed",
+        size=len(PARTS),
+        default=(1.0,) * len(PARTS),
+        min=0.0,
+        max=2.0,
+        subtype="NONE",
     )
     seed: bpy.props.IntProperty(name="Seed", description="Another seed, another idle motion", min=0)
     face: bpy.props.IntProperty(

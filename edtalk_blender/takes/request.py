@@ -118,8 +118,11 @@ def motion_settings(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
     """
     names = {field.name for field in fields(messages.Analyze)} - {field.name for field in fields(Order)}
     found = {name: getattr(settings, name) for name in names & set(EDTALK_Settings.__annotations__)}
+    rows = {
+        name: tuple(value) for name, value in found.items() if isinstance(value, bpy.types.bpy_prop_array)
+    }
     emotion = "" if settings.emotion == "NONE" else settings.emotion
-    return found | {"emotion": emotion, "text": transcript.text_of(settings)}
+    return found | rows | {"emotion": emotion, "text": transcript.text_of(settings)}
 
 
 def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Order:

@@ -13,7 +13,7 @@ import textwrap
 
 import bpy
 
-from ...core.wire.channels import BANKS
+from ...core.wire.channels import BANKS, PARTS
 from ..curves import menu
 from ..face import rig
 from ..face.rig import settings_of
@@ -145,8 +145,12 @@ def _draw_take(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     body.prop(settings, "start")
     body.prop(settings, "emotion")
     transcript.draw(body, settings)
+    body.prop(settings, "articulation")
     body.prop(settings, "idle")
     body.prop(settings, "stillness")
+    column = body.column(align=True, heading="Strength")
+    for number, part in enumerate(PARTS):
+        column.prop(settings, "strength", index=number, text=part.title(), slider=True)
     body.prop(settings, "seed")
     row = body.row(align=True)
     row.prop(settings, "checkpoint")

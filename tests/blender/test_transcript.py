@@ -60,6 +60,12 @@ def test_a_text_block_counts_before_the_field_and_a_file_is_named_whole(part, se
     assert ordered(part).motion["text"] == "First line.\nSecond line."
     settings.stillness = 0.75
     assert ordered(part).motion["stillness"] == pytest.approx(0.75)
+    assert ordered(part).motion["articulation"] == 1
+    settings.articulation = 0.5
+    assert ordered(part).motion["articulation"] == pytest.approx(0.5)
+    assert ordered(part).motion["strength"] == (1, 1, 1, 1)
+    settings.strength = (0.5, 1, 1, 0)
+    assert ordered(part).motion["strength"] == (0.5, 1, 1, 0)
 
 
 def test_settings_of_a_new_face_keep_the_transcript(part, settings) -> None:

@@ -50,10 +50,25 @@ def test_every_rate_width_and_format_becomes_16_khz_mono(
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.03)
 
 
-def test_opposite_channels_are_mixed_and_not_picked(tmp_path: Path) -> None:
-    path = tmp_path / "apart.wav"
-    soundfile.write(path, np.stack([tone(), -tone()], axis=1), 16000)
-    assert np.abs(audio.load_audio(path)).max() < 1e-3
+def test_channels_that_cancel_each_other_do_not_silence_the_voice(tmp_path: Path) -> None:
+    """A cable with its poles exchanged, in all of the file or in a part, alone or beside a silent channel."""
+    quiet = np.zeros_like(tone())
+    hum = 0.05 * np.sin(np.arange(len(quiet)) * 0.02).astype(np.float32)
+    for name, channels in {
+        "turned": [tone(), -tone()],
+        "turned and softer": [tone(), -0.8 * tone()],
+        "turned over a hum": [tone() + hum, hum - tone()],
+        "turned beside silence": [tone(), -tone(), quiet],
+    }.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.stack(channels, axis=1), 16000)
+        heard = audio.load_audio(tmp_path / f"{name}.wav")
+        assert abs(np.corrcoef(heard, tone())[0, 1]) > 0.97 and np.abs(heard).max() > 0.4, name
+
+
+def test_channels_that_only_differ_are_mixed(tmp_path: Path) -> None:
+    other = np.random.default_rng(0).normal(0, 0.2, len(tone())).astype(np.float32)
+    soundfile.write(tmp_path / "apart.wav", np.stack([tone(), other], axis=1), 16000, "FLOAT")
+    np.testing.assert_allclose(audio.load_audio(tmp_path / "apart.wav"), (tone() + other) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import struct
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +205,73 @@ def test_a_wrong_table_is_refused_in_one_sentence(tmp_path: Path, text: str, sen
     (tmp_path / "weights.csv").write_text(text)
     with pytest.raises(BadMotion, match=sentence):
         Motion.load_csv(tmp_path / "weights.csv")
+
+
+# --- motion files that mean harm ---
+
+
+def members(path: Path, **changes: bytes | np.ndarray) -> Path:
+    """A motion file, some of whose members are other bytes."""
+    Motion(np.zeros((3, 36), np.float32)).save(path)
+    with zipfile.ZipFile(path) as archive:
+        held = {member.filename: archive.read(member) for member in archive.infolist()}
+    for name, value in changes.items():
+        stream = io.BytesIO()
+        if isinstance(value, np.ndarray):
+            np.lib.format.write_array(stream, value)
+        held[f"{name}.npy"] = stream.getvalue() if isinstance(value, np.ndarray) else value
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in held.items():
+            archive.writestr(name, data)
+    return path
+
+
+def array_header(text: str) -> bytes:
+    data = text.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(data)) + data
+
+
+SHAPED = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}}}"
+HARMFUL: dict[str, dict[str, bytes | np.ndarray]] = {
+    "a shape of 2^40": {
+        "mouth": array_header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**40}, 20)}}")
+    },
+    "a shape that wraps round": {
+        "pose": array_header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**63}, {2**63})}}")
+    },
+    "a deep header": {"rate": array_header("(" * 100)},
+    "a header that is no header": {"rate": array_header("{'descr': ")},
+    "a later version": {"rate": b"\x93NUMPY\x02\x00" + bytes(40)},
+    "weights beyond all": {"pose": np.full((3, 6), 1e30, np.float32)},
+    "weights at the end of floats": {"mouth": np.full((3, 20), 3e38, np.float32)},
+    "weights a little beyond": {"expression": np.full((3, 10), -1001, np.float64)},
+    "numbers that wrap round": {"numbers": np.array([0, 1, 2**64 - 1], np.uint64)},
+    "numbers beyond": {"numbers": np.array([0, 1, 10**7 + 1])},
+    "unknown members": {f"extra{n}": b"" for n in range(1000)},
+    "a squeezed member": {"pose": bytes(600 << 20)},
+}
+
+
+@pytest.mark.parametrize("case", sorted(HARMFUL))
+def test_a_motion_file_that_means_harm_is_one_sentence_and_no_memory(tmp_path: Path, case: str) -> None:
+    path = members(tmp_path / "motion.npz", **HARMFUL[case])
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadMotion) as caught:
+            Motion.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20 and len(caught.value.message) < 300
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cell", ["1e30", "99999999999999999999999", "x" * 200_000])
+def test_a_table_that_means_harm_is_one_sentence(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "weights.csv"
+    Motion(np.zeros((3, 36), np.float32)).save_csv(path)
+    lines = path.read_text().splitlines()
+    cells = lines[2].split(",")
+    cells[0 if cell.isdigit() else 5] = cell
+    path.write_text("\n".join([*lines[:2], ",".join(cells)]))
+    with pytest.raises(BadMotion) as caught:
+        Motion.load_csv(path)
+    assert len(caught.value.message) < 400

@@ -54,9 +54,10 @@ def test_silence_and_no_sound_at_all_leave_the_portraits_own_mouth(samples: np.n
     )
 
 
-def test_more_steps_than_sound_keep_the_last_and_a_very_short_word_is_heard() -> None:
-    assert spoken(voice((0.5, -20)), 40)[-1] > 0.95
-    assert spoken(voice((0.03, -20)), 1)[0] > 0.95
+def test_after_the_end_of_the_sound_the_portraits_mouth_comes_back_and_a_short_word_is_heard() -> None:
+    share = spoken(voice((0.4, -75), (0.6, -20)), 45)
+    assert share[10:24].min() > 0.95 and share[-6:].max() < 0.01
+    assert spoken(voice((0.5, -75), (0.2, -20), (0.5, -75)), 30)[13:17].min() > 0.95
 
 
 def test_an_analysis_of_a_silent_sound_is_the_portrait(tmp_path: Path) -> None:

@@ -95,3 +95,40 @@ def test_a_file_is_read_and_what_is_no_text_is_refused_in_a_sentence(tmp_path: P
         read(str(tmp_path / "nowhere.srt"))
     with pytest.raises(InputError, match="characters"):
         read("a " * 150_000)
+
+
+def test_utf_16_with_its_mark_is_read(tmp_path: Path) -> None:
+    for number, encoding in enumerate(("utf-16", "utf-16-be")):
+        path = tmp_path / f"{number}.srt"
+        path.write_text("\ufeff" * number + "Größe.", encoding=encoding)
+        assert read(str(path)).strip("\ufeff") == "Größe."
+
+
+def test_the_sentence_about_a_transcript_names_its_true_cause(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no transcript") as missing:
+        read(str(tmp_path / "missing.srt"))
+    assert "UTF-8" not in missing.value.hint
+    (tmp_path / "windows.txt").write_bytes("Grüße".encode("cp1252"))
+    with pytest.raises(InputError, match="not text in UTF-8"):
+        read(str(tmp_path / "windows.txt"))
+    with pytest.raises(InputError, match=r"(?i)folder") as folder:
+        (tmp_path / "folder.txt").mkdir()
+        read(str(tmp_path / "folder.txt"))
+    assert "UTF-8" not in folder.value.hint
+
+
+@pytest.mark.parametrize("name", ["line.docx", "x.ass", "subs.ttml", "/somewhere/line.unknown"])
+def test_the_name_of_another_kind_of_file_is_not_taken_for_words(name: str) -> None:
+    with pytest.raises(InputError, match="not plain text"):
+        read(name)
+
+
+def test_a_file_of_any_other_suffix_is_not_taken_for_words_when_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "what I say.notes").write_text("Hello")
+    with pytest.raises(InputError, match="not plain text"):
+        read(str(tmp_path / "what I say.notes"))
+
+
+@pytest.mark.parametrize("words", ["Yes.", "I sent you the report.pdf", "Well... no.", "3.5", "end.of.line"])
+def test_words_with_dots_stay_words(words: str) -> None:
+    assert read(words) == words

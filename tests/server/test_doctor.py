@@ -26,3 +26,13 @@ def test_what_is_only_worth_knowing_is_neither_fine_nor_missing(capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     assert code == 0 and lines[0].startswith("ok ") and lines[1].startswith("note ")
     assert lines[-1] == "Everything that is needed is here."
+
+
+def test_it_says_how_faces_are_found() -> None:
+    from core.pictures import face_models
+
+    told = [f"{finding.name} {finding.value}" for finding in doctor.examine()]
+    if face_models.why_not():
+        assert any("older, less certain way" in line and "--no-deps" in line for line in told)
+    else:
+        assert any(line.startswith("faces read by") for line in told)

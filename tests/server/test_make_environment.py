@@ -50,6 +50,9 @@ def test_an_environment_with_the_packages_is_made_and_named(tmp_path: Path) -> N
     process = start(str(folder), "--requirements", str(a_package(tmp_path)))
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    assert (
+        "--no-deps" in said and "faces will be found in the older" in said
+    )  # it is fetched, and does without
     python = Path(next(line for line in said.splitlines() if line.startswith("The server's Python"))[30:])
     assert python.is_relative_to(folder)
     assert subprocess.run([str(python), "-I", "-c", "import nothing_much"]).returncode == 0

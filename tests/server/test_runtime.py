@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -374,13 +375,18 @@ def test_an_output_folder_that_cannot_be(
     assert errs(client, "preview", job)["kind"] == "output_blocked"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_one_sentence(client: toy.Client, look: dict[str, Any], tmp_path: Path) -> None:
-    """A temporary name that leads to /dev/full stands for the disk."""
-    name = f".p.{client.process.pid}.part.npy"
-    (tmp_path / name).symlink_to("/dev/full")
-    error = errs(client, "preview", {**look, "weights": [0.0] * 36, "out": str(tmp_path / "p.npy")})
-    assert error["kind"] == "output_blocked" and "space" in error["message"]
+@pytest.mark.skipif(os.name != "posix", reason="there is no such limit on Windows")
+def test_a_file_that_finds_no_room_is_one_sentence(look: dict[str, Any], tmp_path: Path) -> None:
+    """A limit on the size of files stands for a disk that is nearly full."""
+    start = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))"
+    command = [sys.executable, "-c", f"{start}; from server.__main__ import main; main()"]
+    out = tmp_path / "out"
+    out.mkdir()
+    with toy.Client(command, tmp_path / "log.txt", EDTALK_CHECKPOINTS=str(tmp_path / "none")) as client:
+        client.initialize()
+        error = errs(client, "preview", {**look, "weights": [0.0] * 36, "out": str(out / "p.npy")})
+    assert error["kind"] == "output_blocked" and "not all of it" in error["message"]
+    assert not list(out.iterdir())
 
 
 def test_after_all_that_the_log_holds_no_traceback_and_work_goes_on(

@@ -39,6 +39,29 @@ def begun(client: toy.Client, number: int) -> None:
     client.until(lambda message: message.get("params", {}).get("request") == number)
 
 
+# --- every request gets one answer ---
+
+
+@pytest.mark.parametrize("what", ["long", "nan", "object", "set"])
+def test_an_answer_that_cannot_be_sent_becomes_an_error_that_can(client: toy.Client, what: str) -> None:
+    number = client.send("describe", checkpoint=f"/{what}")
+    error = client.error(number)
+    assert error["kind"] == "internal" and len(error["message"]) < 5000
+    assert client.answer(job(client))["result"]["written"] == 32  # and the server lives
+    client.ask("shutdown")
+    assert client.answers(number) == 1
+
+
+@pytest.mark.parametrize("name", ["long", "exit"])
+def test_an_error_of_any_kind_or_length_is_an_answer(client: toy.Client, name: str) -> None:
+    number = job(client, name=name)
+    error = client.error(number)
+    assert error["kind"] == {"long": "no_face", "exit": "internal"}[name] and len(error["message"]) < 5000
+    assert client.answer(job(client))["result"]["written"] == 32
+    client.ask("shutdown")
+    assert client.answers(number) == 1
+
+
 # --- what is served when ---
 
 

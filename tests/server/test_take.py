@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from core.wire.errors import OutputBlocked, OutputExists
+from core.wire.errors import Cancelled, OutputBlocked, OutputExists
 from server import take
 from server.take import SIDECAR, Identity, Naming, claim
 
@@ -125,3 +128,85 @@ def test_a_lock_left_behind_by_a_killed_worker_is_taken_over(
     (naming.folder / f"{SIDECAR}.lock").touch()
     claim(naming, TAKE, [1])
     assert not (naming.folder / f"{SIDECAR}.lock").exists()
+
+
+# --- what lies in the folder is somebody's, and may be anything ---
+
+FRAMES = ("5", "null", '[[1], "x", [true, 9], [9, 1]]', '{"1": 2}', "[[1, 1e300]]", '"3-3"', "[" * 10**5)
+NOTES = (
+    *(
+        f'{{"schema": 1, "takes": {{"take.####.png": {{"identity": IDENTITY, "frames": {f}}}}}}}'
+        for f in FRAMES
+    ),
+    "[" * 100_000 + "]" * 100_000,
+    '{"schema": 1, "takes": {"take.####.png": ' + "[" * 10_000 + "]" * 10_000 + "}}",
+)
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_that_is_none_claims_nothing_and_breaks_nothing(naming: Naming, note: str) -> None:
+    make(naming, 3)
+    identity = json.dumps(json.loads(json.dumps(asdict(TAKE))))
+    (naming.folder / SIDECAR).write_text(note.replace("IDENTITY", identity))
+    with pytest.raises(OutputExists):
+        claim(naming, TAKE, [3])
+    claim(naming, TAKE, [3], overwrite=True)
+    claim(naming, TAKE, [3])
+
+
+def test_wide_ranges_in_a_note_take_no_memory(naming: Naming) -> None:
+    naming.folder.mkdir(parents=True)
+    wide = [[n * 10**5, n * 10**5 + 10**6] for n in range(80)]
+    note = {"schema": 1, "takes": {naming.pattern: {"identity": asdict(TAKE), "frames": wide}}}
+    (naming.folder / SIDECAR).write_text(json.dumps(note))
+    tracemalloc.start()
+    try:
+        claim(naming, TAKE, [5])
+        assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    finally:
+        tracemalloc.stop()
+    kept = json.loads((naming.folder / SIDECAR).read_text())["takes"][naming.pattern]["frames"]
+    assert kept == [[0, 79 * 10**5 + 10**6]]
+
+
+@pytest.mark.parametrize("kind", ["folder", "loose link", "link", "pipe"])
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_what_is_no_lock_file_is_said_at_once(naming: Naming, kind: str) -> None:
+    naming.folder.mkdir(parents=True)
+    lock = naming.folder / f"{SIDECAR}.lock"
+    {
+        "folder": lock.mkdir,
+        "loose link": lambda: lock.symlink_to("nowhere"),
+        "link": lambda: lock.symlink_to(naming.folder),
+        "pipe": lambda: os.mkfifo(lock),
+    }[kind]()
+    breaths: list[int] = []
+    with pytest.raises(OutputBlocked, match="no lock file"):
+        claim(naming, TAKE, [1], breathe=lambda: breaths.append(1))
+    assert not breaths and lock.lstat()
+
+
+def test_waiting_for_a_lock_can_be_cancelled(naming: Naming) -> None:
+    naming.folder.mkdir(parents=True)
+    (naming.folder / f"{SIDECAR}.lock").touch()
+
+    def cancel() -> None:
+        raise Cancelled("Cancelled")
+
+    with pytest.raises(Cancelled):
+        claim(naming, TAKE, [1], breathe=cancel)
+
+
+@pytest.mark.parametrize("way", ["itself", "link", "other spelling"])
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_frames_never_replace_what_they_are_made_from(naming: Naming, way: str) -> None:
+    make(naming, 3)
+    given = naming.path(3)
+    if way == "link":
+        given = naming.folder / "anna.png"
+        given.symlink_to(naming.path(3))
+    elif way == "other spelling":
+        given = naming.folder / ".." / naming.folder.name / naming.path(3).name
+    with pytest.raises(OutputExists, match="made from"):
+        claim(naming, TAKE, [2, 3], overwrite=True, inputs=[given])
+    claim(naming, TAKE, [2, 4], overwrite=True, inputs=[given])

@@ -21,10 +21,13 @@ from types import TracebackType
 from typing import Any
 
 from core.wire import envelope, framing, messages
+from core.wire.channels import DEFAULT_CHANNELS
 from core.wire.errors import BadMessage, NoFace
 from server.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
+UNSENDABLE = {"long": "x" * 5_000_000, "nan": float("nan"), "object": object(), "set": {1}}
+"""What no message can hold, by the name of the checkpoint that is described."""
 PATIENCE = 60.0
 """Seconds after which a test gives up; generous, because torch loads slowly on a busy machine."""
 
@@ -153,6 +156,11 @@ class ToyRuntime:
                 pid=os.getpid(),
                 checkpoints=(),
             )
+        if isinstance(message, messages.Describe):
+            channels = tuple(channel.to_dict() for channel in DEFAULT_CHANNELS)
+            described = messages.Described(id="toy", size=32, channels=channels, emotions={})
+            object.__setattr__(described, "id", UNSENDABLE[Path(message.checkpoint).name])
+            return described
         if isinstance(message, messages.Preview):
             time.sleep(0.05)
             return messages.Previewed(out=message.out, width=1, height=1, ms=50)
@@ -174,6 +182,12 @@ class ToyRuntime:
 
     def hang(self) -> None:
         time.sleep(3600)
+
+    def exit(self) -> None:
+        raise SystemExit(3)
+
+    def long(self) -> None:
+        raise NoFace("x" * 5_000_000, hint="y" * 5_000_000)
 
     def crash(self) -> None:
         raise ZeroDivisionError("the secret detail")

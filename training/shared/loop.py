@@ -243,7 +243,7 @@ class Log:
         for name, value in line.items():
             self.board.add_scalar(name, value, step)
         for file in self.out.glob(f"*_{step:06d}.png"):
-            picture = np.asarray(Image.open(file).convert("RGB"))
+            picture = np.asarray(Image.open(file, formats=("PNG", "JPEG")).convert("RGB"))
             name = file.stem.rsplit("_", 1)[0]
             self.board.add_image(name, picture, step, dataformats="HWC")
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is drawn on a real face besides the network's frame: the inside of its mouth, lips that close, eyes.
+
+They stand on marks of the face (`core.pictures.face_marks`), read once a portrait, and on the checkpoint's
+handles, which say what of a frame's weights is a blink, a gaze, a turn. Without either, frames stay as they
+are.
+
+The network gets the weights without what lids and irises draw, so nothing is drawn twice. Order: the inside
+of the mouth, then lips that close over it, then the eyes.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engine.eye_motion import EyeMotion
+from core.engine.layers import Drawing, Layer
+from core.engine.lids import Lids
+from core.engine.lip_layer import Lips
+from core.engine.mouth import Mouth
+from core.motion.motion import Weights
+from core.pictures import picture as pictures
+from core.pictures.face_marks import FaceMarks
+from core.pictures.picture import Crop, Picture
+
+if TYPE_CHECKING:
+    from core.engine.engine import Engine
+
+Plane = NDArray[np.float32]
+
+TURNS = ("yaw", "pitch", "roll")
+"""Handles without which nobody knows how a frame's head is turned, so teeth cannot be placed."""
+LIPS = ("press", "jaw_open")
+SIZES = 2  # output sizes whose mouth is kept: the one being rendered, and the preview's
+
+
+class FaceLayers(Layer):
+    """Mouth, lips and eyes of one portrait. It remembers nothing from one frame to the next."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        crop: Crop,
+        marks: FaceMarks,
+        own: Weights,
+        directions: dict[str, tuple[float, ...]],
+    ) -> None:
+        self._picture, self._crop, self._marks = picture, crop, marks
+        self._own, self._directions = own, directions
+        self._eyes = EyeMotion(own, directions)
+        self._lids = Lids(marks, self._eyes) if self._eyes.reads else None
+        self._lips = Lips(marks, own, directions) if set(LIPS) <= set(directions) else None
+        self._mouths: dict[int, Mouth] = {}
+        self._lock = Lock()
+
+    def sent(self, weights: Weights) -> Weights:
+        """Weights [N, 36] without blinks and gaze, which are drawn here."""
+        if self._lids is None:
+            return weights
+        return np.stack([self._eyes.quiet(row) for row in weights]) if len(weights) else weights
+
+    def paint(self, drawing: Drawing) -> None:
+        """Draw on the frame's picture, in place."""
+        picture = drawing.picture
+        assert picture is not None
+        rgb, weights = np.ascontiguousarray(picture[..., :3]), drawing.weights
+        flow, mask = _flow(drawing), drawing.mask[None]
+        mouth = self._mouth(len(rgb))
+        if mouth is not None:
+            rgb = mouth(weights, flow, mask, rgb)
+        if self._lips is not None:
+            rgb = self._lips(weights, flow, mask, rgb)
+        if self._lids is not None:
+            rgb = self._lids(weights, flow, mask, rgb)
+        picture[..., :3] = rgb
+
+    def _mouth(self, size: int) -> Mouth | None:
+        if not set(TURNS) <= set(self._directions):
+            return None
+        with self._lock:  # frames are finished on several threads
+            if size not in self._mouths:
+                for other in list(self._mouths)[: 1 - SIZES]:
+                    del self._mouths[other]
+                cut = pictures.crop(self._picture, self._crop, size).to_depth(8).rgb
+                portrait = (cut.astype(np.float32) / 127.5 - 1).astype(np.float32)
+                enlarged = size / self._crop.side
+                self._mouths[size] = Mouth(portrait, self._marks, self._own, self._directions, enlarged)
+            return self._mouths[size]
+
+
+def face_layers(engine: Engine, picture: Picture, crop: Crop, own: Weights) -> tuple[Layer, ...]:
+    """What can be drawn on this portrait; nothing where no face is read or no handles are known."""
+    from core.engine.mark_reader import marks_of
+
+    directions = {handle.name: tuple(handle.direction) for handle in engine.handles}
+    if not directions:
+        return ()
+    marks = marks_of(picture.rgb, crop)
+    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions),)
+
+
+def _flow(drawing: Drawing) -> Plane:
+    """[2, S, S] where the portrait is read, in [-1, 1]: the motion that the picture was moved by."""
+    import cv2
+
+    size, side = len(drawing.x), len(drawing.mask)
+    flow = np.stack([drawing.x, drawing.y], -1)
+    flow = (flow + np.float32(0.5)) * np.float32(2 / size) - np.float32(1)
+    if size != side:
+        flow = np.asarray(cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+    return np.ascontiguousarray(np.moveaxis(flow, -1, 0))
