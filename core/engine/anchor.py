@@ -100,26 +100,25 @@ def change(
     z = came_from(rest, flow)
     before = read(rest.image, z, cv2.INTER_CUBIC)
     added = image - before
-    much = np.abs(added).mean(-1)
+    much = _mean(np.abs(added))
     kept = _kept(rest, image, before, mask, z, much, weights)
-    if rest.figure is not None:
-        kept *= 1 - _behind(rest.figure, z, image, seen)
+    kept *= 1 - _behind(rest, z, image, seen)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(SPREAD * unit / 2) + 1,) * 2)
     kept = np.asarray(cv2.GaussianBlur(cv2.erode(kept, disc), (0, 0), FADE * unit), np.float32)
-    offset = (flow - here) - kept[..., None] * (flow - z)
+    offset = flow - here - times(flow - z, kept)
 
-    free = _soft((1 - np.abs(z).max(-1)) / RIM + 0.5)  # 0 beyond the crop
+    x, y = cv2.split(z)
+    free = _soft((1 - cv2.max(np.abs(x), np.abs(y))) / RIM + 0.5)  # 0 beyond the crop
     if rest.figure is not None:
         moving = 1 - _still(np.maximum(read(rest.figure, z), rest.figure), image - rest.image, kept)
-        offset *= moving[..., None]
+        offset = times(offset, moving)
         free = free * moving
     if rim is not None:
-        offset *= _soft(rim / SETTLED)[..., None]
+        offset = times(offset, _soft(rim / SETTLED))
         free = free * _soft((rim - TAKEN_OVER[0]) / (TAKEN_OVER[1] - TAKEN_OVER[0]))
     kept = 1 - free * (1 - kept)
     counts = 1 - np.exp(-((cv2.GaussianBlur(much, (0, 0), unit) / CORE) ** 2))
-    added *= (kept * free * counts)[..., None]
-    return Change(z, offset, kept, image, mask, added)
+    return Change(z, offset, kept, image, mask, times(added, kept * free * counts))
 
 
 def came_from(rest: Rest, flow: Plane) -> Plane:
@@ -134,9 +133,11 @@ def places(offset: Plane, size: int) -> tuple[Plane, Plane]:
     """x and y, [H,H] each, in pixels of the crop, of where an offset [S,S,2] reads. What is enlarged is the
     displacement, not the place: places held flat at the border would bend the frame's edge.
     """
-    large = sized(offset, size) * np.float32(size / 2)
+    import cv2
+
+    across, down = cv2.split(sized(offset * np.float32(size / 2), size))
     line = np.arange(size, dtype=np.float32)
-    return large[..., 0] + line, large[..., 1] + line[:, None]
+    return np.asarray(across + line), np.asarray(down + line[:, None])
 
 
 def taken(portrait: Around, x: Plane, y: Plane) -> Plane:
@@ -158,11 +159,9 @@ def composed(change: Change, own: Plane) -> Plane:
         sized(plane, level) for plane in (change.kept, change.mask, change.image, change.added)
     )
     low = sized(own, level)
-    base = (image - mask[..., None] * low) * (1 - kept)[..., None] + added
-    share = sized(kept + (1 - kept) * mask, size)
-    large = sized(base, size, smooth=True)
-    out = cv2.multiply(own, cv2.merge([share] * 3))
-    return np.asarray(cv2.add(out, large, dst=out), np.float32)
+    base = times(image - times(low, mask), 1 - kept) + added
+    out = times(own, sized(kept + (1 - kept) * mask, size))
+    return np.asarray(cv2.add(out, sized(base, size, smooth=True), dst=out), np.float32)
 
 
 def sized(plane: Plane, size: int, smooth: bool = False) -> Plane:
@@ -173,6 +172,14 @@ def sized(plane: Plane, size: int, smooth: bool = False) -> Plane:
         return plane
     way = cv2.INTER_AREA if size < len(plane) else cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(plane, (size, size), interpolation=way), np.float32)
+
+
+def times(field: Plane, share: Plane) -> Plane:
+    """A field [s,s,C] times a share [s,s]."""
+    import cv2
+
+    channels = field.shape[-1]
+    return np.asarray(cv2.multiply(field, cv2.merge([share.astype(np.float32, copy=False)] * channels)))
 
 
 def read(field: Plane, where: Plane, way: int = 1) -> Plane:
@@ -192,25 +199,26 @@ def _kept(
     kept = _soft((mask + SOME) / (read(rest.mask, z) + SOME) / FELL) * np.exp(-((much / CHANGED) ** 2))
     flat = FLAT + (FLATTER - FLAT) * eyes
     low, high = (loose + (strict - loose) * eyes for loose, strict in zip(ALIKE, STRICT))
-    kept *= _soft((_alike(image.mean(-1), before.mean(-1), flat, WINDOW * unit) - low) / (high - low))
+    kept *= _soft((_alike(_mean(image), _mean(before), flat, WINDOW * unit) - low) / (high - low))
     if rest.blink is not None:
         shut = abs(float(weights[rest.blink] - rest.weights[rest.blink]))
         kept *= 1 - eyes * _soft(np.float32((shut - SHUT[0]) / (SHUT[1] - SHUT[0])))
     return np.asarray(kept, np.float32)
 
 
-def _behind(figure: Plane, z: Plane, image: Plane, seen: Plane) -> Plane:
+def _behind(rest: Rest, z: Plane, image: Plane, seen: Plane) -> Plane:
     """1 where the portrait's ground would be drawn although the network draws something else there. Its rest
     frame has a wider chin than the portrait, say; then, as the head turns, ground would cut into the chin.
     """
     import cv2
 
-    side = len(figure)
-    moved = np.hypot(*np.moveaxis(z - grid(side), -1, 0)) * (side / 2)
-    other = np.abs(image - read(seen, z)).max(-1)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.06 * side) + 1,) * 2)
-    inner = np.asarray(cv2.GaussianBlur(cv2.erode(figure, disc), (0, 0), 0.02 * side), np.float32)
-    found = (1 - read(inner, z)) * figure * _soft((moved - MOVED[0]) / (MOVED[1] - MOVED[0]))
+    if rest.figure is None or rest.inner is None:
+        return np.zeros_like(rest.mask)
+    across, down = cv2.split(z - grid(rest.side))
+    moved = cv2.magnitude(across, down) * (rest.side / 2)
+    red, green, blue = cv2.split(cv2.absdiff(image, read(seen, z)))
+    other = cv2.max(cv2.max(red, green), blue)
+    found = (1 - read(rest.inner, z)) * rest.figure * _soft((moved - MOVED[0]) / (MOVED[1] - MOVED[0]))
     return np.asarray(found * _soft((other - OTHER[0]) / (OTHER[1] - OTHER[0])), np.float32)
 
 
@@ -222,7 +230,7 @@ def _still(figure: Plane, beside: Plane, kept: Plane) -> Plane:
     import cv2
 
     side = len(figure)
-    painted = (1 - kept) * _soft((np.abs(beside).mean(-1) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]))
+    painted = (1 - kept) * _soft((_mean(np.abs(beside)) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]))
     ground = ((figure < NONE) & (painted < NONE)).astype(np.uint8)
     far: Any = cv2.distanceTransform(ground, cv2.DIST_L2, 3) / side
     still = _soft((far - STEP) / REACH).astype(np.float32)
@@ -233,10 +241,20 @@ def _alike(a: Plane, b: Plane, flat: Plane, sigma: float) -> Plane:
     """Structural likeness around each pixel: 1 where both are the same or flat."""
     import cv2
 
-    both = np.stack([a, b, a * a, b * b, a * b], -1)
-    m = cv2.GaussianBlur(both, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    spread = np.maximum(m[..., 2] - m[..., 0] ** 2, 0) + np.maximum(m[..., 3] - m[..., 1] ** 2, 0)
-    return np.asarray((2 * (m[..., 4] - m[..., 0] * m[..., 1]) + flat) / (spread + flat), np.float32)
+    blurred: Any = (
+        cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        for plane in (a, b, a * a, b * b, a * b)
+    )
+    a, b, aa, bb, ab = blurred
+    spread = np.maximum(aa - a * a, 0) + np.maximum(bb - b * b, 0)
+    return np.asarray((2 * (ab - a * b) + flat) / (spread + flat), np.float32)
+
+
+def _mean(colours: Plane) -> Plane:
+    """[S,S] the mean of three channels."""
+    import cv2
+
+    return np.asarray(cv2.transform(colours, np.full((1, 3), 1 / 3, np.float32)))
 
 
 def _soft(place: Any) -> Any:

@@ -34,6 +34,7 @@ ROUND = 0.02  # of the side: how far around what changes the eyes reach
 FACE = (0.5, 0.47), 0.33  # middle and radius, in sides of the crop: hair and ground are no eyes
 HEAD = 0.14  # half the side, in sides of the crop, of a square about that middle that is surely head
 GOES_ALONG = (0.15, 0.45)  # share of the head's shift from which a place begins to be the figure, and is
+CONTOUR, FADE = 0.06, 0.02  # of the side: how broad the contour of the figure is, and how softly it ends
 LEAST = 0.04  # of the crop: less ground than this is not worth keeping still
 
 
@@ -47,6 +48,7 @@ class Rest:
     mask: Plane  # [S,S] share that comes from the warped portrait
     eyes: Plane  # [S,S] 1 where a blink changes the picture, 0 elsewhere
     figure: Plane | None  # [S,S] 1 where things go along with the head; None: all do, or nobody can tell
+    inner: Plane | None  # [S,S] 1 within the figure, softly 0 towards its contour
     blink: int | None  # the channel that closes the lids, None where the checkpoint names none
 
     @property
@@ -71,7 +73,8 @@ def rest_of(engine: Engine, source: Source) -> Rest:
     if blink is not None:
         eyes = _eyes(np.abs(others.pop(0)[0] - image).mean(-1))
     figure = _figure([np.linalg.norm(other - flow, axis=-1) for _, other, _ in others])
-    return Rest(source.weights, image, flow - grid(len(mask)), mask, eyes, figure, blink)
+    inner = None if figure is None else _inner(figure)
+    return Rest(source.weights, image, flow - grid(len(mask)), mask, eyes, figure, inner, blink)
 
 
 def planes(frame: Frame) -> tuple[Plane, Plane, Plane]:
@@ -117,3 +120,11 @@ def _figure(moved: list[Plane]) -> Plane | None:
     share = np.max(shares, axis=0)
     figure = soft((share - GOES_ALONG[0]) / (GOES_ALONG[1] - GOES_ALONG[0])).astype(np.float32)
     return figure if (figure == 0).mean() > LEAST else None
+
+
+def _inner(figure: Plane) -> Plane:
+    """[S,S] 1 within the figure, softly 0 towards its contour."""
+    import cv2
+
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(CONTOUR * len(figure)) + 1,) * 2)
+    return np.asarray(cv2.GaussianBlur(cv2.erode(figure, disc), (0, 0), FADE * len(figure)), np.float32)
