@@ -83,5 +83,5 @@ bench: $(READY)
 	$(PY) tools/bench_desk.py
 
 clean:
-	rm -rf $(VENV) .venv-bpy-* out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bpy-* .coverage out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
