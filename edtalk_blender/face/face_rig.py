@@ -35,18 +35,21 @@ class FaceRig:
     """
 
     def __init__(self, face: str | bpy.types.Object | None = None) -> None:
-        found = rig.active_face(bpy.context) if face is None else face
-        if isinstance(face, str):
-            found = next((one for one in rig.faces_in(bpy.context.scene) if one.name == face), None)
-        if not rig.is_face(found):
-            names = [one.name for one in rig.faces_in(bpy.context.scene)]
-            hint = (
-                f"This scene has {', '.join(names)}" if names else "Make one with Face.make(portrait, audio)"
-            )
-            what = f"face rig called {face}" if isinstance(face, str) else "active face rig"
-            if face is not None and not isinstance(face, str):
-                raise InputError(f"{getattr(face, 'name', face)} is no face rig", hint)
-            raise InputError(f"There is no {what} in the scene {bpy.context.scene.name}", hint)
+        scene = bpy.context.scene
+        faces = {one.name: one for one in rig.faces_in(scene)}
+        if face is None:
+            found, wrong = rig.active_face(bpy.context), f"There is no active face rig in {scene.name}"
+        elif isinstance(face, str):
+            found, wrong = faces.get(face), f"There is no face rig called {face} in {scene.name}"
+        else:
+            found, wrong = face, "This is no face rig"
+        try:
+            usable = isinstance(found, bpy.types.Object) and rig.is_face(found)
+        except ReferenceError:  # Blender's word for an object that was deleted
+            usable = False
+        if not usable:
+            hint = f"It has {', '.join(faces)}" if faces else "Make one with Face.make(portrait, audio)"
+            raise InputError(wrong, hint)
         self.uid: int = found.session_uid
 
     def __repr__(self) -> str:

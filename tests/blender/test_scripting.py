@@ -72,7 +72,10 @@ def test_a_face_is_found_again_after_undo_and_gone_with_its_file(desk, Face, wro
     bpy.ops.ed.undo_push(message="happy")
     bpy.ops.ed.undo()
     assert face.emotions["happy"] == 0 and face.take == "anna_001" and face == Face()
-    bpy.data.objects.remove(face.object)
+    kept = face.object
+    bpy.data.objects.remove(kept)
+    with pytest.raises(wrong, match="no face rig"):
+        Face(kept)
     for use in (lambda: face.name, lambda: face.weights(101), lambda: face.emotions["happy"], face.generate):
         with pytest.raises(wrong, match="gone") as told:
             use()
@@ -106,7 +109,9 @@ def test_two_faces_are_apart_whichever_is_active(desk, Face, tmp_path) -> None:
         (lambda face: face.generate(emotoin="happy"), "no setting emotoin", "emotion"),
         (lambda face: face.generate(size=1), "size wants a whole number", ""),
         (lambda face: setattr(face, "take", "bob_001"), "no take called bob_001", "anna_001"),
-        (lambda face: type(face)("Bob"), "no face rig called Bob", "This scene has"),
+        (lambda face: type(face)("Bob"), "no face rig called Bob", "It has"),
+        (lambda face: type(face)(42), "This is no face rig", "It has"),
+        (lambda face: type(face)(face.object.children[0]), "This is no face rig", "It has"),
         (lambda face: type(face).make("gone.png", "line.wav"), "gone.png", ""),
     ],
 )
