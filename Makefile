@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Everything a developer runs, for Linux and macOS. `make` alone lists it; every target makes what it needs.
-# On Windows the same commands are written out plainly in docs/developing.md.
+# On Windows the same commands are written out plainly in CONTRIBUTING.md.
 
 PYTHON ?= python3.11
 BLENDERS = 4.2.23 4.5.15 5.0.1
@@ -14,15 +14,17 @@ OUT = out/demo
 # Tests and servers share the processor with whatever else runs: waiting threads sleep instead of spinning.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help env demo test test-processors test-matrix check build bench clean
+.PHONY: help env demo test test-processors test-matrix check coverage build release bench clean
 
 help:
 	@echo "make demo         animate demo/portrait.png with demo/voice.wav and build $(OUT)/demo.blend"
 	@echo "make test         all tests, with Blender 4.5 as a Python module"
 	@echo "make test-processors  the numerical tests under each instruction set of this processor"
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
-	@echo "make check        ruff, strict mypy, and who may import whom"
+	@echo "make check        ruff (lint and format), strict mypy, and who may import whom"
+	@echo "make coverage     which lines of core and server the tests without Blender reach"
 	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
+	@echo "make release VERSION=0.2.0  writes the version, heads the changelog, commits and tags"
 	@echo "make bench        how fast this machine analyses and decodes, and how long Blender's main thread is busy"
 	@echo "make env          only the environment in $(VENV)"
 	@echo "make clean        remove everything that make made"
@@ -51,8 +53,14 @@ test-processors: $(READY)
 
 check: $(READY)
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+# Only reported: no test run fails for its coverage.
+coverage: $(READY)
+	$(PY) -m pytest -q -n auto --dist loadfile --cov=core --cov=server --cov-report=term:skip-covered \
+	  --cov-report=xml:out/coverage.xml tests/wire tests/core tests/server $(ARGS)
 
 # One environment per Blender, holding Blender's side alone; the server these tests start is the one in $(VENV).
 test-matrix: $(READY) $(BLENDERS:%=test-blender-%)
@@ -67,10 +75,13 @@ test-blender-%: .venv-bpy-%/.ready $(READY)
 build: $(READY)
 	$(PY) tools/build_extension.py --out dist
 
+release: $(READY)
+	$(PY) tools/make_release.py $(VERSION)
+
 bench: $(READY)
 	$(PY) -m server.cli bench
 	$(PY) tools/bench_desk.py
 
 clean:
-	rm -rf $(VENV) .venv-bpy-* out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bpy-* .coverage out dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

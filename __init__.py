@@ -6,6 +6,17 @@ Nothing is imported before Blender asks, because pytest imports this file too, w
 
 from __future__ import annotations
 
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """`from bl_ext.user_default.edtalk import Face`: loaded when a script asks for it (docs/scripting.md)."""
+    if name == "Face":
+        from .edtalk_blender.batch.scripting import Face
+
+        return Face
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 def register() -> None:
     """Called by Blender when the extension is switched on."""

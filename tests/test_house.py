@@ -24,7 +24,7 @@ def python_files() -> list[Path]:
 def text_files() -> list[Path]:
     """Every file a person reads: code, documents, settings."""
     documents = [path for pattern in ("*.md", "*.toml", "Makefile") for path in ROOT.glob(pattern)]
-    documents += (ROOT / "docs").rglob("*.md")
+    documents += [*(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.*")]
     return [*python_files(), *documents, *(ROOT / ".ci").iterdir()]
 
 
@@ -124,7 +124,8 @@ def test_every_local_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_every_make_target_the_pages_mention_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
-    mentioned = commands_in(ROOT / "README.md", "make") | commands_in(ROOT / "docs/developing.md", "make")
+    mentioned = commands_in(ROOT / "README.md", "make") | commands_in(ROOT / "CONTRIBUTING.md", "make")
+    mentioned |= commands_in(ROOT / "docs/releasing.md", "make")
     assert {"demo", "test"} <= mentioned <= targets
 
 

@@ -37,8 +37,8 @@ class Lanes:
         self._pool: ThreadPoolExecutor | None = None
 
     def each(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """`work(item)` of each item, in order. At most two more than there are lanes are begun before they
-        are asked for; who stops asking stops the rest.
+        """`work(item)` of each item, in order. At most `count + 2` items are in flight; closing the
+        generator cancels the rest.
         """
         pool = self._pool = self._pool or self._started()
         begun: deque[Future[B]] = deque()

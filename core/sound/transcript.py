@@ -29,7 +29,7 @@ TEXTS = (".txt", ".srt", ".vtt", ".md")
 MOST_BYTES = 4 * LONGEST + 4
 """Bytes of the longest text."""
 HOLD = 15
-"""Steps for which a word is still in the air after it was said."""
+"""Steps for which a word stays active after its end; 25 steps are a second."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rows of motion among frames of another rate, in one place for Blender and the server.
 
-A row of motion holds for the time that it fills, and so does a frame: it is seen from its own moment until
-the next one's. What a frame shall show is therefore what is heard in the middle of that time, and rows and
-frames meet at their middles. Row t of `rate` rows a second has its middle at (t + 1/2) / rate seconds, and
-frame f of `fps` frames a second at (f + 1/2) / fps; at equal rates row t is frame t, to the bit.
+Row t covers [t / rate, (t + 1) / rate) seconds, frame f covers [f / fps, (f + 1) / fps). We align the
+midpoints of these intervals: (t + 1/2) / rate and (f + 1/2) / fps. At equal rates row t is frame t, to the
+bit.
 
-Were their beginnings to meet instead, a mouth would be early by half the difference of both: 12 ms at 60
-frames a second, and 22 ms late at 12.
+If their beginnings were aligned instead, the mouth would be early by half the difference of both intervals:
+12 ms at 60 frames a second, and 22 ms late at 12.
 
 A row or frame may be a number or a numpy array: only + - * and / touch it, so the standard library is enough.
 """

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`blender --command edtalk`: arguments, manifest, and the shots of a run."""
+"""Without the panel: `blender --command edtalk` with its manifest, and the class `Face` for scripts."""
 
 MODULES = ("command",)

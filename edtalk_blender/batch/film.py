@@ -28,7 +28,7 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
     """
     chosen, settings, take = preferences(), face.edtalk, face.edtalk.take
     python = environment.finish(environment.find_python(chosen.python if chosen else ""))
-    rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    rate = timing.rate_in(scene)
     sound = take_sound.sound_of(face) or absolute(settings.driving)
     folder = image_sequence.folder_of(take.image)
     command = [

@@ -120,7 +120,7 @@ def _why_not(settings: bpy.types.PropertyGroup) -> str:
 def _order(shot: Shot, face: bpy.types.Object | None) -> request.Order:
     order = replace(request.order_from(bpy.context, face), draw=shot.render)
     emotion = panel.beyond_panel(shot.settings.get("emotion", ""))
-    return replace(order, emotion=emotion) if emotion else order
+    return replace(order, motion={**order.motion, "emotion": emotion}) if emotion else order
 
 
 # ------------------------------------------------------------------------------------------------ render

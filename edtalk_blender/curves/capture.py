@@ -124,7 +124,7 @@ def _begin(
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)
-    sliders.suit(face, described)
+    sliders.fit_to_checkpoint(face, described)
     face[take_action.REST] = list(analyzed.source_weights)
     weights = motion.copy()
     for bank, part in BANK_SLICES.items():

@@ -42,7 +42,7 @@ def write(
     """Key weights [T, 36] at scene frames [T], in the wanted banks. Gives back how many hand keys were in the
     way and stayed.
     """
-    fade = wanted.fade * timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    fade = wanted.fade * timing.rate_in(scene)
     below = None
     if place.action != take_action.worn(face):
         below = fcurves.read_generated(face, frames, scene, own=False)
@@ -88,8 +88,9 @@ def key_clip(
 def key_photo(
     curve: bpy.types.FCurve, times: np.ndarray, goal: np.ndarray, ease: float, is_top: bool, replace: bool
 ) -> int:
-    """Key one value [1] at one frame [1], by hand as it were, with the curve as it is `ease` before and after
-    it. Gives back 1 when a hand key is there already and stays.
+    """Insert one key of type Keyframe, value `goal` [1] at scene frame `times` [1], and generated keys with
+    the curve's present value `ease` frames before and after it, so that the pose fades in and out. Returns 1
+    when a key set by hand is there already and stays, else 0.
     """
     keys = Keys.of(curve)
     here = np.abs(keys.times - times[0]) < NEAR

@@ -78,7 +78,7 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
         """Fade the mouth out where nobody speaks; keys are set where the fades begin and end."""
         self.where, self.curves, self.banks = "TAKE", "BANKS", {"mouth"}
         place = take_place(face)
-        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        fps = timing.rate_in(context.scene)
         levels, rate = measurements.levels_of(sound.sound_of(face))
         spans = arithmetic.silences(levels, rate, self.below, self.shortest)
         found = list(self.targets(context, place))

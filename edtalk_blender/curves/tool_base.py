@@ -20,6 +20,7 @@ from ..face import rig, take_action
 from ..face.keys import LINEAR, Keys, Place, refit, take_place, top_place, weights_in
 from ..server_process import jobs
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from . import arithmetic
 
 BANK_ITEMS = [
@@ -89,7 +90,7 @@ def why_not(context: bpy.types.Context) -> str:
     return busy()
 
 
-class CurveTool:
+class CurveTool(ExplainedOperator):
     """What all curve tools share: what they act on, and waiting for the server where they need it."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -102,14 +103,6 @@ class CurveTool:
         name="Banks", description="Which banks", items=BANK_ITEMS, options={"ENUM_FLAG"}, default=set(BANKS)
     )
     range: bpy.props.EnumProperty(name="Range", description="Which keys", items=RANGE_ITEMS)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with curves of this file, while nothing runs."""
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:

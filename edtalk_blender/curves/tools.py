@@ -108,7 +108,7 @@ class EDTALK_OT_smooth_curves(HandKeys, CurveTool, bpy.types.Operator):
 
     def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
         """Smooth each curve by itself."""
-        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        fps = timing.rate_in(context.scene)
         width = self.sigma * fps / place.scale  # in frames of the action
         count = 0
         for target in self.targets(context, place):
@@ -179,7 +179,7 @@ class EDTALK_OT_gain_curves(CurveTool, bpy.types.Operator):
 
     def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
         """Scale and move values, handles with them."""
-        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        fps = timing.rate_in(context.scene)
         rest = dict(zip(CHANNELS, take_action.rest_of(face).tolist()))
         is_top = place.action != take_action.worn(face)
         count = 0
@@ -235,7 +235,7 @@ class EDTALK_OT_shift_curves(CurveTool, bpy.types.Operator):
 
     def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
         """Move keys; generated ones they run over give way, hand keys stay."""
-        fps = timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base)
+        fps = timing.rate_in(context.scene)
         amount = (self.frames + self.seconds * fps) / place.scale
         count = 0
         for target in self.targets(context, place):

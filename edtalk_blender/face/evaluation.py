@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a take's curves in turns, so that a take of 100 000 frames freezes nothing; and what curves may not
-give.
+"""Evaluates a take's curves in chunks and yields between them, so that Blender responds while a take of
+100 000 frames is read; and checks the values that they give.
 
-A short take is read in one turn, hence in the state it has now. Between the turns of a long one anything may
-happen, so rig and scene are looked up again at each (session uids), and the rig may be gone.
+A take of one chunk is read in the state it has now. Between two chunks undo or file load may take the rig or
+the scene away, so both are looked up again by session uid.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from ...core.wire.errors import InputError
 from . import fcurves, sliders
 from .rig import find_object, find_scene
 
-TURN = 400
-"""Frames a turn, about 50 ms."""
+CHUNK = 400
+"""Frames between two yields, about 50 ms."""
 MOST = 1000.0
 """The largest weight the server takes."""
 HELD = 100.0
 """Blender holds a weight's property within this on either side, whatever its curve says."""
 
 
-def in_turns(face: int, scene: int, numbers: np.ndarray) -> Generator[int, None, np.ndarray | None]:
-    """Yields how many frames are read, between turns; gives back total weights float32 [N, 36], or None when
-    the rig or the scene is gone.
+def in_chunks(face: int, scene: int, numbers: np.ndarray) -> Generator[int, None, np.ndarray | None]:
+    """Yields the number of frames read so far, between chunks. Returns total weights float32 [N, 36], or None
+    when the rig or the scene is gone.
     """
     parts = [np.empty((0, len(CHANNELS)), np.float32)]
-    for start in range(0, len(numbers), TURN):
+    for start in range(0, len(numbers), CHUNK):
         if start:
             yield start
         rig, like = find_object(face), find_scene(scene)
         if rig is None or like is None:
             return None
-        parts.append(fcurves.read_weights(rig, numbers[start : start + TURN], like))
+        parts.append(fcurves.read_weights(rig, numbers[start : start + CHUNK], like))
     return np.concatenate(parts)
 
 
@@ -91,7 +91,7 @@ def restore(rig: bpy.types.Object, described) -> list[str]:
     lacking = missing(rig)
     if not lacking or rig.library is not None:
         return []
-    sliders.suit(rig, described)
+    sliders.fit_to_checkpoint(rig, described)
     more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
     verb = "was" if len(lacking) == 1 else "were"
     return [f"{', '.join(lacking[:3])}{more} {verb} missing from the rig and put back"]

@@ -89,7 +89,7 @@ def why_not_ours(face: bpy.types.Object | None) -> str:
 
 
 def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
-    """A new face rig in `scene`, all sliders 0, with generic labels until `sliders.suit` knows better."""
+    """A new face rig in `scene`, all sliders 0, with generic labels until `sliders.fit_to_checkpoint`."""
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     rig = bpy.data.objects.new(name, armature)

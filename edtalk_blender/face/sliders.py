@@ -33,7 +33,7 @@ REACH = 10.0
 """How many times its soft range a handle may be typed to."""
 
 
-def suit(face: bpy.types.Object, described: messages.Described) -> None:
+def fit_to_checkpoint(face: bpy.types.Object, described: messages.Described) -> None:
     """Make a rig fit a checkpoint: labels and ranges, what its emotions and handles do, and the bones for
     them if it is an older rig. Slider values stay. A rig whose bones belong to another file keeps its
     bones.

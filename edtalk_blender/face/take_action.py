@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which take a face wears: the action below its hand edits, and how another one takes its place.
+"""The action of the take that a face shows, below keys set by hand; and how to exchange it.
 
 Without Edit on Top the take is the rig's own action; with it, the take plays in a strip of an NLA track
-below. Muting a take needs neither flags nor handlers: the face wears an action of the portrait at rest
-instead, which remembers the take by a pointer, so the state survives saving, undo and a Blender without
-the add-on.
+below. Muting needs neither flags nor handlers: a placeholder action that holds the portrait's own weights
+takes the place of the take and points to it, so the state survives saving, undo and a Blender without the
+add-on.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from . import fcurves, rig
 TRACK = "EDTalk Take"
 REST = "edtalk_rest"
 """Custom property of the rig: the portrait's own 36 weights."""
-AWAKE = "edtalk_take"
-"""Custom property of an action at rest: the take that it stands in for."""
+MUTED_ACTION = "edtalk_take"
+"""Custom property of the placeholder action of a muted take: the take's real action."""
 BEGIN = "edtalk_begin"
 """Custom property of a take's action: the scene frame that the take begins with, and its sound."""
 
@@ -34,14 +34,14 @@ def base_strip(face: bpy.types.Object) -> bpy.types.NlaStrip | None:
     for track in data.nla_tracks if data is not None else ():
         for strip in track.strips:
             action = strip.action
-            named = action is not None and (action.name == face.edtalk.take.name or AWAKE in action)
+            named = action is not None and (action.name == face.edtalk.take.name or MUTED_ACTION in action)
             if not track.mute and not strip.mute and (named or track.name == TRACK):
                 return strip
     return None
 
 
 def worn(face: bpy.types.Object) -> bpy.types.Action | None:
-    """The action in the take's place, be it the take or its rest."""
+    """The action in the take's place: the take, or its placeholder while it is muted."""
     data, strip = face.animation_data, base_strip(face)
     if strip is not None:
         return strip.action
@@ -51,7 +51,7 @@ def worn(face: bpy.types.Object) -> bpy.types.Action | None:
 def take_of(face: bpy.types.Object) -> bpy.types.Action | None:
     """The action of the face's take, also while it is muted."""
     action = worn(face)
-    return action[AWAKE] if action is not None and AWAKE in action else action
+    return action[MUTED_ACTION] if action is not None and MUTED_ACTION in action else action
 
 
 def span_of(action: bpy.types.Action, face: bpy.types.Object) -> tuple[float, float]:
@@ -83,7 +83,7 @@ def slot_of(action: bpy.types.Action, face: bpy.types.Object):
 
 
 def wear(face: bpy.types.Object, action: bpy.types.Action) -> None:
-    """Put an action into the take's place; what lies above it stays."""
+    """Put an action into the take's place; layers above it stay."""
     data = face.animation_data or face.animation_data_create()
     strip, slot = base_strip(face), slot_of(action, face)
     if strip is not None:
@@ -119,13 +119,13 @@ def lay(track: bpy.types.NlaTrack, action: bpy.types.Action, slot) -> bpy.types.
     return strip
 
 
-# -------------------------------------------------------------------------------------------------- rest
+# ------------------------------------------------------------------------------------------------ muting
 
 
 def is_at_rest(face: bpy.types.Object) -> bool:
     """Is the face's take muted?"""
     action = worn(face)
-    return action is not None and AWAKE in action
+    return action is not None and MUTED_ACTION in action
 
 
 def rest_of(face: bpy.types.Object) -> np.ndarray:
@@ -137,26 +137,26 @@ def rest_of(face: bpy.types.Object) -> np.ndarray:
 
 
 def rest(face: bpy.types.Object) -> None:
-    """Mute the take: the face wears the portrait's own weights throughout, its hand edits on top of them."""
+    """Mute the take: a placeholder holds the portrait's own weights; edits on top are added to them."""
     take = worn(face)
-    if take is None or AWAKE in take:
+    if take is None or MUTED_ACTION in take:
         return
     action = bpy.data.actions.new(f"{face.name} At Rest")
-    action[AWAKE] = take
+    action[MUTED_ACTION] = take
     curves = fcurves.curves_in(action, fcurves.new_slot(face, action))
     fcurves.write_curves(curves, np.array([take.frame_range[0]]), rest_of(face)[None])
     wear(face, action)
 
 
 def wake(face: bpy.types.Object) -> None:
-    """The reverse of `rest`. Keys that were set by hand meanwhile are kept, in the action at rest."""
+    """Unmute the take. A placeholder with keys set by hand is kept as an action, any other is removed."""
     action = worn(face)
-    if action is None or AWAKE not in action:
+    if action is None or MUTED_ACTION not in action:
         return
-    take = action[AWAKE]
+    take = action[MUTED_ACTION]
     wear(face, take)
     curves = fcurves.curves_in(action, slot_of(action, face)).fcurves
     if sum(len(curve.keyframe_points) for curve in curves) <= len(CHANNELS):
         bpy.data.actions.remove(action)
     else:
-        del action[AWAKE]
+        del action[MUTED_ACTION]

@@ -13,6 +13,7 @@ import bpy
 
 from ..face import rig
 from ..settings import colour
+from ..settings.explained import ExplainedOperator
 from . import compositor, image_sequence
 
 # ------------------------------------------------------------------------------------ camera and reference
@@ -84,7 +85,7 @@ def set_up_colour(scene: bpy.types.Scene) -> str:
 # -------------------------------------------------------------------------------------------------- buttons
 
 
-class DestinationOperator:
+class DestinationOperator(ExplainedOperator):
     """What the buttons share: they need a take and somewhere to put it."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -96,14 +97,6 @@ class DestinationOperator:
         if face is None or face.edtalk.take.image is None:
             return "Generate a take first"
         return "This scene is linked from another file" if context.scene.library is not None else ""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Asked by Blender before it draws the button."""
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
 
 
 class EDTALK_OT_add_compositor_nodes(DestinationOperator, bpy.types.Operator):
@@ -175,7 +168,7 @@ class EDTALK_OT_add_reference(DestinationOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_set_up_colour(bpy.types.Operator):
+class EDTALK_OT_set_up_colour(ExplainedOperator, bpy.types.Operator):
     """Let the pictures pass through Blender's output pixel by pixel: view transform Standard without a look,
     exposure 0, gamma 1, dither 0. It says what it changed, and Undo takes it back"""
 
@@ -184,14 +177,12 @@ class EDTALK_OT_set_up_colour(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only where something would change."""
         reason = "" if colour_changes(context.scene) else "Colour is set up for compositing already"
         if context.scene.library is not None:
             reason = "This scene is linked from another file"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """In the active scene."""

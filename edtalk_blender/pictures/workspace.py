@@ -21,6 +21,7 @@ from mathutils import Quaternion, Vector
 
 from ..face import rig
 from ..server_process import jobs
+from ..settings.explained import ExplainedOperator
 from . import image_sequence
 
 NAME = "Talking Head"
@@ -209,19 +210,16 @@ def _open_tab() -> None:
                         region.tag_redraw()
 
 
-class EDTALK_OT_add_workspace(bpy.types.Operator):
+class EDTALK_OT_add_workspace(ExplainedOperator, bpy.types.Operator):
     """Add a workspace for talking heads: viewport, picture, curves, strips and timeline; or go there"""
 
     bl_idname = "edtalk.add_workspace"
     bl_label = "Talking Head Workspace"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """It needs a window."""
-        if context.window is None:
-            cls.poll_message_set("There is no window to add a workspace to")
-            return False
-        return True
+        return "There is no window to add a workspace to" if context.window is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Once a file; then it is shown."""

@@ -8,6 +8,7 @@ from bpy.app.handlers import persistent
 
 from ..face import rig
 from ..settings import trust
+from ..settings.explained import ExplainedOperator
 from ..takes import status
 from . import live
 
@@ -48,19 +49,16 @@ def resume() -> float | None:
     return None
 
 
-class EDTALK_OT_live_preview(bpy.types.Operator):
+class EDTALK_OT_live_preview(ExplainedOperator, bpy.types.Operator):
     """Show the face as it is posed now, on its plane and in the image EDTalk Preview, while you work"""
 
     bl_idname = "edtalk.live_preview"
     bl_label = "Live Preview"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Off at any time, on with a face and its portrait."""
-        reason = "" if live.is_on() else live.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return "" if live.is_on() else live.why_not(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """On or off."""

@@ -152,7 +152,7 @@ class Server:
                 self._heard_at = time.monotonic()
             self._inlet.write(encode(data))
         except (OSError, ValueError):
-            self._bury()
+            self._fail_pending()
         return pending
 
     def listen(self, seconds: float, budget: float = 0.008) -> None:
@@ -234,14 +234,14 @@ class Server:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._bury()
+        self._fail_pending()
 
     def kill(self) -> None:
         """End it at once; everything that was asked ends in Died."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._bury()
+        self._fail_pending()
 
     def _heard(self) -> object:
         """The next message, what is wrong with it, _END when there will be no more; None for nothing yet."""
@@ -262,7 +262,7 @@ class Server:
 
     def _take(self, item: object) -> None:
         if item is _END:
-            self._bury()
+            self._fail_pending()
             return
         if isinstance(item, BadMessage):
             self.kill()  # what cannot be read cannot be trusted either
@@ -283,8 +283,8 @@ class Server:
         elif reply.number in self._open:
             self._open.pop(reply.number).settle(reply.message, reply.error)
 
-    def _bury(self) -> None:
-        """Everything still open ends in Died."""
+    def _fail_pending(self) -> None:
+        """The process is gone: fail every pending request with `Died`."""
         code = None
         if self._process is not None:
             try:

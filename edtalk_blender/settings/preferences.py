@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user has chosen in the preferences, for all that goes by it; the settings are in `preferences`."""
+"""Read access to the add-on's preferences; `ui.preferences_page` defines and draws them."""
 
 from __future__ import annotations
 

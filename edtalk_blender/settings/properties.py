@@ -76,9 +76,9 @@ def _tidy_range(take: EDTALK_Take, _context: bpy.types.Context) -> None:
 
 
 ACTS: dict[str, Callable] = {}
-"""What modules do for those that they need themselves, put here by them: "crop" (settings) when a crop by
-hand is switched on, "pass" (settings) when another pass is to be shown, "count" (face) how many frames of its
-take are out of date, None while that is not known."""
+"""Callbacks that higher modules register, so that property updates need no upward import: "crop" (settings)
+when a crop by hand is switched on, "pass" (settings) when another pass is to be shown, "count" (face) returns
+how many frames of its take are out of date, None while that is not known."""
 
 
 def _begin_crop(settings: EDTALK_Settings, _context: bpy.types.Context) -> None:

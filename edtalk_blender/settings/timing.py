@@ -10,10 +10,14 @@ pictures are decoded from the same curves.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.wire import moments
+
+if TYPE_CHECKING:
+    import bpy
 
 _SLACK = 1e-6
 
@@ -24,6 +28,11 @@ MAKING = "Decoding"
 def scene_rate(fps: float, fps_base: float) -> float:
     """Frames a second of a scene, from Blender's two numbers (30 and 1.001 are 29.97)."""
     return fps / fps_base
+
+
+def rate_in(scene: bpy.types.Scene) -> float:
+    """Frames a second of this scene."""
+    return scene_rate(scene.render.fps, scene.render.fps_base)
 
 
 def rate_parts(rate: float) -> tuple[int, float]:

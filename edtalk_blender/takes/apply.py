@@ -67,7 +67,7 @@ def land_motion(
         make_active(face, scene)
     elif not face.edtalk.take.name and face.name.partition(".")[0] == NAMELESS:
         face.name = face.data.name = Path(order.portrait).stem
-    sliders.suit(face, described)
+    sliders.fit_to_checkpoint(face, described)
     edit_on_top.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
     begin_take(order, face, order.start, order.start + count - 1)
@@ -132,7 +132,7 @@ def land_changes(
         take.checkpoint, changed = files_of(order)[1], True
     if take.model != described.id:
         take.model, changed = described.id, True
-        sliders.suit(face, described)
+        sliders.fit_to_checkpoint(face, described)
     if take.name != order.take or take.image is None:
         take.name, take.shown, changed = order.take, True, True
         take.image = image_sequence.make_image(

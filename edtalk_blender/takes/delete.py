@@ -68,7 +68,7 @@ def delete(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow, files: bool) -
 def _undress(face: bpy.types.Object) -> None:
     """Take off the last take: the face is at rest, and nothing shows its pictures."""
     take = face.edtalk.take
-    take_rows.stow(face)
+    take_rows.save_to_row(face)
     take_action.wake(face)
     plane = image_sequence.plane_of(face)
     if plane is not None:

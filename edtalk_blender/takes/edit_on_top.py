@@ -13,6 +13,7 @@ import numpy as np
 
 from ..face import fcurves, rig, take_action
 from ..face.take_action import base_strip, lay, replace_strip
+from ..settings.explained import ExplainedOperator
 from . import take_rows
 
 
@@ -21,7 +22,7 @@ def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndar
     before is kept.
     """
     take_action.wake(face)
-    take_rows.stow(face)
+    take_rows.save_to_row(face)
     strip = base_strip(face)
     if strip is None:
         fcurves.new_action(face, name)
@@ -60,7 +61,7 @@ def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
     return layer
 
 
-class EDTALK_OT_edit_on_top(bpy.types.Operator):
+class EDTALK_OT_edit_on_top(ExplainedOperator, bpy.types.Operator):
     """Put the take on an NLA track and open an empty layer above it for keys of your own, which are added
     to the take and stay when a new take is generated"""
 
@@ -69,12 +70,9 @@ class EDTALK_OT_edit_on_top(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with curves to edit on top of, once."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Push down, open a layer, say what it is called."""

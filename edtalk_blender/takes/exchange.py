@@ -20,6 +20,7 @@ from ...core.wire import moments
 from ...core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
 from ..face import fcurves, in_effect, probe, rig
 from ..settings import timing
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute
 from ..settings.properties import copy_settings
 from . import apply, edit_on_top, ready, request, take_rows, weight_files, work_folder
@@ -45,7 +46,7 @@ def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: Sequence[in
     return weight_files.Table(
         weights=fcurves.read_weights(face, frames, scene),
         numbers=np.asarray(frames),
-        rate=timing.scene_rate(scene.render.fps, scene.render.fps_base),
+        rate=timing.rate_in(scene),
         model=face.edtalk.take.model,
     )
 
@@ -114,7 +115,7 @@ def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight
     """Does the face show something else than the table that was just put onto it? Emotions, handles, edits on
     top, other NLA tracks and drivers do that; a hundred rows are looked at.
     """
-    start, fps = face.edtalk.start, timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    start, fps = face.edtalk.start, timing.rate_in(scene)
     rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
     shown = fcurves.read_weights(face, layout_of(table, start, fps)[0][rows], scene)
     return bool(np.abs(shown - table.weights[rows]).max() > 0.01)
@@ -125,7 +126,7 @@ def _folder() -> Path:
     return Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
 
 
-class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
+class EDTALK_OT_export_weights(ExplainedOperator, ExportHelper, bpy.types.Operator):
     """Write the 36 weights of the face at every frame of its take, with drivers and NLA in them"""
 
     bl_idname = "edtalk.export_weights"
@@ -140,12 +141,9 @@ class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
         return f".{self.format}"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a face."""
-        if rig.active_face(context) is None:
-            cls.poll_message_set(rig.NO_FACE)
-            return False
-        return True
+        return rig.NO_FACE if rig.active_face(context) is None else ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for a file; the name of the take is offered."""
@@ -166,7 +164,7 @@ class EDTALK_OT_export_weights(ExportHelper, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
+class EDTALK_OT_import_weights(ExplainedOperator, ImportHelper, bpy.types.Operator):
     """Read weights from a file as a new take of the face; the take before stays. Render Changed makes its
     pictures"""
 
@@ -177,7 +175,7 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
     filter_glob: bpy.props.StringProperty(default=PATTERN, options={"HIDDEN"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Not onto what belongs to another file."""
         face = rig.active_face(context)
         reason = ""
@@ -185,9 +183,7 @@ class EDTALK_OT_import_weights(ImportHelper, bpy.types.Operator):
             reason = rig.LINKED
         elif context.scene.library is not None:
             reason = "This scene is linked from another file"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for a file: those beside the .blend are offered, and none is named."""

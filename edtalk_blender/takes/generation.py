@@ -69,14 +69,8 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
                 checkpoint=order.checkpoint,
                 out=str(order.folder / "motion.npz"),
                 crop=order.crop,
-                seed=order.seed,
-                idle=order.idle,
-                emotion=order.emotion,
-                text=order.text,
-                stillness=order.stillness,
-                articulation=order.articulation,
-                strength=order.strength,
                 face=order.face,
+                **order.motion,
             ),
         )
         motion, rate = take_folder.load_motion(order.folder / "motion.npz")
@@ -157,7 +151,7 @@ def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, t
     nothing can be drawn from.
     """
     numbers = apply.numbers_of(face_or_error(order), order.frames)
-    turns = evaluation.in_turns(order.rig, order.scene, numbers)
+    turns = evaluation.in_chunks(order.rig, order.scene, numbers)
     while True:
         try:
             done = next(turns)

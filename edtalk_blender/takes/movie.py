@@ -57,7 +57,7 @@ def film_of(order: request.Order, movie: Movie) -> messages.Film:
     folder = image_sequence.folder_of(take.image) if take.image is not None else order.folder
     numbers = range(take.first + take.shift, max(take.first, take.last) + take.shift + 1)
     stem = passes.stem_of("face") if movie.cut_out else take_folder.STEM
-    rate = timing.scene_rate(scene.render.fps, scene.render.fps_base)
+    rate = timing.rate_in(scene)
     action = take_action.take_of(face)
     begin = take_action.begin_of(action, face) if action is not None else float(take.first)
     before = take.first - sound.sound_start(face, begin)

@@ -7,12 +7,15 @@ Blender's data, which undo and file load would pull away: what a job writes to i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
+from ...core.wire import messages
 from ...core.wire.messages import PASSES
 from ..face import rig
 from ..pictures import image_sequence, take_folder
@@ -21,6 +24,7 @@ from ..server_process import checkpoints
 from ..settings import files, timing
 from ..settings.paths import absolute
 from ..settings.preferences import checkpoint_for_new_faces
+from ..settings.properties import EDTALK_Settings
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,7 @@ class Order:
     take: str
     fps: float
     start: int
-    emotion: str
-    text: str  # the transcript, or the path of a file with it
-    stillness: float
-    articulation: float
-    strength: tuple[float, ...]
-    idle: float
-    seed: int
+    motion: Mapping[str, Any]  # settings that `messages.Analyze` has by name: emotion, idle, text ...
     face: int | None
     crop: tuple[float, float, float] | None  # None: to be found
     size: int
@@ -94,15 +92,9 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         checkpoint=absolute(settings.checkpoint) or ("" if face is not None else checkpoint_for_new_faces()),
         folder=base / take,
         take=take,
-        fps=timing.scene_rate(context.scene.render.fps, context.scene.render.fps_base),
+        fps=timing.rate_in(context.scene),
         start=settings.start,
-        emotion="" if settings.emotion == "NONE" else settings.emotion,
-        text=transcript.text_of(settings),
-        stillness=settings.stillness,
-        articulation=settings.articulation,
-        strength=tuple(settings.strength),
-        idle=settings.idle,
-        seed=settings.seed,
+        motion=motion_settings(settings),
         face=settings.face - 1 if settings.face else None,
         crop=found_faces.chosen_crop(settings),
         size=settings.size,
@@ -118,6 +110,19 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         strips=strips.session_uid,
         temporary=temporary,
     )
+
+
+def motion_settings(settings: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """The panel's settings that say how the face moves: every one that `messages.Analyze` has by the same
+    name, besides files and crop, which the order itself has. A new setting needs no line here.
+    """
+    names = {field.name for field in fields(messages.Analyze)} - {field.name for field in fields(Order)}
+    found = {name: getattr(settings, name) for name in names & set(EDTALK_Settings.__annotations__)}
+    rows = {
+        name: tuple(value) for name, value in found.items() if isinstance(value, bpy.types.bpy_prop_array)
+    }
+    emotion = "" if settings.emotion == "NONE" else settings.emotion
+    return found | rows | {"emotion": emotion, "text": transcript.text_of(settings)}
 
 
 def order_for_changes(context: bpy.types.Context, face: bpy.types.Object) -> Order:

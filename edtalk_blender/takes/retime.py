@@ -52,16 +52,11 @@ def rate_of(face: bpy.types.Object) -> float:
     return float(np.median(np.diff(places[::2]))) * STEPS_PER_SECOND  # older takes: one key a step
 
 
-def rate_in(scene: bpy.types.Scene) -> float:
-    """Frames a second of a scene."""
-    return timing.scene_rate(scene.render.fps, scene.render.fps_base)
-
-
 def odd_rate(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
     """A rate other than the scene's that the take, or else something above it, is laid out for; 0 when there
     is none.
     """
-    data, take, now = face.animation_data, face.edtalk.take, rate_in(scene)
+    data, take, now = face.animation_data, face.edtalk.take, timing.rate_in(scene)
     rates = [rate_of(face)] if take.name else []
     rates += [holder.action.get(RATE, 0.0) for holder in holders_of(data)] if data is not None else []
     return next((rate for rate in rates if rate and abs(rate - now) > SAME), 0.0)
@@ -98,7 +93,7 @@ def begin_of(face: bpy.types.Object, scene: bpy.types.Scene) -> float:
 
 def fit(face: bpy.types.Object, scene: bpy.types.Scene, strips: bpy.types.Scene, made_at: float) -> None:
     """Move everything of the face to the scene's rate, the take from `made_at`, or from what it remembers."""
-    new, begin, worn_take = rate_in(scene), begin_of(face, strips), take_action.take_of(face)
+    new, begin, worn_take = timing.rate_in(scene), begin_of(face, strips), take_action.take_of(face)
     rate, pivot = made_at or rate_of(face) or new, begin - MIDDLE
     if worn_take is not None:
         worn_take[take_action.BEGIN] = take_action.begin_of(worn_take, face)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lamp and the cache bar: which frames of each face's take are out of date, kept up while the animator
-works.
+"""Which frames of each face's take are out of date, counted again after each edit, for panel and cache bar.
 
 An edit is noticed by a handler that only writes down that something happened; counting waits until half
 a second has passed without another edit, since it evaluates the whole take (about 0.1 s for two minutes
@@ -91,7 +90,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     if face is None or not is_counted(face):
         return
     numbers = apply.numbers_of(face)
-    weights = yield from evaluation.in_turns(uid, context.scene.session_uid, numbers)
+    weights = yield from evaluation.in_chunks(uid, context.scene.session_uid, numbers)
     face = rig.find_object(uid)
     if weights is None or face is None or face.edtalk.take.image is None:
         return

@@ -22,7 +22,7 @@ def switch(face: bpy.types.Object, row: take_rows.EDTALK_TakeRow) -> None:
     if row.key == take.name:
         return
     name, before = take.name, take.image
-    take_rows.stow(face)
+    take_rows.save_to_row(face)
     take_action.wake(face)
     if row.action is not None:
         # A rig that was copied: the two are to be edited apart. Linked curves cannot be edited at all.

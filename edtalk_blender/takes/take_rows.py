@@ -23,7 +23,7 @@ from ..settings.paths import absolute, found_again
 from ..settings.properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, overridable
 
 NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
-"""Settings that belong to the desk and not to a take."""
+"""Settings of the scene and the display, which a take does not bring back."""
 
 PATHS = ("portrait", "audio", "driving", "checkpoint")
 
@@ -217,8 +217,8 @@ def recall(face: bpy.types.Object, row: EDTALK_TakeRow) -> None:
                 setattr(face.edtalk, name, set(value) if is_set else value)
 
 
-def stow(face: bpy.types.Object) -> None:
-    """The face is about to take its take off: write what it is now into its row."""
+def save_to_row(face: bpy.types.Object) -> None:
+    """Write the state of the take that the face shows into its row, before another take is shown."""
     take = face.edtalk.take
     if not take.name:
         return

@@ -22,6 +22,7 @@ from ..pictures import take_folder
 from ..server_process import jobs
 from ..server_process.jobs import Job, busy
 from ..settings import trust
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute, missing_file
 from ..takes import request
 
@@ -39,7 +40,7 @@ def why_not(context: bpy.types.Context) -> str:
     return busy() or missing_file((face or context.scene).edtalk.portrait, "a portrait")
 
 
-class CaptureOperator(ImportHelper):
+class CaptureOperator(ExplainedOperator, ImportHelper):
     """What both share: the file browser, the options beside it, and a job in the background."""
 
     bl_options = {"REGISTER"}
@@ -64,12 +65,9 @@ class CaptureOperator(ImportHelper):
     in_background: bpy.props.BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a portrait, while nothing runs."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Clicked: choose a file; the work then goes on in the background."""

@@ -13,6 +13,7 @@ from ..portrait import found_faces
 from ..portrait.crop_gizmo import is_ours, picture_of, shows_portrait
 from ..server_process import jobs
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute, missing_file
 from .job_operator import JobOperator
 
@@ -43,7 +44,7 @@ class EDTALK_OT_find_face(JobOperator, bpy.types.Operator):
         return jobs.Job("Find Face", work)
 
 
-class EDTALK_OT_pick_face(bpy.types.Operator):
+class EDTALK_OT_pick_face(ExplainedOperator, bpy.types.Operator):
     """Choose which face of the portrait shall talk; they are counted from the left"""
 
     bl_idname = "edtalk.pick_face"
@@ -53,12 +54,9 @@ class EDTALK_OT_pick_face(bpy.types.Operator):
     number: bpy.props.IntProperty(name="Face", description="1 is the leftmost", min=1, default=1)
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only where it can be kept."""
-        if not is_ours(context):
-            cls.poll_message_set(rig.LINKED)
-            return False
-        return True
+        return rig.LINKED if not is_ours(context) else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The choice, and the crop with it where that is set by hand."""
@@ -67,7 +65,7 @@ class EDTALK_OT_pick_face(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_show_portrait(bpy.types.Operator):
+class EDTALK_OT_show_portrait(ExplainedOperator, bpy.types.Operator):
     """Show the portrait with its crop in an Image Editor, where the crop can be dragged; a window is opened
     when no Image Editor is in sight"""
 
@@ -76,12 +74,9 @@ class EDTALK_OT_show_portrait(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # else undoing the first drag takes the portrait away
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a portrait."""
-        reason = missing_file(settings_of(context).portrait, "a portrait")
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return missing_file(settings_of(context).portrait, "a portrait")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """In the Image Editor that shows it already, an empty one, any, or a new window."""

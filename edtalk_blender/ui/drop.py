@@ -13,6 +13,7 @@ import bpy
 
 from ..face import rig
 from ..face.rig import settings_of
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import short_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -34,7 +35,7 @@ def take_in(settings: bpy.types.PropertyGroup, paths: list[Path]) -> tuple[list[
     return said, left
 
 
-class EDTALK_OT_drop(bpy.types.Operator):
+class EDTALK_OT_drop(ExplainedOperator, bpy.types.Operator):
     """Take these files as the portrait and the audio of the active face, or of the next one"""
 
     bl_idname = "edtalk.drop"
@@ -47,13 +48,10 @@ class EDTALK_OT_drop(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Not onto what belongs to another file."""
         owner = rig.active_face(context) or context.scene
-        if owner.library is not None:
-            cls.poll_message_set(rig.LINKED)
-            return False
-        return True
+        return rig.LINKED if owner.library is not None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set what there is; nothing is started."""

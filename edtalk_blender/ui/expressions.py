@@ -18,6 +18,7 @@ import bpy
 
 from ..face import fcurves, rig, sliders
 from ..preview import live_picture
+from ..settings.explained import ExplainedOperator
 
 NAME = "EDTalk Expressions"
 FOLDER = Path(__file__).resolve().parents[1] / "assets"
@@ -127,7 +128,7 @@ def save(face: bpy.types.Object, name: str) -> bpy.types.Action:
     return action
 
 
-class EDTALK_OT_save_expression(bpy.types.Operator):
+class EDTALK_OT_save_expression(ExplainedOperator, bpy.types.Operator):
     """Save the emotions and handles of this face as a pose asset of this file. With Live Preview on, the
     asset's picture is what the preview shows"""
 
@@ -138,12 +139,9 @@ class EDTALK_OT_save_expression(bpy.types.Operator):
     name: bpy.props.StringProperty(name="Name", description="Name of the pose asset", default="Expression")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with sliders to save."""
-        reason = why_not_save(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_save(context)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for a name."""

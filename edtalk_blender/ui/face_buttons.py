@@ -18,6 +18,7 @@ from bpy.app.handlers import persistent
 from ..face import placing, rig, stand_in
 from ..pictures import image_sequence
 from ..settings import paths
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute
 from ..settings.properties import copy_settings
 from ..takes import apply
@@ -98,7 +99,7 @@ def unregister() -> None:
 # -------------------------------------------------------------------------------------------------- buttons
 
 
-class EDTALK_OT_new_face(bpy.types.Operator):
+class EDTALK_OT_new_face(ExplainedOperator, bpy.types.Operator):
     """Add another face to the scene, with a portrait, a sound and a take of its own"""
 
     bl_idname = "edtalk.new_face"
@@ -106,16 +107,14 @@ class EDTALK_OT_new_face(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Not while something is edited, nor in a scene of another file."""
         reason = ""
         if context.scene.library is not None:
             reason = "This scene is linked from another file"
         elif context.mode != "OBJECT":
             reason = "Go to Object Mode first"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Beside the others."""
@@ -124,7 +123,7 @@ class EDTALK_OT_new_face(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_select_face(bpy.types.Operator):
+class EDTALK_OT_select_face(ExplainedOperator, bpy.types.Operator):
     """Let the panel speak of this face"""
 
     bl_idname = "edtalk.select_face"
@@ -134,12 +133,9 @@ class EDTALK_OT_select_face(bpy.types.Operator):
     name: bpy.props.StringProperty(name="Face", description="Name of the face rig")
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Not while something is edited."""
-        if context.mode not in {"OBJECT", "POSE"}:
-            cls.poll_message_set("Go to Object Mode first")
-            return False
-        return True
+        return "Go to Object Mode first" if context.mode not in {"OBJECT", "POSE"} else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Select it alone and make it active."""

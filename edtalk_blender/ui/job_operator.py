@@ -14,10 +14,11 @@ import bpy
 from ..server_process import jobs
 from ..server_process.jobs import busy
 from ..settings import trust
+from ..settings.explained import ExplainedOperator
 from ..takes import status
 
 
-class JobOperator:
+class JobOperator(ExplainedOperator):
     """What the operators that start a job share."""
 
     title = ""
@@ -26,14 +27,6 @@ class JobOperator:
     def why_not(cls, context: bpy.types.Context) -> str:
         """Why the button is grey; "" when it is not."""
         return busy()
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Asked by Blender before it draws the button."""
-        reason = cls.why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
 
     def job(self, context: bpy.types.Context) -> jobs.Job:
         """The job to run, made from what the panel says now."""
@@ -72,7 +65,7 @@ def let_pictures_show(shading: bpy.types.View3DShading, seen: Iterable[bpy.types
             shading.light = "FLAT"
 
 
-class EDTALK_OT_cancel(bpy.types.Operator):
+class EDTALK_OT_cancel(ExplainedOperator, bpy.types.Operator):
     """Stop the work at the next frame; what is made stays"""
 
     bl_idname = "edtalk.cancel"
@@ -80,12 +73,9 @@ class EDTALK_OT_cancel(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only while something runs."""
-        if jobs.current() is None:
-            cls.poll_message_set("Nothing is running")
-            return False
-        return True
+        return "Nothing is running" if jobs.current() is None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask the job to stop."""

@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..face import rig
 from ..server_process import jobs
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute
 from ..takes import movie, request
 from ..takes.ready import why_not_render
@@ -81,7 +82,7 @@ class EDTALK_OT_export_movie(JobOperator, ExportHelper, bpy.types.Operator):
         row.prop(self, "cut_out")
 
 
-class EDTALK_OT_open_movie_folder(bpy.types.Operator):
+class EDTALK_OT_open_movie_folder(ExplainedOperator, bpy.types.Operator):
     """Open the folder of the film that was exported last"""
 
     bl_idname = "edtalk.open_movie_folder"
@@ -89,12 +90,9 @@ class EDTALK_OT_open_movie_folder(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only when a film is there."""
-        if not _written or not _written[0].is_file():
-            cls.poll_message_set("Export a movie first")
-            return False
-        return True
+        return "Export a movie first" if not _written or not _written[0].is_file() else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """In the system's own file manager."""

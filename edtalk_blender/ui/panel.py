@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-On top and always in sight the main road: which face, the lamp, portrait, sound, Generate, Render Changed, and
-what to see while working. Below, in sub-panels, what is wanted now and then, as the work goes: source, take,
-output, the takes there are, emotions, handles, curves, weights. All but takes and emotions begin closed, so
-that a small sidebar shows the whole list. While a job runs the buttons make way for its progress and an X.
+Always visible on top: which face, its status, portrait, sound, Generate, Render Changed, and what is
+shown while you work. Below, in sub-panels, in the order of the work: source, take, output, takes,
+emotions, handles, curves, weights. All but takes and emotions begin closed, so that a small sidebar shows
+the whole list. While a job runs, its progress and an X take the place of the buttons.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class EDTalkPanel:
         layout.use_property_decorate = False
         settings, face = settings_of(context), rig.active_face(context)
         face_buttons.draw(layout, context, face)
-        _draw_lamp(layout, face, _letters(context))
+        _draw_status(layout, face, _letters(context))
         if face is not None:
             retime_buttons.draw(layout, context, face)
         if first_steps.wanted(context):
@@ -81,7 +81,7 @@ class EDTalkPanel:
         _draw_server(layout)
 
 
-def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letters: int) -> None:
+def _draw_status(layout: bpy.types.UILayout, face: bpy.types.Object | None, letters: int) -> None:
     """Green, yellow or red, with words; the last outcome stays until the next job."""
     last = jobs.last()
     if last is not None and last.level != "INFO":
@@ -105,7 +105,7 @@ def _draw_lamp(layout: bpy.types.UILayout, face: bpy.types.Object | None, letter
 
 
 def _stale_words(stale: int, missing: int) -> tuple[str, str]:
-    """What the lamp says of frames that are not as they should be; missing ones are not wrong."""
+    """What the status says of frames that are not as they should be; missing ones are not wrong."""
     if stale == missing:
         return f": {missing} frames not rendered yet", GREY
     also = f", {missing} missing" if missing else ""

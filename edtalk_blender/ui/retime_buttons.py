@@ -7,6 +7,8 @@ import bpy
 
 from ..face import rig, take_action
 from ..server_process.jobs import busy
+from ..settings import timing
+from ..settings.explained import ExplainedOperator
 from ..takes import retime
 
 
@@ -27,7 +29,7 @@ def why_not_fit(context: bpy.types.Context) -> str:
     return busy()
 
 
-class EDTALK_OT_fit_take(bpy.types.Operator):
+class EDTALK_OT_fit_take(ExplainedOperator, bpy.types.Operator):
     """Move all keys of the face so that the take lasts as long as it did at the frame rate it was made for,
     in step with its sound. Render Changed then makes the pictures"""
 
@@ -44,18 +46,15 @@ class EDTALK_OT_fit_take(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_fit(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """From the rate the take was made at to the scene's."""
         face, scene = rig.active_face(context), context.scene
         strips = getattr(context, "sequencer_scene", None) or scene
-        now = retime.rate_in(scene)
+        now = timing.rate_in(scene)
         rate = self.made_at or retime.odd_rate(face, scene)
         if not rate and not retime.rate_of(face):
             self.report({"ERROR"}, "Nobody knows the rate this take was made at: type it into Made At")
@@ -72,7 +71,7 @@ class EDTALK_OT_fit_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_keep_frames(bpy.types.Operator):
+class EDTALK_OT_keep_frames(ExplainedOperator, bpy.types.Operator):
     """Leave the keys at their frames: the take plays faster or slower than its sound, as it does now"""
 
     bl_idname = "edtalk.keep_frames"
@@ -80,16 +79,13 @@ class EDTALK_OT_keep_frames(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a take of one's own."""
-        reason = why_not_fit(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_fit(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The take counts as made for the scene's rate from now on."""
-        face, rate = rig.active_face(context), retime.rate_in(context.scene)
+        face, rate = rig.active_face(context), timing.rate_in(context.scene)
         for holder in retime.holders_of(face.animation_data):
             holder.action[retime.RATE] = rate
         face.edtalk.take.rate = rate
@@ -102,7 +98,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, face: bpy.types
     if not odd:
         return
     column = layout.column(align=True)
-    text = f"Take {odd:.5g} fps, scene {retime.rate_in(context.scene):.5g} fps"  # fits a narrow sidebar
+    text = f"Take {odd:.5g} fps, scene {timing.rate_in(context.scene):.5g} fps"  # fits a narrow sidebar
     column.label(text=text, icon="TIME")
     row = column.row(align=True)
     row.operator("edtalk.fit_take", text="Fit to Frame Rate")

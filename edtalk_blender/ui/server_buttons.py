@@ -12,6 +12,7 @@ from ..face import rig
 from ..face.rig import settings_of
 from ..server_process import checkpoints, environment, jobs, python_search, server_report, setup, supervisor
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..settings.preferences import checkpoint_folder, preferences
 from .job_operator import JobOperator
 
@@ -83,20 +84,17 @@ class EDTALK_OT_set_up_server(JobOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_stop_server(bpy.types.Operator):
+class EDTALK_OT_stop_server(ExplainedOperator, bpy.types.Operator):
     """Stop the server and give its memory back; the next job starts it again"""
 
     bl_idname = "edtalk.stop_server"
     bl_label = "Stop Server"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only when there is one and it is idle."""
         server = supervisor.server_or_none()
-        reason = busy() or ("" if server is not None and server.alive else "The server is not running")
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return busy() or ("" if server is not None and server.alive else "The server is not running")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Let it go."""
@@ -140,19 +138,16 @@ class EDTALK_OT_copy_server_command(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_copy_report(bpy.types.Operator):
+class EDTALK_OT_copy_report(ExplainedOperator, bpy.types.Operator):
     """Copy what Check Server found, for a question or a bug report"""
 
     bl_idname = "edtalk.copy_report"
     bl_label = "Copy Report"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only after a check."""
-        if not setup.report():
-            cls.poll_message_set("Press Check Server first")
-            return False
-        return True
+        return "Press Check Server first" if not setup.report() else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """To the clipboard."""
@@ -163,19 +158,16 @@ class EDTALK_OT_copy_report(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_open_log(bpy.types.Operator):
+class EDTALK_OT_open_log(ExplainedOperator, bpy.types.Operator):
     """Open the server's log"""
 
     bl_idname = "edtalk.open_log"
     bl_label = "Open Log"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only when a server was started in this session."""
-        if not supervisor.log_path().exists():
-            cls.poll_message_set("The server was not started yet")
-            return False
-        return True
+        return "The server was not started yet" if not supervisor.log_path().exists() else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """As a text in Blender, which works everywhere, background mode included."""
@@ -207,7 +199,7 @@ class EDTALK_OT_use_checkpoint(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_choose_checkpoint(bpy.types.Operator):
+class EDTALK_OT_choose_checkpoint(ExplainedOperator, bpy.types.Operator):
     """Let the active face, or the next one, use this checkpoint; its frames are then out of date"""
 
     bl_idname = "edtalk.choose_checkpoint"
@@ -217,13 +209,10 @@ class EDTALK_OT_choose_checkpoint(bpy.types.Operator):
     path: bpy.props.StringProperty(options={"SKIP_SAVE", "HIDDEN"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Not for what belongs to another file."""
         owner = rig.active_face(context) or context.scene
-        if owner.library is not None:
-            cls.poll_message_set(rig.LINKED)
-            return False
-        return True
+        return rig.LINKED if owner.library is not None else ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Into the field of the panel. "" means the one that comes with EDTalk, also for a take that was made

@@ -11,6 +11,7 @@ from ...core.wire.errors import EDTalkError
 from ..character import shape_keys
 from ..face import rig
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..settings.properties import OVERRIDABLE
 
 WAY_ITEMS = [
@@ -44,7 +45,7 @@ def why_not(context: bpy.types.Context) -> str:
     return busy()
 
 
-class EDTALK_OT_copy_to_shape_keys(bpy.types.Operator):
+class EDTALK_OT_copy_to_shape_keys(ExplainedOperator, bpy.types.Operator):
     """Let the shape keys of a 3D character follow the face: by drivers, or by keys that are baked once"""
 
     bl_idname = "edtalk.copy_to_shape_keys"
@@ -61,12 +62,9 @@ class EDTALK_OT_copy_to_shape_keys(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """With a face and a character."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Connect, report, and list it in a text."""
@@ -91,7 +89,7 @@ class EDTALK_OT_copy_to_shape_keys(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_release_shape_keys(bpy.types.Operator):
+class EDTALK_OT_release_shape_keys(ExplainedOperator, bpy.types.Operator):
     """Take the drivers away that make the character follow a face; other drivers and all keys stay"""
 
     bl_idname = "edtalk.release_shape_keys"
@@ -99,14 +97,12 @@ class EDTALK_OT_release_shape_keys(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """With a face, a character, and something to remove."""
         reason = why_not(context)
         if not reason and not any(_ours(rig.active_face(context).edtalk_character)):
             reason = "No shape key of this character follows a face"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """From every mesh of the character."""

@@ -9,21 +9,20 @@ from ...core.wire.errors import EDTalkError
 from ..face import rig
 from ..pictures import image_sequence, sequencer
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..takes import display
 
 
-class TakeOperator:
+class TakeOperator(ExplainedOperator):
     """What the operators that show an existing take share."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a take."""
         face = rig.active_face(context)
-        if face is None or face.edtalk.take.image is None:
-            faces = rig.faces_in(context.scene) if face is None else ()
-            cls.poll_message_set("Select a face rig first" if faces else "Generate a take first")
-            return False
-        return True
+        if face is None and rig.faces_in(context.scene):
+            return "Select a face rig first"
+        return "Generate a take first" if face is None or face.edtalk.take.image is None else ""
 
 
 class EDTALK_OT_add_plane(TakeOperator, bpy.types.Operator):
@@ -79,16 +78,12 @@ class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only for a temporary take of a file that is saved by now."""
-        if not super().poll(context):
-            return False
-        reason = busy() or ("" if bpy.data.filepath else "Save the file first")
+        reason = super().why_not(context) or busy() or ("" if bpy.data.filepath else "Save the file first")
         if not reason and not display.is_temporary(rig.active_face(context)):
             reason = "The frames are not in a temporary folder"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy the folder and tell image and strips."""

@@ -15,6 +15,7 @@ from ..face import rig, sliders
 from ..server_process import jobs
 from ..server_process.jobs import busy
 from ..server_process.supervisor import ask, ready_server
+from ..settings.explained import ExplainedOperator
 from ..settings.paths import missing_file
 from ..takes import request
 from . import expressions
@@ -41,16 +42,13 @@ def key(face: bpy.types.Object, frame: float) -> int:
     return len(names)
 
 
-class SliderOperator:
+class SliderOperator(ExplainedOperator):
     """What the operators on all sliders of the active face share."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with sliders that may be changed."""
-        reason = why_not_pose(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not_pose(context)
 
 
 class EDTALK_OT_key_sliders(SliderOperator, bpy.types.Operator):
@@ -123,7 +121,7 @@ def _update(job: jobs.Job, order: request.Order) -> Generator[None, None, jobs.O
     face = rig.find_object(order.rig)
     if face is None:
         raise InputError("The face rig is gone, by undo or because another file was opened")
-    sliders.suit(face, described)
+    sliders.fit_to_checkpoint(face, described)
     jobs.push_undo("EDTalk: Update Face")
     return jobs.Outcome(
         "INFO", f"{face.name}: {len(described.emotions)} emotions, {len(described.handles)} handles"

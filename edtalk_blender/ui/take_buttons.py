@@ -10,6 +10,7 @@ import bpy
 from ..face import rig
 from ..pictures import image_sequence
 from ..server_process.jobs import busy
+from ..settings.explained import ExplainedOperator
 from ..takes import compare, delete, migrate, switch, take_rows
 
 
@@ -18,7 +19,7 @@ def why_not(context: bpy.types.Context) -> str:
     return rig.why_not_ours(rig.active_face(context)) or busy()
 
 
-class RowOperator:
+class RowOperator(ExplainedOperator):
     """What the buttons of the list share. `take` names a take; empty, it is the one that is selected in the
     list.
     """
@@ -32,14 +33,12 @@ class RowOperator:
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a face of this file, while nothing runs."""
         reason = why_not(context)
         if not reason and not len(take_rows.rows_of(rig.active_face(context))):
             reason = "This face has no takes yet: generate one first"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
     def row(self, context: bpy.types.Context):
         """The face and the row that is meant; the row is None when there is none of that name."""
@@ -80,14 +79,12 @@ class EDTALK_OT_flip_take(RowOperator, bpy.types.Operator):
     bl_label = "Flip A/B"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with two takes."""
-        if not super().poll(context):
-            return False
-        if len(take_rows.rows_of(rig.active_face(context))) < 2:
-            cls.poll_message_set("There is only one take: generate another one to compare it with")
-            return False
-        return True
+        reason = super().why_not(context)
+        if not reason and len(take_rows.rows_of(rig.active_face(context))) < 2:
+            reason = "There is only one take: generate another one to compare it with"
+        return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """To the other one; for the first time, to the selected one or the one before."""
@@ -184,7 +181,7 @@ class EDTALK_OT_delete_take(RowOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EDTALK_OT_list_takes(bpy.types.Operator):
+class EDTALK_OT_list_takes(ExplainedOperator, bpy.types.Operator):
     """Look through this file for takes of this face that were made before there was a list"""
 
     bl_idname = "edtalk.list_takes"
@@ -192,12 +189,9 @@ class EDTALK_OT_list_takes(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def why_not(cls, context: bpy.types.Context) -> str:
         """Only with a face of this file."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return why_not(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """List what is found."""

@@ -42,7 +42,7 @@ class EDTALK_UL_takes(bpy.types.UIList):
             about.label(text=model_of(take))
         about.label(text=str(take.last - take.first + 1))
         stale = status.stale_frames(face) if is_worn else (None if item.stale < 0 else item.stale)
-        row.label(text="", icon=lamp_icon(stale))
+        row.label(text="", icon=status_icon(stale))
         row.operator(
             "edtalk.mute_take", text="", icon="HIDE_ON" if item.muted else "HIDE_OFF", emboss=False
         ).take = item.key
@@ -53,7 +53,7 @@ def model_of(take: bpy.types.PropertyGroup) -> str:
     return re.sub(r"-[0-9a-f]{12}$", "", take.model)
 
 
-def lamp_icon(stale: int | None) -> str:
+def status_icon(stale: int | None) -> str:
     """Grey: not known; green: the pictures match the curves; yellow: they do not."""
     if stale is None:
         return "DOT"

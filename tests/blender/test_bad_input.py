@@ -202,7 +202,7 @@ def test_a_hundred_thousand_frames_are_read_in_turns_and_can_be_cancelled(desk) 
     job = desk.jobs.Job("Render Changed", desk.part("takes.generation").render_changed(order))
     desk.jobs.start(job)
     desk.until(lambda: job.stage == "Reading the curves")
-    assert job.total == 100_000 and 0 < job.done <= 2 * desk.part("face.evaluation").TURN
+    assert job.total == 100_000 and 0 < job.done <= 2 * desk.part("face.evaluation").CHUNK
     job.cancel()
     desk.until(lambda: job.finished)
     assert "cancelled" in job.outcome.text and hashes(desk.frames) == before

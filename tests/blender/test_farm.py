@@ -314,4 +314,4 @@ def test_a_timed_emotion_goes_to_the_server_and_a_plain_one_to_the_panel(part, e
         asked = shot(settings={"emotion": emotion})
         part("batch.options").apply(settings, asked.settings)
         assert settings.emotion == panel
-        assert shots._order(asked, None).emotion == ("" if emotion == "NONE" else emotion)
+        assert shots._order(asked, None).motion["emotion"] == ("" if emotion == "NONE" else emotion)

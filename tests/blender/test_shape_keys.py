@@ -71,7 +71,7 @@ def face(part):
 
     face = part("face.rig").make_rig(bpy.context.scene, "Anna")
     messages = importlib.import_module(part("face.sliders").messages.__name__)
-    part("face.sliders").suit(face, messages.Described.from_dict(description()))
+    part("face.sliders").fit_to_checkpoint(face, messages.Described.from_dict(description()))
     phase = np.arange(36)[None] / 5 + FRAMES[:, None] / 4
     part("takes.edit_on_top").land(face, "take_001", FRAMES, (0.6 + 0.6 * np.sin(phase)).astype(np.float32))
     take = face.edtalk.take

@@ -38,7 +38,7 @@ def suit(part):
     messages = importlib.import_module(part("face.sliders").messages.__name__)
 
     def suit_(face) -> None:
-        part("face.sliders").suit(face, messages.Described.from_dict(described()))
+        part("face.sliders").fit_to_checkpoint(face, messages.Described.from_dict(described()))
 
     return suit_
 

@@ -39,11 +39,11 @@ def ordered(part):
 
 def test_what_is_typed_goes_along_only_while_the_emotion_is_automatic(part, settings) -> None:
     settings.transcript = " I am so happy! "
-    assert (ordered(part).emotion, ordered(part).text) == ("", "")
+    assert (ordered(part).motion["emotion"], ordered(part).motion["text"]) == ("", "")
     settings.emotion = "happy"
-    assert ordered(part).text == ""
+    assert ordered(part).motion["text"] == ""
     settings.emotion = "auto"
-    assert (ordered(part).emotion, ordered(part).text) == ("auto", "I am so happy!")
+    assert (ordered(part).motion["emotion"], ordered(part).motion["text"]) == ("auto", "I am so happy!")
 
 
 def test_a_text_block_counts_before_the_field_and_a_file_is_named_whole(part, settings) -> None:
@@ -51,19 +51,21 @@ def test_a_text_block_counts_before_the_field_and_a_file_is_named_whole(part, se
 
     settings.emotion = "auto"
     settings.transcript = "//lines.srt"
-    assert Path(ordered(part).text).is_absolute() and ordered(part).text.endswith("lines.srt")
+    assert Path(ordered(part).motion["text"]).is_absolute() and ordered(part).motion["text"].endswith(
+        "lines.srt"
+    )
     block = bpy.data.texts.new("lines")
     block.write("First line.\nSecond line.\n")
     settings.transcript_text = block.name
-    assert ordered(part).text == "First line.\nSecond line."
+    assert ordered(part).motion["text"] == "First line.\nSecond line."
     settings.stillness = 0.75
-    assert ordered(part).stillness == pytest.approx(0.75)
-    assert ordered(part).articulation == 1
+    assert ordered(part).motion["stillness"] == pytest.approx(0.75)
+    assert ordered(part).motion["articulation"] == 1
     settings.articulation = 0.5
-    assert ordered(part).articulation == pytest.approx(0.5)
-    assert ordered(part).strength == (1, 1, 1, 1)
+    assert ordered(part).motion["articulation"] == pytest.approx(0.5)
+    assert ordered(part).motion["strength"] == (1, 1, 1, 1)
     settings.strength = (0.5, 1, 1, 0)
-    assert ordered(part).strength == (0.5, 1, 1, 0)
+    assert ordered(part).motion["strength"] == (0.5, 1, 1, 0)
 
 
 def test_settings_of_a_new_face_keep_the_transcript(part, settings) -> None:

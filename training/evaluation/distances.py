@@ -31,12 +31,12 @@ def masked_l1(made: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
     return ((made - wanted).abs() * mask).sum() / (mask.sum() * made.shape[1] + 1)
 
 
-def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, heed: Tensor) -> Tensor:
+def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, weight_map: Tensor) -> Tensor:
     """Distance of each level's sampling positions [B,2,h,h] from the rendered truth, where both pictures show
     it.
 
-    ``heed`` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the truth
-    averaged over visible pixels, finer ones see it interpolated where all neighbours are visible.
+    `weight_map` [B,1,S,S] weighs places (mouth and eyes move little and matter much). Coarse levels see the
+    truth averaged over visible pixels, finer ones see it interpolated where all neighbours are visible.
     """
     loss = flow.new_zeros(())
     for level in flows:
@@ -52,7 +52,7 @@ def flow_l1(flows: list[Tensor], flow: Tensor, visible: Tensor, heed: Tensor) ->
             known = (
                 F.interpolate(visible, size=(side, side), mode="bilinear", align_corners=False) > 0.99
             ).float()
-        weight = known * (1 + F.interpolate(heed, size=(side, side), mode="area"))
+        weight = known * (1 + F.interpolate(weight_map, size=(side, side), mode="area"))
         loss = loss + ((level - truth).abs() * weight).sum() / (weight.sum() * 2 + 1)
     return loss
 

@@ -39,7 +39,7 @@ from ..heads.shards import Batch, HeadShards
 from ..shared.ahead import Ahead
 from ..shared.domain import other_media
 from ..shared.loop import LoopSettings, from_command_line, rng_of, take_place, train
-from .perceptual import Onlooker
+from .perceptual import PerceptualTerms
 from .stage import PictureLoss, PictureSettings, recombination, write_config
 
 CHANNELS = {4: 160, 8: 160, 16: 128, 32: 72, 64: 40, 128: 20, 256: 12}
@@ -134,7 +134,7 @@ def main(s: Settings) -> None:
     side = model.config.read_size
     shards, heldout = HeadShards(s.data, side), HeadShards(s.heldout, side)
     spread = shards.spread().to(place.device)
-    onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
+    looks = PerceptualTerms(model, s.features, s.perceptual, s.judge)
     people = People(s.data, s.size) if s.recombined else None
 
     def drawn_for(step: int) -> tuple[Batch, Tensor, tuple[Tensor, Tensor] | None]:
@@ -173,7 +173,7 @@ def main(s: Settings) -> None:
             "mask": s.mask * mask_truth(drawn.mask, batch.visible, batch.hidden),
             "codes": s.codes * weight_regression(read, torch.cat(true), spread),
         }
-        terms |= onlooker(drawn.image, wanted.driving, 0.1 + wanted.mouth + wanted.eyes)
+        terms |= looks(drawn.image, wanted.driving, 0.1 + wanted.mouth + wanted.eyes)
         if people is not None and people.recombined:
             trio = people.recombinations(rng_of(s.loop.seed + 1, step, place), max(1, s.batch // 3))
             compare = PictureLoss(PictureSettings(s.mouth, s.eyes), model)

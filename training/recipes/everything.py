@@ -5,7 +5,7 @@
     edtalk train everything --out runs/all --minutes 9   again and again, until it says that all is done
     edtalk train everything --out runs/try --scale 0.002 --size 64    a rehearsal, on any machine
 
-It only starts the recipes, with the arguments that `docs/developing.md` gives one by one, each in a process
+It only starts the recipes, with the arguments that `docs/training.md` gives one by one, each in a process
 of its own, so that none leaves memory behind. Pictures and sounds learn side by side. What has been finished
 is written down in ``OUT/done`` and not done again; what was stopped goes on where it was.
 

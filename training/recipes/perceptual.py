@@ -4,8 +4,8 @@
     eye = open_eye("RUN/features.safetensors")   # or "vgg", when torchvision's weights are on this machine
     loss = loss + 4.0 * perceptual(eye, made, wanted)
 
-    onlooker = Onlooker(model, "RUN/features.safetensors", judge=0.1)   # both, as a recipe needs them
-    terms |= onlooker(made, wanted, heed)
+    looks = PerceptualTerms(model, "RUN/features.safetensors", judge=0.1)   # both, as a recipe needs them
+    terms |= looks(made, wanted, weight_map)
 
 The judge becomes a part of the model, so that it is trained, saved and resumed with it. One optimiser serves
 both players: `fooling` holds the judge still and `judging` the pictures, so each term reaches its own weights
@@ -47,8 +47,8 @@ _VGG_LAYERS = (1, 6, 11, 20, 29)  # relu1_1 .. relu5_1 of torchvision's vgg19().
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Onlooker:
-    """The terms of a recipe that looks with networks; without either it adds none.
+class PerceptualTerms:
+    """Perceptual and adversarial loss terms; empty when both are off.
 
     Args:
         model: what is trained; a judge becomes a part of it.
@@ -66,14 +66,14 @@ class Onlooker:
             self.judge = PatchDiscriminator().to(device)
             model.add_module(JUDGE, self.judge)
 
-    def __call__(self, made: Tensor, wanted: Tensor, heed: Tensor | None = None) -> dict[str, Tensor]:
-        """Terms by name; ``heed`` [B, 1, S, S] says where the judge should look."""
+    def __call__(self, made: Tensor, wanted: Tensor, weight_map: Tensor | None = None) -> dict[str, Tensor]:
+        """Terms by name; ``weight_map`` [B, 1, S, S] weighs the adversarial loss by place."""
         terms: dict[str, Tensor] = {}
         if self.eye is not None:
             terms["perceptual"] = self.amount * perceptual(self.eye, made, wanted)
         if self.judge is not None:
-            terms["fooling"] = self.share * fooling(self.judge, made, heed)
-            terms["judging"] = judging(self.judge, wanted, made, heed)
+            terms["fooling"] = self.share * fooling(self.judge, made, weight_map)
+            terms["judging"] = judging(self.judge, wanted, made, weight_map)
         return terms
 
 
@@ -134,25 +134,25 @@ class PatchDiscriminator(nn.Module):
         return logits.float()
 
 
-def fooling(judge: nn.Module, made: Tensor, heed: Tensor | None = None) -> Tensor:
+def fooling(judge: nn.Module, made: Tensor, weight_map: Tensor | None = None) -> Tensor:
     """The generator's side of the non-saturating game (section 3.1): its pictures should pass for real.
 
-    ``heed`` [B, 1, S, S] weighs places. The judge's own weights get no gradient.
+    ``weight_map`` [B, 1, S, S] weighs places. The judge's own weights get no gradient.
     """
     still = {name: p.detach() for name, p in judge.named_parameters()}
-    return _weighed(F.softplus(-functional_call(judge, still, (made,))), heed)
+    return _weighed(F.softplus(-functional_call(judge, still, (made,))), weight_map)
 
 
-def judging(judge: nn.Module, real: Tensor, made: Tensor, heed: Tensor | None = None) -> Tensor:
+def judging(judge: nn.Module, real: Tensor, made: Tensor, weight_map: Tensor | None = None) -> Tensor:
     """The judge's side: real pictures are real, made ones are not. The pictures get no gradient."""
     told = F.softplus(-judge(real.detach())) + F.softplus(judge(made.detach()))
-    return _weighed(told, heed)
+    return _weighed(told, weight_map)
 
 
-def _weighed(loss: Tensor, heed: Tensor | None) -> Tensor:
-    if heed is None:
+def _weighed(loss: Tensor, weight_map: Tensor | None) -> Tensor:
+    if weight_map is None:
         return loss.mean()
-    weight = F.interpolate(heed, size=loss.shape[-2:], mode="area")
+    weight = F.interpolate(weight_map, size=loss.shape[-2:], mode="area")
     return (loss * weight).sum() / (weight.sum() + 1e-6)
 
 

@@ -28,7 +28,7 @@ from ..evaluation.distances import masked_l1, pyramid_l1, weight_regression
 from ..evaluation.reconstruction import r2, ssim
 from ..heads.people import Faces, People
 from ..shared.domain import other_media
-from .perceptual import Onlooker, without_judge
+from .perceptual import PerceptualTerms, without_judge
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PictureLoss:
 
     def __init__(self, s: PictureSettings, model: nn.Module) -> None:
         self.s = s
-        self.onlooker = Onlooker(model, s.features, s.perceptual, s.judge)
+        self.looks = PerceptualTerms(model, s.features, s.perceptual, s.judge)
 
     def __call__(self, made: Tensor, wanted: Faces) -> dict[str, Tensor]:
         """``made`` [n*B, 3, S, S]: n attempts, one after the other, at the B pictures wanted, of any size."""
@@ -60,7 +60,7 @@ class PictureLoss:
             "mouth": self.s.mouth * masked_l1(made, truth, mouth),
             "eyes": self.s.eyes * masked_l1(made, truth, eyes),
         }
-        return terms | self.onlooker(made, truth, 0.1 + mouth + eyes)
+        return terms | self.looks(made, truth, 0.1 + mouth + eyes)
 
 
 def told(read: Tensor, true: Tensor, spread: Tensor) -> Tensor:
