@@ -27,7 +27,7 @@ NEEDED = 0.16  # share of the recording's own loud speech (95th percentile) that
 LEAST = 2.0  # decibels, mean over the bands: less is no voice
 DEEPEST = 50.0  # decibels below the loudest band: what is softer is not heard
 QUIETEST = -100.0  # decibels, as the bands count them: rounding, not a voice
-SHORTEST, GAP = 4, 2  # steps: a click is no speech, a stop consonant no pause
+SHORTEST, GAP = 3, 2  # steps: a click is no speech, a stop consonant no pause
 
 
 def spoken(samples: NDArray[Any], steps: int, chunk: int = 4000) -> NDArray[np.bool_]:

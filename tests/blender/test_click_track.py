@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.blender, pytest.mark.slow]
 RATE = 16000
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 START = 101
+AHEAD = 0.025  # seconds: lips begin to part before the voice, so the middle of their movement may be earlier
 
 
 def vowel(seconds: float = 0.12) -> np.ndarray:
@@ -99,11 +100,14 @@ def in_step(part, face, times: np.ndarray) -> np.ndarray:
     fps = part("settings.timing").scene_rate(scene.render.fps, scene.render.fps_base)
     pictures = part("takes.apply").sample(face, scene, fps)
     late = openings(pictures.weights[:, :20], pictures.numbers, fps, times) - times
-    assert abs(late.mean()) < 0.01, f"the mouth is {1000 * late.mean():+.1f} ms late at {fps:.3f} fps"
+    assert -AHEAD < late.mean() < 0.01, f"the mouth is {1000 * late.mean():+.1f} ms late at {fps:.3f} fps"
     worst = np.abs(late).max()
-    assert worst < max(0.5 / fps, 0.025), f"a vowel is {1000 * worst:.0f} ms off at {fps:.3f} fps"
+    assert worst < max(0.5 / fps, 0.025) + AHEAD, f"a vowel is {1000 * worst:.0f} ms off at {fps:.3f} fps"
     drift = np.polyfit(times, late, 1)[0] * np.ptp(times)
-    assert abs(drift) < 0.008, f"mouth and sound are {1000 * drift:.1f} ms further apart at the end"
+    # few vowels scatter more than many: what drifts is seen over ten minutes
+    assert abs(drift) < (0.008 if np.ptp(times) > 300 else 0.025), (
+        f"mouth and sound are {1000 * drift:.1f} ms further apart at the end"
+    )
     return late
 
 

@@ -23,7 +23,8 @@ spec = importlib.util.spec_from_file_location("edtalk_checkout", sys.argv[1] + "
 module = importlib.util.module_from_spec(spec)
 sys.modules["edtalk_checkout"] = module
 spec.loader.exec_module(module)
-from edtalk_checkout.edtalk_blender import colour, destinations, image_sequence
+from edtalk_checkout.edtalk_blender.pictures import destinations, image_sequence
+from edtalk_checkout.edtalk_blender.settings import colour
 said = {}
 for suffix in (".png", ".exr"):
     image = image_sequence.make_image("a", Path("/nowhere/take.0101" + suffix))

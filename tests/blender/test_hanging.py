@@ -64,7 +64,7 @@ def test_end_server_now_ends_job_and_server_and_the_next_take_works(desk, part, 
 
 def test_a_long_message_to_a_stopped_server_does_not_hold_blender_up(desk, part, stopped) -> None:
     _, pid = stopped
-    server, messages = part("server_process.supervisor").server_or_none(), part("messages") if False else None
+    server = part("server_process.supervisor").server_or_none()
     import importlib
 
     messages = importlib.import_module("bl_ext.user_default.edtalk.core.wire.messages")

@@ -368,7 +368,7 @@ def test_takes_of_files_from_before_the_list_are_found_when_they_are_opened(desk
     np.testing.assert_array_equal(weights(desk), second)
     assert desk.face.edtalk.format == "png16"
     desk.render_changed()
-    assert desk.jobs.last().text == "anna_002: all 50 frames are up to date"
+    assert desk.jobs.last().text == "anna_003: all 50 frames are up to date"  # a copy has takes of its own
     press("switch_take", take="anna_001")
     np.testing.assert_array_equal(weights(desk), first)
 

@@ -26,15 +26,17 @@ def png(width: int, height: int, kind: int, rows: bytes) -> bytes:
 
 
 def sound(path: Path, seconds: float) -> Path:
-    """A humming that swells and fades twice a second, 16 kHz."""
+    """A buzz with the overtones of a voice that swells and fades twice a second, 16 kHz."""
     rate = 16000
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
+        period = [
+            sum(math.sin(2 * math.pi * k * i / 80) / k for k in range(1, 16)) for i in range(80)
+        ]  # 200 Hz
         samples = (
-            int(12000 * math.sin(2 * math.pi * 2 * i / rate) * math.sin(2 * math.pi * 180 * i / rate))
-            for i in range(int(seconds * rate))
+            int(6000 * math.sin(2 * math.pi * i / rate) * period[i % 80]) for i in range(int(seconds * rate))
         )
         file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
     return path
