@@ -189,17 +189,23 @@ def test_a_failed_set_up_names_the_cause_and_not_what_came_of_it(part, lines, wh
     assert "Set Up Server again" in what_next
 
 
+def without_network(monkeypatch) -> None:
+    """pip's own settings are not looked at, so the way out is one that nobody answers on."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_set_up_that_fails_says_why_and_leaves_nothing(part, monkeypatch, tmp_path: Path) -> None:
     home = tmp_path / "edtalk-server"
     environment, jobs = part("server_process.environment"), part("server_process.jobs")
     monkeypatch.setattr(environment, "home_environment", lambda: home)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", "")
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null" if sys.platform != "win32" else "nul")
+    without_network(monkeypatch)
     outcome = jobs.run(jobs.Job("Set Up Server", part("server_process.setup").set_up()))
     if "No Python on this computer can make" in outcome.text:
         pytest.skip("no Python here can make environments")
-    assert outcome.level == "ERROR" and "could not be made" in outcome.text and "torch" in outcome.text
+    assert outcome.level == "ERROR" and "could not be made" in outcome.text
     assert not home.exists()
 
 
@@ -207,7 +213,7 @@ def test_a_cancelled_set_up_leaves_nothing(part, monkeypatch, tmp_path: Path) ->
     home = tmp_path / "edtalk-server"
     jobs = part("server_process.jobs")
     monkeypatch.setattr(part("server_process.environment"), "home_environment", lambda: home)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    without_network(monkeypatch)
     job = jobs.Job("Set Up Server", part("server_process.setup").set_up("cpu"))
     outcome = jobs.run(job, lambda job: job.cancel() if job.stage == "Making the environment" else None)
     if "No Python on this computer can make" in outcome.text:
