@@ -30,29 +30,26 @@ BLENDER_FILES = "tests/blender/test_*.py"
 OTHERS_WITH_BLENDER = ("tests/wire/test_messages.py",)
 """Files that also pass under Blender's own numpy, run with each Blender version."""
 NOTHING_CHOSEN = 5  # pytest's exit code where the arguments choose no test of a file
-LIMIT = 900  # seconds for one file: a Blender that hangs on the way out must not hold the others
+LIMIT = 900  # seconds for one Blender file: one that hangs on the way out must not hold the others
+LIMIT_OTHERS = 3600  # seconds for all files without Blender
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 
 
-def run(python: str, arguments: Sequence[str], cores: int) -> tuple[int, str, Counter[str]]:
-    """One pytest process -> exit code, its output, and how many tests passed, failed and were skipped."""
+def run(
+    python: str, arguments: Sequence[str], workers: int = 1, limit: float = LIMIT
+) -> tuple[int, str, Counter[str]]:
+    """One pytest run -> exit code, its output, and how many tests passed, failed and were skipped."""
+    command = [python, "-m", "pytest", "-q", *arguments]
+    if workers > 1:
+        command += ["-n", str(workers), "--dist", "loadfile"]
     with tempfile.TemporaryDirectory(prefix="edtalk-tests-", ignore_cleanup_errors=True) as folder:
         # waiting threads sleep instead of spinning: several processes share the cores
         here = {**os.environ, "TMPDIR": folder, "OMP_WAIT_POLICY": "PASSIVE"}
-        command = [
-            python,
-            "-m",
-            "pytest",
-            "-q",
-            *(("-n", str(cores), "--dist", "loadfile") if cores > 1 else ()),
-        ]
         try:
-            done = subprocess.run(
-                [*command, *arguments], cwd=ROOT, env=here, capture_output=True, text=True, timeout=LIMIT
-            )
+            done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, timeout=limit)
             code, said = done.returncode, done.stdout + done.stderr
         except subprocess.TimeoutExpired as late:
-            code, said = 1, f"{late.stdout or b''!r}\nstopped after {LIMIT} seconds"
+            code, said = 1, f"{late.stdout or b''!r}\nstopped after {limit:.0f} seconds"
     counts: Counter[str] = Counter()
     for number, what in COUNTED.findall(said.rstrip().rpartition("\n")[2] if code >= 0 else ""):
         counts["failed" if what.startswith("error") else what] += int(number)
@@ -87,25 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(cores) as pool:
         begun = {}
         for name in files:
-            begun[pool.submit(timed_run, options.python, [*more, name], 1)] = name
+            begun[pool.submit(timed_run, options.python, [*more, name])] = name
         for done in as_completed(begun):
             began, result = done.result()
             note(begun[done], *result, began)
     if not options.only_blender:
         began = time.monotonic()
-        note("all others", *run(options.python, [*more, f"--ignore-glob={BLENDER_FILES}"], cores), began)
+        others = run(options.python, [*more, f"--ignore-glob={BLENDER_FILES}"], cores, LIMIT_OTHERS)
+        note("all others", *others, began)
     if broken:
         print("Not all is well: " + ", ".join(broken))
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if broken or not total["passed"] else 0
 
 
-def timed_run(
-    python: str, arguments: Sequence[str], cores: int
-) -> tuple[float, tuple[int, str, Counter[str]]]:
+def timed_run(python: str, arguments: Sequence[str]) -> tuple[float, tuple[int, str, Counter[str]]]:
     """When it began [s], and what `run` gave."""
     began = time.monotonic()
-    return began, run(python, arguments, cores)
+    return began, run(python, arguments)
 
 
 if __name__ == "__main__":
