@@ -98,7 +98,7 @@ def edtalk(installed: ModuleType) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def part(edtalk: ModuleType):
-    """Modules of the installed package by name: `part("rig").make_rig(...)`."""
+    """Modules of the installed package by name: `part("face.rig").make_rig(...)`."""
     return lambda name: importlib.import_module(f"{edtalk.__name__}.{name}")
 
 

@@ -52,7 +52,7 @@ def measured(run: Callable[[], object], repeats: int) -> list[float]:
 
 
 def installed(scratch: Path) -> Callable[[str], object]:
-    """The extension as users have it, installed from its zip unless it is there already: part("rig")."""
+    """The extension as users have it, installed from its zip unless it is there already: part("face.rig")."""
     import bpy
 
     if MODULE not in bpy.context.preferences.addons:

@@ -172,12 +172,13 @@ settings = scene.edtalk
 settings.portrait, settings.audio, settings.checkpoint = portrait, voice, checkpoint
 settings.use_crop, settings.crop, settings.size, settings.detail = True, (16, 0, 64), 64, False
 part = lambda name: importlib.import_module("bl_ext.user_default.edtalk.edtalk_blender." + name)
-jobs = part("jobs")
-jobs.start(jobs.Job("Generate", part("work").generate(part("orders").order_from(bpy.context, None))))
+jobs = part("server_process.jobs")
+order = part("takes.request").order_from(bpy.context, None)
+jobs.start(jobs.Job("Generate", part("takes.generation").generate(order)))
 while jobs.current().done < 5:
     jobs.tick()
     time.sleep(0.002)
-print("pid", part("service").server_or_none().pid, flush=True)
+print("pid", part("server_process.supervisor").server_or_none().pid, flush=True)
 time.sleep(600)
 """
 
