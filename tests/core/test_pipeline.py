@@ -191,11 +191,11 @@ def test_a_clips_own_sound_stays_where_it_is_beside_its_pictures(
 
     at_once, late = (pipeline.analyze(engine, portrait, audio=c, driving=c) for c in (clip(0.0), clip(1.0)))
     mouth = BANK_SLICES["mouth"]
-    np.testing.assert_allclose(steps(late)[25:48, mouth], steps(at_once)[:23, mouth], atol=1e-3)
+    np.testing.assert_allclose(steps(late)[25:48, mouth], steps(at_once)[:23, mouth], atol=5e-3)
     np.testing.assert_allclose(steps(late)[:25, 20:26], steps(at_once)[:25, 20:26], atol=1e-4)
     assert not at_once.warnings and "1.00 s after its pictures" in late.warnings[0]
     alone = pipeline.analyze(engine, portrait, audio=clip(1.0))
-    np.testing.assert_allclose(steps(alone)[:23, mouth], steps(at_once)[:23, mouth], atol=1e-3)
+    np.testing.assert_allclose(steps(alone)[:23, mouth], steps(at_once)[:23, mouth], atol=5e-3)
 
 
 def test_the_clip_gives_the_mouth_only_without_a_voice(
