@@ -45,7 +45,9 @@ def test_the_json_has_the_promised_keys_and_the_page_its_table(
     assert set(numbers) == {*KEYS, "server_ready_s", "machine"}
     for group, names in KEYS.items():
         assert set(numbers[group]) == names
-        assert all(value > 0 for value in numbers[group].values())
+        # without bfloat16 in hardware, fast is exact: no level apart
+        same = {"fast_p999_levels"}
+        assert all(value > 0 or (name in same and value == 0) for name, value in numbers[group].items())
     text = page.read_text()
     assert text.startswith("Before\n") and text.endswith("\nAfter\n") and "old" not in text
     assert "| published, 1 thread: decode |" in text and numbers["machine"]["torch"] in text
