@@ -19,8 +19,8 @@ import sys
 from collections.abc import Sequence
 from typing import BinaryIO, NoReturn
 
+from .commands.terminal import DEVICES
 from .session import PATIENCE, Runtime, Session
-from .terminal import DEVICES
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:

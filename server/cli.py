@@ -19,11 +19,14 @@ from core.wire.errors import BadFields, EDTalkError
 from . import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "animate": ("server.animate", "a portrait and a voice in; frames, motion, preview and contact sheet out"),
-    "decode": ("server.redraw", "draw a motion.npz or weights.csv"),
-    "preview": ("server.preview", "a film of frames that are on disk, with the sound"),
-    "convert": ("server.convert", "turn a published checkpoint into a safetensors file"),
-    "doctor": ("server.doctor", "what is here, what is missing, and how to get it"),
+    "animate": (
+        "server.commands.animate",
+        "a portrait and a voice in; frames, motion, preview and contact sheet out",
+    ),
+    "decode": ("server.commands.redraw", "draw a motion.npz or weights.csv"),
+    "preview": ("server.commands.preview", "a film of frames that are on disk, with the sound"),
+    "convert": ("server.commands.convert", "turn a published checkpoint into a safetensors file"),
+    "doctor": ("server.commands.doctor", "what is here, what is missing, and how to get it"),
     "calibrate": (
         "training.commands.calibrate",
         "measure what a checkpoint's weights do, and write its handles",

@@ -65,7 +65,7 @@ def about() -> dict[str, Any]:
     """What measurements on this computer should be read with; loads torch."""
     import torch
 
-    from core.engine.cpu_kernels import has_bfloat16
+    from core.engine.cpu.kernels import has_bfloat16
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes core/engine/mouth.npz: the teeth and the tongue of the CC0 head, and nothing else of its 2.4 MB
-pack.
+"""Writes core/engine/layers/mouth.npz: the teeth and the tongue of the CC0 head, and nothing else of its pack
+of 2.4 MB.
 
     python tools/make_mouth.py
 
@@ -17,7 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.engine.mouth_mesh import FILE, SAME  # noqa: E402
+from core.engine.layers.mouth_mesh import FILE, SAME  # noqa: E402
 from training.heads.pack import load_pack  # noqa: E402
 
 UPRIGHT = np.array([1.0, -1.0, -1.0])  # the pack's y is up, its z out of the face

@@ -11,8 +11,8 @@ is folded into one matrix.  Once per portrait: the encoder, and all of the expre
 not depend on the expression.
 
 A frame depends on its own weights and the source alone.  A CPU decodes each frame by itself, by
-`core.engine.cpu_decoder`: batches would save it little, and the place in a batch decides which vector lane
-rounds a value how.  Frames are decoded, pictures read and a checkpoint made ready by `core.engine.cpu_lanes`,
+`core.engine.cpu.decoder`: batches would save it little, and the place in a batch decides which vector lane
+rounds a value how.  Frames are decoded, pictures read and a checkpoint made ready by `core.engine.cpu.lanes`,
 each on one core: some processors (those with AMX) round a sum in another order when several cores share it.
 So on one machine a frame has the same bits whatever the number of cores and of frames.  Another make of
 processor may round differently.
@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.checkpoints import checkpoint
-from core.engine.cpu_decoder import FastDecoder
-from core.engine.cpu_kernels import has_bfloat16
-from core.engine.cpu_lanes import Lanes, keep_memory
+from core.engine.cpu.decoder import FastDecoder
+from core.engine.cpu.kernels import has_bfloat16
+from core.engine.cpu.lanes import Lanes, keep_memory
 from core.models import EDTalk
 from core.models.audio_to_mouth import AudioToMouth
 from core.models.audio_to_pose import AudioToPose

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine import anchor
-from core.engine.layers import Drawing
+from core.engine.layers.layer import Drawing
 from core.engine.portrait import Composite, Portrait
 from core.engine.rest import planes
 from core.motion.motion import Weights, soft

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.around import Around, around
-from core.engine.face_layers import face_layers
-from core.engine.layers import Layer
+from core.engine.layers.face_layers import face_layers
+from core.engine.layers.layer import Layer
 from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
 from core.pictures import face

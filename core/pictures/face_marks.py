@@ -44,7 +44,7 @@ class FaceMarks:
     brows: Floats  # the brow's lower line
     irises: Floats  # middle and radius
     chin: Floats  # the tip first, then points between it and the lower lip
-    skull: Floats  # steady points in the order of `core.engine.mark_reader.SKULL`
+    skull: Floats  # steady points in the order of `core.engine.layers.mark_reader.SKULL`
     certainty: float = 1.0  # of the reader, 0 to 1; 1 where a person has placed them
 
     def __post_init__(self) -> None:

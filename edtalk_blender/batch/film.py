@@ -19,7 +19,7 @@ from ..server_process.client import clean_environment
 from ..settings import timing
 from ..settings.paths import absolute
 from ..settings.preferences import preferences
-from ..takes import sound as take_sound
+from ..takes.exchange import sound as take_sound
 
 
 def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Sequence[int]) -> None:

@@ -20,7 +20,8 @@ from ..face import rig
 from ..pictures import frame_record, image_sequence, take_folder
 from ..server_process import jobs
 from ..settings import paths, timing
-from ..takes import exchange, generation, ready, request, status, take_rows, work_folder
+from ..takes import generation, ready, request, status, take_rows, work_folder
+from ..takes.exchange import weights as exchange
 from . import film
 from . import options as panel
 from .manifest import Shot

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ..face import fcurves, rig
-from ..takes import exchange
+from ..takes.exchange import weights as exchange
 from . import shape_formula, shape_names
 
 REPORT = "EDTalk Shape Keys"

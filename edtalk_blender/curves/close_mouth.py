@@ -13,7 +13,7 @@ from ..face.keys import Place, take_place
 from ..server_process import jobs
 from ..settings import timing
 from ..settings.paths import missing_file
-from ..takes import sound
+from ..takes.exchange import sound
 from . import arithmetic, measurements
 from .tool_base import CurveTool, HandKeys, values_at, why_not
 

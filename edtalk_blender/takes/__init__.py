@@ -7,5 +7,5 @@ MODULES = (
     "take_rows",
     "edit_on_top",
     "status",
-    "exchange",
+    "exchange.weights",
 )

@@ -12,7 +12,8 @@ from ..face import rig
 from ..server_process import jobs
 from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute
-from ..takes import movie, request
+from ..takes import request
+from ..takes.exchange import movie
 from ..takes.ready import why_not_render
 from .job_operator import JobOperator
 

@@ -22,7 +22,8 @@ from ..portrait import transcript
 from ..preview import live
 from ..server_process import jobs, supervisor
 from ..settings.preferences import preferences
-from ..takes import edit_on_top, exchange, status, take_rows
+from ..takes import edit_on_top, status, take_rows
+from ..takes.exchange import weights as exchange
 from . import (
     capture_buttons,
     crop_buttons,

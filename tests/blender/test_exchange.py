@@ -19,7 +19,7 @@ FIRST, COUNT = 101, 30
 
 @pytest.fixture
 def files(checkout):
-    return checkout("edtalk_blender.takes.weight_files")
+    return checkout("edtalk_blender.takes.exchange.weight_files")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_lost_frame_is_made_again_and_is_in_the_film(take, tmp_path: Path) -> 
 def test_the_suffix_follows_the_format_and_the_offered_name_is_free(take, tmp_path: Path) -> None:
     import bpy
 
-    movie = take.part("takes.movie")
+    movie = take.part("takes.exchange.movie")
     first = movie.offered(take.face, "mp4")
     assert first.parent == Path(bpy.data.filepath).parent and not first.exists()
     first.write_bytes(b"mine")
@@ -105,7 +105,7 @@ def test_the_suffix_follows_the_format_and_the_offered_name_is_free(take, tmp_pa
 def test_an_offered_film_needs_no_path(take) -> None:
     import bpy
 
-    out = take.part("takes.movie").offered(take.face, "mp4")
+    out = take.part("takes.exchange.movie").offered(take.face, "mp4")
     assert bpy.ops.edtalk.export_movie() == {"FINISHED"}
     assert out.is_file()
 

@@ -52,7 +52,7 @@ def test_frame_numbers_that_are_none_are_refused(part, tmp_path, numbers) -> Non
     arrays = takes.load_arrays(tmp_path / "motion.npz")
     np.savez(tmp_path / "motion.npz", **(arrays | {"numbers": numbers}))
     with pytest.raises(Exception, match="whole numbers"):
-        part("takes.weight_files").load(tmp_path / "motion.npz")
+        part("takes.exchange.weight_files").load(tmp_path / "motion.npz")
 
 
 def row(cell: str) -> str:
@@ -61,7 +61,7 @@ def row(cell: str) -> str:
 
 @pytest.mark.parametrize("cell", ['"' + "9" * 200_000 + '"', "9" * 400, "nan", "0x10", ""])
 def test_cells_that_are_no_weights_are_refused(part, tmp_path, cell: str) -> None:
-    files = part("takes.weight_files")
+    files = part("takes.exchange.weight_files")
     (tmp_path / "a.csv").write_text(",".join(files.HEADER) + "\n" + row(cell) + "\n")
     with pytest.raises(Exception, match=r"a\.csv"):
         files.load(tmp_path / "a.csv")
@@ -74,7 +74,7 @@ def test_a_pipe_or_a_device_is_no_table(part, tmp_path, suffix: str) -> None:
     (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
     for name in ("pipe", "zero"):
         with pytest.raises(Exception, match="no file of weights"):
-            part("takes.weight_files").load(tmp_path / f"{name}{suffix}")
+            part("takes.exchange.weight_files").load(tmp_path / f"{name}{suffix}")
 
 
 def manifest(folder: Path, **fields) -> Path:
@@ -119,7 +119,7 @@ def test_what_is_planted_under_a_name_that_could_be_guessed_stays(part, tmp_path
         for guess in (f"{name}.{os.getpid()}.part", f".{name}.{os.getpid()}.part", f".{name}.part"):
             plant(victim, tmp_path / guess)
         plant(victim, tmp_path / name)
-    files = part("takes.weight_files")
+    files = part("takes.exchange.weight_files")
     part("pictures.take_folder").save_arrays(tmp_path / "rendered.npz", {"numbers": np.arange(3)})
     files.save(tmp_path / "weights.csv", files.Table(table, np.array([1]), 25.0))
     part("takes.owners").note(tmp_path)

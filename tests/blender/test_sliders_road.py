@@ -89,7 +89,7 @@ def test_emotions_and_handles_are_in_what_is_exported(desk, tmp_path: Path) -> N
     out = tmp_path / "weights.npz"
     assert bpy.ops.edtalk.export_weights(filepath=str(out), format="npz") == {"FINISHED"}
     motion, _ = desk.part("pictures.take_folder").load_motion(desk.frames / "motion.npz")
-    exported = desk.part("takes.weight_files").load(out)
+    exported = desk.part("takes.exchange.weight_files").load(out)
     np.testing.assert_allclose(exported.weights, motion + SMILE, atol=1e-4)
 
 

@@ -139,7 +139,7 @@ def test_a_hostile_record_is_none_and_a_hostile_table_is_refused(part, tmp_path,
     make(tmp_path / "rendered.npz")
     assert len(part("pictures.frame_record").Rendered(tmp_path)) == 0
     with pytest.raises(Exception, match=r"rendered\.npz"):
-        part("takes.weight_files").load(tmp_path / "rendered.npz")
+        part("takes.exchange.weight_files").load(tmp_path / "rendered.npz")
 
 
 @pytest.mark.parametrize("turns", [2**63 - 1, -1, 2**50])

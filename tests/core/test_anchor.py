@@ -17,7 +17,7 @@ from core.engine import anchor, pipeline
 from core.engine.around import around
 from core.engine.engine import Engine
 from core.engine.finish import Finish
-from core.engine.layers import Drawing, Layer
+from core.engine.layers.layer import Drawing, Layer
 from core.engine.rest import grid
 from core.motion.motion import Motion
 from core.pictures import image

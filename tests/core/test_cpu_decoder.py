@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from core.checkpoints.checkpoint import default_checkpoint
-from core.engine import cpu_kernels
-from core.engine.cpu_decoder import FastDecoder
+from core.engine.cpu import kernels as cpu_kernels
+from core.engine.cpu.decoder import FastDecoder
 from core.engine.engine import Engine
 from core.models import EDTalk, EDTalkConfig
 from core.models.decoder import Decoded, sample

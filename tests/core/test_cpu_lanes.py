@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.engine.cpu_lanes import Lanes
+from core.engine.cpu.lanes import Lanes
 from core.engine.engine import Engine
 from tests.support import small
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.checkpoints import checkpoint
-from core.engine.cpu_decoder import FastDecoder
+from core.engine.cpu.decoder import FastDecoder
 from core.engine.engine import Engine, choose_device
 from core.models.decoder import Enhance
 from core.models.encoder import Encoder

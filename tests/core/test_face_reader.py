@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engine import mark_reader
+from core.engine.layers import mark_reader
 from core.pictures import face, face_models, face_reader, face_search, image
 from core.pictures.face import _voted
 from core.wire.errors import NoFace

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engine.carried import carried
-from core.engine.eye_motion import Asked, EyeMotion
-from core.engine.lids import BALL, Lids
+from core.engine.layers.carried import carried
+from core.engine.layers.eye_motion import Asked, EyeMotion
+from core.engine.layers.lids import BALL, Lids
 from core.pictures.face_marks import SHAPES, FaceMarks
 from core.wire.errors import InputError
 from tests.support.marked import SIDE, WIDE, S, marks_at, still

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engine.lip_layer import Lips
+from core.engine.layers.lip_layer import Lips
 from core.pictures.face_marks import FaceMarks
 from tests.support.marked import SIDE, S, marks_at, still
 

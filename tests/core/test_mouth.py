@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engine import mark_reader, mouth_mesh
 from core.engine.engine import Engine
 from core.engine.finish import Finish
-from core.engine.mouth import Mouth
-from core.engine.mouth_draw import MouthLook
+from core.engine.layers import mark_reader, mouth_mesh
+from core.engine.layers.mouth import Mouth
+from core.engine.layers.mouth_draw import MouthLook
 from core.engine.pipeline import Portrait, prepare_portrait
 from core.pictures import face_models, image
 from core.pictures import picture as pictures

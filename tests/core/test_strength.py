@@ -9,7 +9,7 @@ import pytest
 from core.engine.strength import strengthened
 from core.wire.channels import BANK_SLICES, DEFAULT_CHANNELS, PARTS
 from core.wire.errors import InputError
-from server.animate import _strengths
+from server.commands.animate import _strengths
 from training import factors
 
 CHANNELS = factors.channels()

@@ -19,8 +19,8 @@ from core.checkpoints import checkpoint
 from core.motion.motion import Motion
 from core.pictures import image, video
 from server import __version__, cli, doctor
-from server.doctor import Finding
-from server.redraw import numbered
+from server.commands.doctor import Finding
+from server.commands.redraw import numbered
 from tests.support import toy
 
 Say = pytest.CaptureFixture[str]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server import doctor
-from server.doctor import Finding
+from server.commands.doctor import Finding
 
 
 def test_a_library_that_does_not_start_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

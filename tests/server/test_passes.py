@@ -18,9 +18,9 @@ from core.motion.motion import Motion
 from core.wire.errors import OutputExists
 from core.wire.messages import Decode
 from server import cli
+from server.commands.terminal import Bars
 from server.runtime import Runtime
 from server.take import Naming
-from server.terminal import Bars
 
 QUIET = Bars(quiet=True)
 

@@ -8,7 +8,7 @@ import argparse
 import pytest
 
 from core.wire.messages import FORMATS
-from server.terminal import add_output
+from server.commands.terminal import add_output
 
 
 def parsed(*arguments: str) -> argparse.Namespace:

@@ -21,8 +21,8 @@ from typing import Any
 
 from core.files import written_whole
 from core.wire.errors import InputError
+from server.commands.terminal import add_source, whole
 from server.machine import about
-from server.terminal import add_source, whole
 
 from .bench_jobs import Row, whole_jobs
 from .bench_ways import ways

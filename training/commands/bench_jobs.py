@@ -30,8 +30,8 @@ from core.wire.messages import (
     Preview,
     Previewed,
 )
+from server.commands.terminal import whole
 from server.machine import peak_memory_mb
-from server.terminal import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (256, 512, 1024)

@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 
 from core.wire.errors import InputError
-from server.terminal import DEVICES, Bars, whole
+from server.commands.terminal import DEVICES, Bars, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

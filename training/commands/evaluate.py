@@ -16,7 +16,7 @@ import argparse
 import json
 from pathlib import Path
 
-from server.terminal import Bars, whole
+from server.commands.terminal import Bars, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.engine.cpu_decoder import FastDecoder
+from core.engine.cpu.decoder import FastDecoder
 from core.engine.engine import Engine, Pictures, Precision, choose_device
 from core.models import EDTalk, EDTalkConfig
 from training.evaluation import naive

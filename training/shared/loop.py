@@ -31,7 +31,7 @@ import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
-from core.engine.cpu_kernels import has_bfloat16
+from core.engine.cpu.kernels import has_bfloat16
 
 LossOf = Callable[[int], tuple[Tensor, dict[str, float]]]
 Settings = TypeVar("Settings")

@@ -31,7 +31,7 @@ from .terminal import Bars, add_output, add_source, checked, whole
 if TYPE_CHECKING:
     from core.motion.motion import Motion
 
-    from .runtime import Runtime
+    from ..runtime import Runtime
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Decode a motion file into a folder of frames."""
     from core.motion.motion import Motion
 
-    from .runtime import Runtime
+    from ..runtime import Runtime
 
     path = Path(whole(options.motion))
     motion = Motion.load_csv(path) if path.suffix.lower() == ".csv" else Motion.load(path)

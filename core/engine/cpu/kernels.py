@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations of `core.engine.cpu_decoder`: torch's own, called so that a CPU does nothing twice.
+"""The operations of `core.engine.cpu.decoder`: torch's own, called so that a CPU does nothing twice.
 
 Convolutions are oneDNN's, with packed weights and the activation in the same call, where torch brings them.
 Our own operations give the same bits on any number of threads; whether oneDNN's do depends on the processor.

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import __version__
-from .errors import REQUIREMENTS
+from .. import __version__
+from ..errors import REQUIREMENTS
 
 OLDEST = (3, 10)
 
@@ -114,7 +114,7 @@ def _library(module: str, names: tuple[str, ...]) -> Finding:
 def _with_runtime() -> Iterator[Finding]:
     from core.pictures import face_models
 
-    from .runtime import Runtime
+    from ..runtime import Runtime
 
     hello = Runtime().hello()
     if not face_models.why_not():  # else it is one of the warnings below

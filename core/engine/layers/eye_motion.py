@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a frame's weights ask of lids and irises, and the same weights without it.
 
-Lids and irises are drawn by `core.engine.lids`. The network is then given the weights without blink and gaze,
-so that nothing is drawn twice.
+Lids and irises are drawn by `core.engine.layers.lids`. The network is then given the weights without blink
+and gaze, so that nothing is drawn twice.
 
     motion = EyeMotion(own, {handle.name: handle.direction for handle in engine.handles})
     asked = motion.asked(weights)

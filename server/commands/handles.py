@@ -18,8 +18,8 @@ from .terminal import checked
 if TYPE_CHECKING:
     from core.motion.motion import Motion
 
-    from .report import Report
-    from .runtime import Runtime
+    from ..report import Report
+    from ..runtime import Runtime
 
 REACH = 1000.0
 """No handle goes further; most have been to the end of their soft range long before."""

@@ -2,7 +2,8 @@
 """The inside of the mouth, drawn at output size: teeth, tongue and dark, rigid and in perspective.
 
 The network paints it at 128 pixels: a dark blob, and teeth that stretch with the lips. Here the CC0 head's
-teeth and tongue are posed by the frame (`core.engine.mouth_place`) and drawn behind the lips, back to front:
+teeth and tongue are posed by the frame (`core.engine.layers.mouth_place`) and drawn behind the lips, back to
+front:
 
     dark < tongue < lower row < upper row < the portrait's own upper teeth < the frame with its lips
 
@@ -12,7 +13,7 @@ teeth and tongue are posed by the frame (`core.engine.mouth_place`) and drawn be
             lips moved by the flow, counts only where own teeth were found. So the network says where the
             mouth is open: steadier than any reader, and nothing leaks through closed lips
     fade    by how far the mouth's weights are from the portrait's own: at rest the picture is the portrait
-    light   `core.engine.mouth_draw`; the upper lip's shadow is m moved down
+    light   `core.engine.layers.mouth_draw`; the upper lip's shadow is m moved down
     blur    0.42 pixels per pixel that the portrait was enlarged by: teeth are no crisper than the face
 
 A frame depends on its own weights, flow and mask and on the portrait alone.
@@ -27,11 +28,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine import mouth_mesh
-from core.engine.carried import carried
-from core.engine.mouth_colours import Colours, colours, inside, own_teeth
-from core.engine.mouth_draw import MouthLook, drawn, own_over
-from core.engine.mouth_place import Place, Pose
+from core.engine.layers import mouth_mesh
+from core.engine.layers.carried import carried
+from core.engine.layers.mouth_colours import Colours, colours, inside, own_teeth
+from core.engine.layers.mouth_draw import MouthLook, drawn, own_over
+from core.engine.layers.mouth_place import Place, Pose
 from core.pictures.face_marks import FaceMarks
 from core.wire.channels import BANK_SLICES
 

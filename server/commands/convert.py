@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.wire.errors import OutputExists
 
-from .take import spare
+from ..take import spare
 from .terminal import whole
 
 

@@ -34,8 +34,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.carried import carried
-from core.engine.eye_motion import Asked, EyeMotion
+from core.engine.layers.carried import carried
+from core.engine.layers.eye_motion import Asked, EyeMotion
 from core.pictures.face_marks import FaceMarks, Floats
 
 Plane = NDArray[np.float32]

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from core.wire import ranges, rules
 from core.wire.errors import InputError, OutputExists
 
+from ..film import found, from_exr
+from ..take import spare
 from .animate import fitting, small
-from .film import found, from_exr
-from .take import spare
 from .terminal import Bars, checked, whole
 
 if TYPE_CHECKING:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import bpy
 
-from ...core.wire import messages, ranges
-from ..face import rig, take_action
-from ..pictures import image_sequence, passes, take_folder
-from ..server_process.jobs import Job, Outcome
-from ..server_process.supervisor import ask, ready_server
-from ..settings import timing
-from ..settings.paths import absolute
-from . import generation, request, sound
+from ....core.wire import messages, ranges
+from ...face import rig, take_action
+from ...pictures import image_sequence, passes, take_folder
+from ...server_process.jobs import Job, Outcome
+from ...server_process.supervisor import ask, ready_server
+from ...settings import timing
+from ...settings.paths import absolute
+from .. import generation, request
+from . import sound
 
 SUFFIXES = {"mp4": ".mp4", "prores": ".mov", "ffv1": ".mkv"}
 

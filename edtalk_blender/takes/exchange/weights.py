@@ -16,14 +16,15 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ...core.wire import moments
-from ...core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
-from ..face import fcurves, in_effect, probe, rig
-from ..settings import timing
-from ..settings.explained import ExplainedOperator
-from ..settings.paths import absolute
-from ..settings.properties import copy_settings
-from . import apply, edit_on_top, ready, request, take_rows, weight_files, work_folder
+from ....core.wire import moments
+from ....core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
+from ...face import fcurves, in_effect, probe, rig
+from ...settings import timing
+from ...settings.explained import ExplainedOperator
+from ...settings.paths import absolute
+from ...settings.properties import copy_settings
+from .. import apply, edit_on_top, ready, request, take_rows, work_folder
+from . import weight_files
 
 FORMAT_ITEMS = [
     ("npz", "NumPy (.npz)", "Arrays without pickles, as the edtalk command line reads and writes them"),

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.carried import carried
-from core.engine.mouth_mesh import LARGER, TONGUE, Floats, MouthMesh
+from core.engine.layers.carried import carried
+from core.engine.layers.mouth_mesh import LARGER, TONGUE, Floats, MouthMesh
 from core.pictures.face_marks import FaceMarks
 
 AWAY = 7.5

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.mouth_colours import Colours, OwnTeeth
-from core.engine.mouth_mesh import GUM, HIDDEN_MOLARS, TONGUE, TOOTH, Floats, MouthMesh
-from core.engine.mouth_place import Place, Pose
+from core.engine.layers.mouth_colours import Colours, OwnTeeth
+from core.engine.layers.mouth_mesh import GUM, HIDDEN_MOLARS, TONGUE, TOOTH, Floats, MouthMesh
+from core.engine.layers.mouth_place import Place, Pose
 
 Plane = NDArray[np.float32]
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.wire.channels import BANK_SLICES, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
-from ...core.wire.errors import BadMotion, OutputBlocked
-from ..pictures import take_folder
-from ..settings import files
+from ....core.wire.channels import BANK_SLICES, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
+from ....core.wire.errors import BadMotion, OutputBlocked
+from ...pictures import take_folder
+from ...settings import files
 
 SUFFIXES = (".npz", ".csv", ".json")
 HEADER = ["number", "seconds", *CHANNELS]

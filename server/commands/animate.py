@@ -21,11 +21,11 @@ from core.wire.channels import PARTS
 from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
-from .errors import blocked
+from ..errors import blocked
+from ..report import Report
+from ..take import spare
 from .handles import add_handles, held
 from .redraw import draw, numbered
-from .report import Report
-from .take import spare
 from .terminal import Bars, add_output, add_source, whole
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     from core.motion.motion import Motion
     from core.sound.transcript import read
 
-    from .runtime import Runtime
+    from ..runtime import Runtime
 
     if not options.audio and not options.driving:
         raise InputError("There is nothing to move the face with", hint="Give --audio, --driving or both")

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.eye_motion import EyeMotion
-from core.engine.layers import Drawing, Layer
-from core.engine.lids import Lids
-from core.engine.lip_layer import Lips
-from core.engine.mouth import Mouth
+from core.engine.layers.eye_motion import EyeMotion
+from core.engine.layers.layer import Drawing, Layer
+from core.engine.layers.lids import Lids
+from core.engine.layers.lip_layer import Lips
+from core.engine.layers.mouth import Mouth
 from core.motion.motion import Weights
 from core.pictures import picture as pictures
 from core.pictures.face_marks import FaceMarks
@@ -94,7 +94,7 @@ class FaceLayers(Layer):
 
 def face_layers(engine: Engine, picture: Picture, crop: Crop, own: Weights) -> tuple[Layer, ...]:
     """What can be drawn on this portrait; nothing where no face is read or no handles are known."""
-    from core.engine.mark_reader import marks_of
+    from core.engine.layers.mark_reader import marks_of
 
     directions = {handle.name: tuple(handle.direction) for handle in engine.handles}
     if not directions:

@@ -42,8 +42,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.engine import cpu_kernels
-from core.engine.cpu_kernels import LAST, as_rows, convolve, doubling, enlarged, packed, pointwise, warp
+from core.engine.cpu import kernels as cpu_kernels
+from core.engine.cpu.kernels import LAST, as_rows, convolve, doubling, enlarged, packed, pointwise, warp
 from core.models.config import Arithmetic
 from core.models.decoder import Decoded, Decoder, Enhance, Level, SourceLevel, sample
 from core.models.layers import SLOPE, Equalised, EqualLinear, upsample

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engine.carried import carried
+from core.engine.layers.carried import carried
 from core.pictures.face_marks import FaceMarks, Floats
 
 Plane = NDArray[np.float32]

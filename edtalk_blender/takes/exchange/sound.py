@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..pictures import sequencer
-from ..settings.paths import absolute
-from . import take_rows
+from ...pictures import sequencer
+from ...settings.paths import absolute
+from .. import take_rows
 
 
 def sound_of(face: bpy.types.Object) -> str:
