@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server import animate, cli
+from server import cli
+from server.commands import animate
 
 
 @pytest.mark.parametrize("name", animate.RESULTS)

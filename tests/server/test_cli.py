@@ -18,7 +18,8 @@ import pytest
 from core.checkpoints import checkpoint
 from core.motion.motion import Motion
 from core.pictures import image, video
-from server import __version__, cli, doctor
+from server import __version__, cli
+from server.commands import doctor
 from server.commands.doctor import Finding
 from server.commands.redraw import numbered
 from tests.support import toy

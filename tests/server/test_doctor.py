@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server import doctor
+from server.commands import doctor
 from server.commands.doctor import Finding
 
 
