@@ -5,6 +5,7 @@
     edtalk evaluate mine.safetensors --json numbers.json
     edtalk evaluate --card docs/model-card.md              and write the model card
     edtalk evaluate --clips folder                         real clips, with public metrics where they are
+    edtalk evaluate --real folder                          photographs, voices and clips of people
 
 Held-out heads are rendered the first time (a minute or two) and kept in the --heldout folder. Every table has
 the row "copy the source" and the row "ground truth".
@@ -16,6 +17,7 @@ import argparse
 import json
 from pathlib import Path
 
+from core.files import written_whole
 from server.commands.terminal import Bars, whole
 
 
@@ -54,6 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="one more metric for --clips, of your own: function(drawn, truth, sound) -> number",
     )
+    parser.add_argument(
+        "--real",
+        default="",
+        metavar="FOLDER",
+        help="measure on people instead: pictures in portraits/, talking clips in clips/ of this folder",
+    )
+    parser.add_argument("--page", default="", metavar="FILE", help="write the tables of --real as Markdown")
+    parser.add_argument(
+        "--against", default="", metavar="FILE", help="the --json of an earlier --real, for a column *before*"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -64,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     path = Path(whole(options.checkpoint)) if options.checkpoint else checkpoint.default_checkpoint()
     if options.clips:
         return _clips(path, options)
+    if options.real:
+        return _real(path, options)
     from training.evaluation import card, tables
     from training.evaluation.report import Amounts, evaluate
 
@@ -92,8 +106,22 @@ def _clips(path: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(file: str, numbers: object) -> None:
-    from core.files import written_whole
+def _real(path: Path, options: argparse.Namespace) -> int:
+    from training.evaluation.real import run as real
 
+    before = real.read_numbers(Path(whole(options.against))) if options.against else {}
+    with Bars(options.quiet) as bars:
+        found = real.measure(path, Path(whole(options.real)), bars.progress)
+    print(found.tables(before))
+    if options.json:
+        _write(options.json, found.numbers())
+    if options.page:
+        with written_whole(whole(options.page)) as temporary:
+            temporary.write_text(found.page(before), encoding="utf-8")
+        print(f"{options.page} is written")
+    return 0
+
+
+def _write(file: str, numbers: object) -> None:
     with written_whole(whole(file)) as temporary:
         temporary.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
