@@ -24,10 +24,12 @@ to where the network takes it from. P is read by a cubic; a linear reading loses
 
     like = (2 cov + c) / (var + var + c)    of I and I0(z) in a window of sigma 2: 1 where alike, or flat
 
-Two masks on top let K rise to 1 and D fall to 0. *Beyond*: where z leaves the crop the network invents dark
-hair, and the whole picture has the real one. *Ground*: where neither the moved figure nor the one at rest is,
-also the displacement falls to 0: the ground keeps still. And at the edge of a crop that is pasted back the
-motion comes to rest: its displacement fades, so the portrait stands there.
+Three masks on top let K rise to 1 and D fall to 0. *Painted*: away from eyes and mouth, which show what no
+portrait holds, the network paints fog in colours of its own unless it draws this portrait well at rest; the
+portrait, read where the network takes it from, is better. *Beyond*: where z leaves the crop the network
+invents dark hair, and the whole picture has the real one. *Ground*: where neither the moved figure nor the
+one at rest is, also the displacement falls to 0: the ground keeps still. And at the edge of a crop that is
+pasted back the motion comes to rest: its displacement fades, so the portrait stands there.
 
 Places and gates are found at the network's size. Only P is read at the output's.
 
@@ -109,6 +111,8 @@ def change(
 
     x, y = cv2.split(z)
     free = _soft((1 - cv2.max(np.abs(x), np.abs(y))) / RIM + 0.5)  # 0 beyond the crop
+    if rest.painted is not None:
+        free = free * read(rest.painted, z)
     if rest.figure is not None:
         moving = 1 - _still(np.maximum(read(rest.figure, z), rest.figure), image - rest.image, kept)
         offset = times(offset, moving)

@@ -123,7 +123,9 @@ def prepare_portrait(
         doubts = (found.sentence(name),) if found.doubt else ()
     source = engine.prepare(framed(engine, picture, crop))
     layers = face_layers(engine, picture, crop, source.weights)
-    return Portrait(picture, crop, source, rest_of(engine, source), doubts, layers)
+    small = pictures.crop(picture, crop, engine.size).to_depth(8).rgb.astype(np.float32)
+    rest = rest_of(engine, source, small / np.float32(127.5) - 1)
+    return Portrait(picture, crop, source, rest, doubts, layers)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from core.engine.around import around
 from core.engine.engine import Engine
 from core.engine.finish import Finish
 from core.engine.layers.layer import Drawing, Layer
-from core.engine.rest import grid
+from core.engine.rest import grid, rest_of
 from core.motion.motion import Motion
 from core.pictures import image
 from core.pictures.picture import Crop, Picture
@@ -329,3 +329,15 @@ def test_layers_bend_paint_and_take_weights_from_the_network(engine, portrait) -
     assert (with_it[8:16, 8:16] == 255).all() and layer.asked == motion.weights[0, 33]
     inner = np.s_[100:400, 100:400], np.s_[100:400, 102:402]
     assert np.abs(with_it[inner[0]].astype(int) - without[inner[1]]).mean() < 0.6
+
+
+def test_a_network_that_draws_somebody_else_paints_eyes_and_mouth_alone(engine, portrait) -> None:
+    like, unlike = (
+        rest_of(engine, portrait.source, seen) for seen in (portrait.rest.image, -portrait.rest.image)
+    )
+    assert like.painted is not None and unlike.painted is not None
+    assert like.painted.min() == 1
+    assert (unlike.painted >= unlike.eyes).all()
+    flat = np.abs(portrait.rest.image).mean(-1) < 0.05  # there the opposite is much the same
+    assert (unlike.painted[~flat] < 0.05).mean() > 0.4
+    assert rest_of(engine, portrait.source).painted is None

@@ -15,6 +15,7 @@ from PIL import Image
 from core.checkpoints import checkpoint
 from core.files import written_whole
 
+from .real.table import headline
 from .reconstruction import sample_sheet
 from .report import Evaluation
 from .tables import sections
@@ -32,7 +33,7 @@ were measured, not typed.
 | parameters | {millions:.2f} million for the picture, {audio_millions:.2f} million for speech |
 | controls | 36 weights, {emotions} emotions, {handles} calibrated handles |
 | licence | {licence} |
-
+{real}
 ## What it learnt from
 
 {data}
@@ -40,6 +41,18 @@ were measured, not typed.
 **No photograph and no recording of a person was used, at any stage.** The heads are random combinations of
 CC0 MakeHuman assets, with random skin, hair, light and background; the voices are speech synthesisers whose
 phone timing is known.
+"""
+
+_REAL = """
+## On real faces and real voices
+
+{prose}
+
+{table}
+
+Written by `edtalk evaluate --real` ([all numbers](real-faces.md)). **Everything below this section was
+measured on renders and on speech synthesisers** and says how well the network learnt them, not how it does on
+people.
 """
 
 _SHEET = """
@@ -56,10 +69,12 @@ def write(found: Evaluation, path: Path, out: Path, notes: Path, run: Path | Non
 
     Args:
         path: the checkpoint that was measured.  out: the page; pictures go to `images` beside it.
-        notes: JSON with "data" and "sections".  run: the training run, whose log becomes the curve.
+        notes: JSON with "data", "real" and "sections".  run: the training run, whose log becomes the curve.
+
+    Numbers of real faces are taken from `real-faces.json` beside the card, when it is there.
     """
     said = json.loads(notes.read_text(encoding="utf-8"))
-    text = _head(found, path, said["data"])
+    text = _head(found, path, said["data"], _real(out.with_name("real-faces.json"), said["real"]))
     for place, (title, body) in enumerate(sections(found)):
         text += f"\n## {title}\n\n{body}"
         if place == 1:
@@ -77,7 +92,14 @@ def write(found: Evaluation, path: Path, out: Path, notes: Path, run: Path | Non
         temporary.write_text(text, encoding="utf-8")
 
 
-def _head(found: Evaluation, path: Path, data: str) -> str:
+def _real(numbers: Path, prose: str) -> str:
+    """The section on real faces; "" where nothing was measured."""
+    if not numbers.is_file():
+        return ""
+    return _REAL.format(prose=prose, table=headline(json.loads(numbers.read_text(encoding="utf-8"))))
+
+
+def _head(found: Evaluation, path: Path, data: str, real: str) -> str:
     loaded = checkpoint.load(path)
     root = Path(__file__).resolve().parents[2]
     shown = path.resolve()
@@ -89,7 +111,7 @@ def _head(found: Evaluation, path: Path, data: str) -> str:
         id=found.meta.id, file=shown.relative_to(root).as_posix() if root in shown.parents else path.name,
         megabytes=path.stat().st_size / 1e6, size=found.size, millions=counts[0], audio_millions=counts[1],
         emotions=len(found.meta.emotions), handles=len(found.meta.handles),
-        licence=found.meta.licence, data=data,
+        licence=found.meta.licence, data=data, real=real,
     )  # fmt: skip
 
 

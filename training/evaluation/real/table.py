@@ -173,6 +173,25 @@ def _text(value: float | None) -> str:
     return "" if value is None or not np.isfinite(value) else f"{value:.2f}"
 
 
+HEADLINES = {
+    "rest": ("difference", "structure", "sharp_eyes"),
+    "talk": ("r_aperture", "met", "chance", "structure", "ground", "sd_yaw", "blinks_a_minute"),
+    "drive": ("r_yaw", "r_pitch", "met", "r_lips"),
+}
+"""The rows that the model card shows."""
+
+
+def headline(flat: Mapping[str, Any]) -> str:
+    """A short table of what `numbers` gave."""
+    lines = ["| | measured | wanted |", "| --- | ---: | --- |"]
+    for group, names in HEADLINES.items():
+        for name in names:
+            label, wanted = GROUPS[group][name]
+            if flat.get(f"{group}.{name}") is not None:
+                lines.append(f"| {group}: {label} | {_text(flat[f'{group}.{name}'])} | {wanted} |")
+    return "\n".join(lines)
+
+
 def people(clips: Sequence[Clip]) -> Numbers:
     """The speakers' own numbers: what a perfect film of the same people would score."""
     rows: list[Numbers] = []
