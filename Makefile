@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY = PASSIVE
 .PHONY: help env demo test test-processors test-matrix check coverage build release bench clean
 
 help:
-	@echo "make demo         animate demo/portrait.png with demo/voice.wav and build $(OUT)/demo.blend"
+	@echo "make demo         animate demo/astronaut.png with demo/voice.wav; $(OUT)/demo.blend and demo.mp4"
 	@echo "make test         all tests, with Blender 4.5 as a Python module"
 	@echo "make test-processors  the numerical tests under each instruction set of this processor"
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
@@ -40,7 +40,7 @@ $(READY): pyproject.toml tools/make_env.py
 
 demo: $(READY)
 	rm -rf $(OUT)
-	$(PY) -m server.cli animate --source demo/portrait.png --audio demo/voice.wav --idle 1 \
+	$(PY) -m server.cli animate --source demo/astronaut.png --audio demo/voice.wav --idle 1 \
 	  --emotion "0:neutral,2:neutral,2.8:happy:0.7,4.2:happy:0.5,5.2:surprised" --out $(OUT)
 	$(PY) demo/make_blend.py $(OUT)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds demo.blend the way an artist would: install the extension, pick portrait and voice, press Generate,
-key a smile, press Render Changed, save. The buttons are the add-on's own operators, in background mode.
+"""Builds demo.blend and demo.mp4 the way an artist would: install the extension, pick portrait and voice, press
+Generate, key a smile, press Render Changed, save, press Export Movie. The buttons are the add-on's own operators, in background mode.
 
     .venv/bin/python demo/make_blend.py out/demo
 """
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Builds the file; returns 1 with the add-on's own sentence when a button could not do its work."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for demo.blend and its frames")
-    parser.add_argument("--portrait", type=Path, default=HERE / "portrait.png")
+    parser.add_argument("--portrait", type=Path, default=HERE / "astronaut.png")
     parser.add_argument("--voice", type=Path, default=HERE / "voice.wav")
     options = parser.parse_args(arguments)
     out = options.out.absolute()
@@ -119,11 +119,13 @@ def main(arguments: list[str] | None = None) -> int:
         set_the_stage(bpy, face)
         bpy.ops.file.make_paths_relative()
         bpy.ops.wm.save_mainfile()
+        bpy.ops.edtalk.export_movie(filepath=str(out / "demo.mp4"))
         bpy.ops.preferences.addon_disable(module="bl_ext.user_default.edtalk")
     except RuntimeError as error:  # how bpy passes on an operator's report
         print(error, file=sys.stderr)
         return 1
-    print(f"{out / 'demo.blend'} is ready ({time.monotonic() - start:.0f} s): open it, press the space bar.")
+    seconds = time.monotonic() - start
+    print(f"{out / 'demo.blend'} and demo.mp4 are ready ({seconds:.0f} s): open it, press the space bar.")
     return 0
 
 
