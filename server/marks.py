@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.files import opened
-from core.wire import origin
+from core.wire import origin, rules
 from core.wire.messages import Decode, Film
 
 from . import __version__
@@ -45,7 +45,8 @@ def of_frame(common: Mapping[str, str] | None, weights: NDArray[np.float32] | No
 
 def of_film(message: Film, files: Iterable[Path]) -> Record | None:
     """The record of a film; None when nothing is to be written."""
-    return of_frames(files, message.origin or {}) if message.mark else None
+    known = {"sound": of_input(message.sound), **(message.origin or {})}
+    return of_frames(files, known) if message.mark else None
 
 
 def of_frames(files: Iterable[Path], known: Mapping[str, str]) -> Record:
@@ -96,10 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _said(text: str) -> str:
-    if origin.tidy(text) != text.strip():
-        limit = f"at most {origin.MOST_LETTERS} characters in one line, without control characters"
-        raise argparse.ArgumentTypeError(f"wants {limit}")
-    return text.strip()
+    try:
+        return rules.said(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def consent(options: argparse.Namespace) -> Record:

@@ -72,9 +72,15 @@ def tidy(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text[: 4 * MOST_LETTERS]).split())[:MOST_LETTERS].rstrip()
 
 
+def fits(text: str) -> bool:
+    """Is a text written as it is, but for spaces?"""
+    bare = text.strip()
+    return len(bare) <= MOST_LETTERS and not _CONTROL.search(bare)
+
+
 def shortened(known: Mapping[str, str]) -> str:
     """A sentence that names the fields that cannot be written as they are, "" when all can."""
-    names = [TITLES[name] for name in CONSENT if (text := known.get(name, "").strip()) and tidy(text) != text]
+    names = [TITLES[name] for name in CONSENT if not fits(known.get(name, ""))]
     limit = f"{MOST_LETTERS} characters in one line are written into files"
     return f"{' and '.join(names)}: at most {limit}, without control characters" if names else ""
 

@@ -76,11 +76,11 @@ def file_stem(value: Any) -> str:
 
 
 def said(value: Any) -> str:
-    """One line for a record of origin, as `origin.tidy` leaves it."""
-    if not isinstance(value, str) or origins.tidy(value) != value:
+    """One line for a record of origin."""
+    if not isinstance(value, str) or not origins.fits(value):
         limit = f"one line of at most {origins.MOST_LETTERS} characters, without control characters"
         raise ValueError(f"wants {limit}, not {_show(value)}")
-    return value
+    return origins.tidy(value)
 
 
 def origin(value: Any) -> dict[str, str]:

@@ -72,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
                 yield small(file) if options.suffix == ".png" else fitting(from_exr(file))
 
         sound = whole(options.sound) or None
-        origin = None if options.no_origin else marks.of_frames(files, marks.consent(options))
+        heard = {"sound": marks.of_input(sound or "")}
+        origin = None if options.no_origin else marks.of_frames(files, {**heard, **marks.consent(options)})
         video.write_preview(out, pictures(), options.fps, sound, options.since, origin)
     marks.note(options)
     print(f"{out}: {len(files)} frames")

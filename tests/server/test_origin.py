@@ -200,7 +200,7 @@ def test_animate_decode_and_preview_leave_nothing_without_a_record(
 def test_hostile_text_is_refused_before_any_work(flag: str, text: str, tmp_path: Path, capsys) -> None:
     command = ["preview", "--frames-in", str(tmp_path), "--fps", "25", "--out", str(tmp_path / "a.mp4")]
     assert cli.main([*command, flag, text]) == 2
-    assert "at most 500 characters in one line" in capsys.readouterr().err
+    assert "one line of at most 500 characters" in capsys.readouterr().err
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
