@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "decode": ("server.commands.redraw", "draw a motion.npz or weights.csv"),
     "preview": ("server.commands.preview", "a film of frames that are on disk, with the sound"),
+    "origin": ("server.commands.origin", "what pictures and films say of where they come from"),
     "convert": ("server.commands.convert", "turn a published checkpoint into a safetensors file"),
     "doctor": ("server.commands.doctor", "what is here, what is missing, and how to get it"),
     "calibrate": (

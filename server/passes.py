@@ -19,9 +19,13 @@ from core.engine.finish import PICTURE, Finish
 from core.files import written_whole
 from core.pictures import image
 
+from . import marks
 from .take import Identity, Naming, claim
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.pictures.image import Format
     from core.pictures.picture import Picture
 
@@ -41,8 +45,10 @@ class Gallery:
         gallery.hang(101, finish(frame))
     """
 
-    def __init__(self, naming: Naming, form: Format, finish: Finish) -> None:
-        self._form, self._finish = form, finish
+    def __init__(
+        self, naming: Naming, form: Format, finish: Finish, origin: Mapping[str, str] | None = None
+    ) -> None:
+        self._form, self._finish, self._origin = form, finish, origin
         moving = [name for name in finish.passes if name != PLATE]
         self._names = {name: naming.of_pass(name) for name in (PICTURE, *moving)}
         self._plate, self._note = naming.still(PLATE), naming.still("passes", ".json")
@@ -59,20 +65,25 @@ class Gallery:
         raises, are those of `take.claim`.
         """
         for naming in self._names.values():
-            claim(naming, identity, numbers, overwrite, inputs, breathe)
+            claim(naming, identity, numbers, overwrite, inputs, breathe, self._origin)
         if PLATE in self._finish.passes:
-            claim(self._plate, identity, [0], overwrite, inputs, breathe)
-            image.write(self._plate.path(0), self._finish.plate(), self._form)
+            claim(self._plate, identity, [0], overwrite, inputs, breathe, self._origin)
+            image.write(self._plate.path(0), self._finish.plate(), self._form, origin=self._origin)
         if self._finish.passes:
-            claim(self._note, identity, [0], overwrite, inputs, breathe)
+            claim(self._note, identity, [0], overwrite, inputs, breathe, self._origin)
             with written_whole(self._note.path(0)) as temporary:
                 temporary.write_text(json.dumps(self.description(), indent=1), encoding="utf-8")
 
-    def hang(self, number: int, made: Mapping[str, Picture]) -> None:
-        """Write one frame's pictures; what is seen comes last, so that a frame that exists has its passes."""
+    def hang(
+        self, number: int, made: Mapping[str, Picture], weights: NDArray[np.float32] | None = None
+    ) -> None:
+        """Write one frame's pictures; what is seen comes last, so that a frame that exists has its passes.
+        `weights` [36] are those it was drawn from, for its record of origin.
+        """
+        origin = marks.of_frame(self._origin, weights)
         for name in sorted(made, reverse=True):
             path = self._names[name].path(number)
-            image.write(path, made[name], self._form, is_colour=name not in NOT_COLOUR)
+            image.write(path, made[name], self._form, name not in NOT_COLOUR, origin)
 
     def description(self) -> dict[str, Any]:
         """What a compositor must know of the files, as docs/formats.md says it."""

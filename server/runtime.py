@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire import messages
 from core.wire.errors import OutputExists
 
-from . import __version__, shelf
+from . import __version__, marks, shelf
 from .errors import GET_READER, blocked, check_paths, explained, inputs_of, outputs_of
 from .frames import FrameWriter
 from .machine import free_memory_mb
@@ -158,6 +158,8 @@ class Runtime:
             model=engine.checkpoint_id,
             crop=_numbers(portrait),
             source_weights=tuple(portrait.weights.tolist()),
+            sound=marks.of_input(message.audio),
+            clip=marks.of_input(message.driving),
             warnings=analysis.warnings,
         )
 
@@ -178,14 +180,16 @@ class Runtime:
         )
         decoded = pipeline.layered(engine, motion, finish)
         naming = Naming(Path(message.out), message.name, message.digits, image.SUFFIXES[form])
-        gallery = Gallery(naming, form, finish)
         holds = [message.hold] if message.hold is not None and message.hold not in motion.frames else []
         numbers = [*holds, *motion.frames.tolist()]
         identity = _identity(message, portrait, engine)
+        gallery = Gallery(naming, form, finish, marks.of_decode(message, identity))
         gallery.claim(identity, numbers, message.overwrite, inputs_of(message), report.breathe)
 
+        drawn_from = dict(zip(motion.frames.tolist(), motion.weights, strict=True))
+
         def write(number: int, made: Callable[[], dict[str, Picture]]) -> None:
-            gallery.hang(number, made())
+            gallery.hang(number, made(), drawn_from.get(number))
 
         def written(number: int) -> None:
             report.frame(number, naming.path(number))

@@ -16,13 +16,15 @@ import os
 import stat
 import time
 from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.files import opened, read, same_file, written_whole
+from core.wire import origin as origins
+from core.wire import rules
 from core.wire.errors import OutputExists
 
 from .errors import blocked
@@ -100,11 +102,13 @@ def claim(
     overwrite: bool = False,
     inputs: Sequence[Path] = (),
     breathe: Callable[[], None] = lambda: None,
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """Make the folder ready for these frames and note in the sidecar that they belong to this take.
 
     inputs   what the frames are made from: none of it may be replaced, not even with `overwrite`
     breathe  called while another one has the folder; what it raises ends the waiting
+    origin   the record that the files carry, noted here too; see `core.wire.origin`
 
     Raises OutputExists when files of another take are in the way and `overwrite` is false, OutputBlocked when
     nothing can be written there.
@@ -131,6 +135,8 @@ def claim(
                     _sentence(naming, foreign, bool(known)), hint="Choose another folder or allow overwriting"
                 )
         takes[naming.pattern] = {**wanted, "frames": _ranges([*ours, *([n, n] for n in numbers)])}
+        if origin is not None:
+            takes[naming.pattern]["origin"] = dict(origin)
         with written_whole(naming.folder / SIDECAR) as temporary:
             temporary.write_text(json.dumps({"schema": SCHEMA, "takes": takes}, indent=1), encoding="utf-8")
 
@@ -192,10 +198,31 @@ def _sentence(naming: Naming, foreign: Sequence[int], known: bool) -> str:
     return f"{naming.path(foreign[0]).name}{more} in {naming.folder} {owner}"
 
 
+def noted_origins(note: Path) -> dict[str, dict[str, str]]:
+    """File name pattern -> record of origin, of all takes in an `edtalk-take.json` that have one."""
+    found = {}
+    for pattern, entry in _takes_in(note).items():
+        known = entry.get("origin")
+        if isinstance(known, dict) and isinstance(known.get("source"), str):
+            texts = {name: known[name] for name in origins.TITLES if isinstance(known.get(name), str)}
+            found[pattern] = {name: tidy for name, text in texts.items() if (tidy := origins.tidy(text))}
+    return found
+
+
+def noted_origin(folder: Path) -> dict[str, str]:
+    """What all takes of a folder say alike of what `rules.ORIGIN` names."""
+    same = origins.merged(noted_origins(folder / SIDECAR).values())
+    return {name: same[name] for name in rules.ORIGIN if name in same}
+
+
 def _read(folder: Path) -> dict[str, Any]:
     """The takes noted in a folder; none when the note is missing, damaged or of a later kind."""
+    return _takes_in(folder / SIDECAR)
+
+
+def _takes_in(note: Path) -> dict[str, Any]:
     try:
-        data = json.loads(read(folder / SIDECAR, MOST_BYTES).decode("utf-8"))
+        data = json.loads(read(note, MOST_BYTES).decode("utf-8"))
         takes = data["takes"] if data["schema"] == SCHEMA else {}
         return {str(key): value for key, value in takes.items() if isinstance(value, dict)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

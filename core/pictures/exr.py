@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ HALF, ZIP, LINES_PER_CHUNK = 1, 3, 16
 BIGGEST_HALF = 65504.0
 
 
-def encode(image: NDArray[Any]) -> bytes:
-    """Scene-linear [H, W, 3] RGB or [H, W, 4] RGBA (associated alpha) -> the bytes of an .exr file."""
+def encode(image: NDArray[Any], texts: Mapping[str, str] | None = None) -> bytes:
+    """Scene-linear [H, W, 3] RGB or [H, W, 4] RGBA (associated alpha) -> the bytes of an .exr file. `texts`
+    become string attributes of its header.
+    """
     height, width, count = image.shape
     if count not in (3, 4):
         raise ValueError(f"an EXR picture has 3 or 4 channels, not {count}")
@@ -38,7 +41,7 @@ def encode(image: NDArray[Any]) -> bytes:
         body = packed if len(packed) < len(raw) else raw  # a chunk that does not shrink is kept as it is
         chunks.append(struct.pack("<ii", top, len(body)) + body)
 
-    header = struct.pack("<ii", 20000630, 2) + _header(width, height, names)
+    header = struct.pack("<ii", 20000630, 2) + _header(width, height, names, texts or {})
     offset, table = len(header) + 8 * len(chunks), []
     for chunk in chunks:
         table.append(offset)
@@ -46,7 +49,7 @@ def encode(image: NDArray[Any]) -> bytes:
     return header + struct.pack(f"<{len(table)}Q", *table) + b"".join(chunks)
 
 
-def _header(width: int, height: int, names: str) -> bytes:
+def _header(width: int, height: int, names: str, texts: Mapping[str, str]) -> bytes:
     channels = (
         b"".join(name.encode() + b"\0" + struct.pack("<iBxxxii", HALF, 0, 1, 1) for name in names) + b"\0"
     )
@@ -60,6 +63,7 @@ def _header(width: int, height: int, names: str) -> bytes:
         ("pixelAspectRatio", "float", struct.pack("<f", 1.0)),
         ("screenWindowCenter", "v2f", struct.pack("<ff", 0.0, 0.0)),
         ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
+        *((name, "string", text.encode()) for name, text in texts.items()),
     )
     return (
         b"".join(

@@ -17,7 +17,7 @@ Source of the tags: ITU-T H.273, tables 2 to 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from core.files import written_whole
 from core.wire.errors import EDTalkError, InputError, OutputBlocked
 
+from . import marking
 from .video import CODECS, SoundTrack, is_ffmpeg
 
 BT709, LIMITED = 1, 1  # H.273: matrix, primaries; FFmpeg: AVCOL_RANGE_MPEG
@@ -69,6 +70,7 @@ def write(
     form: str = "mp4",
     sound: Path | str | None = None,
     since: float = 0.0,
+    origin: Mapping[str, str] | None = None,
 ) -> int:
     """Write a film whole or not at all -> number of frames.
 
@@ -79,6 +81,7 @@ def write(
         form: a key of `FORMS`.
         sound: a sound file, or a clip with sound; cut to the length of the pictures.
         since: seconds of the sound that lie before the first picture; negative where it begins later.
+        origin: the record that the film carries, see `core.wire.origin`.
 
     Raises:
         InputError: no frames, or frames of two sizes.
@@ -87,9 +90,13 @@ def write(
     """
     try:
         with written_whole(path) as temporary:
-            count = _encode(temporary, frames, rate, FORMS[form], sound, since)
+            kind = FORMS[form]
+            tags = marking.for_film(origin, kind.container) if origin is not None else {}
+            count = _encode(temporary, frames, rate, kind, sound, since, tags)
             if not count:
                 raise InputError("There are no frames to make a film of", hint="Render the take first")
+            if origin is not None:
+                marking.end_film(temporary, origin, kind.container)
     except EDTalkError:
         raise
     except Exception as error:
@@ -114,12 +121,14 @@ def _encode(
     form: Form,
     sound: Path | str | None,
     since: float,
+    tags: Mapping[str, str],
 ) -> int:
     import av
 
     count, shape, stream = 0, tuple[int, ...](), None
     per_second = fraction(rate)
     with av.open(str(path), "w", format=form.container, options=form.options) as container:
+        container.metadata.update(tags)
         track = None
         for picture in frames:
             if stream is None:

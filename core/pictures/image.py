@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import files
-from core.pictures import exr
+from core.pictures import exr, marking
 from core.pictures.picture import (
     SMALLEST_CROP,
     Crop,
@@ -123,19 +124,28 @@ def is_turned(path: Path | str) -> bool:
         return bool(opened.getexif().get(0x0112, 1) != 1)
 
 
-def write(path: Path | str, picture: Picture, form: Format = "png", is_colour: bool = True) -> None:
+def write(
+    path: Path | str,
+    picture: Picture,
+    form: Format = "png",
+    is_colour: bool = True,
+    origin: Mapping[str, str] | None = None,
+) -> None:
     """Write a picture, whole or not at all: 8-bit PNG, 16-bit PNG, or half-float EXR.
 
     PNG holds sRGB and straight alpha. EXR holds scene-linear colour (the sRGB curve is undone, but not when
-    the levels are no colour: a matte) and associated alpha, as that format prescribes. Raises OutputBlocked.
+    the levels are no colour: a matte) and associated alpha, as that format prescribes. `origin` is the record
+    that the file carries, see `core.wire.origin`. Raises OutputBlocked.
     """
     picture = picture.to_depth(DEPTHS[form])
+    texts = marking.for_exr(origin) if origin is not None else {}
     if form != "exr":
         data = _png(picture)
+        data = marking.in_png(data, origin) if origin is not None else data
     elif is_colour:
-        data = exr.encode(linear(picture))
+        data = exr.encode(linear(picture), texts)
     else:
-        data = exr.encode(picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max)
+        data = exr.encode(picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max, texts)
     with files.written_whole(path) as temporary:
         temporary.write_bytes(data)
 

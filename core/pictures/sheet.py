@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +47,10 @@ def write_sheet(
     columns: int = 8,
     cell: int = 192,
     captions: Sequence[str] = (),
+    origin: Mapping[str, str] | None = None,
 ) -> None:
-    """The same as a PNG file, written whole. Raises OutputBlocked."""
-    write(path, Picture(contact_sheet(frames, columns, cell, captions)))
+    """The same as a PNG file, written whole, with its record of origin. Raises OutputBlocked."""
+    write(path, Picture(contact_sheet(frames, columns, cell, captions)), origin=origin)
 
 
 def spread(count: int, most: int = 32) -> list[int]:

@@ -10,7 +10,7 @@ undone) RGB, all frames of one size.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files import opened, reason, written_whole
+from core.pictures import marking
 from core.wire.errors import EDTalkError, OutputBlocked, UnreadableAudio, UnreadableVideo
 
 CONVERT = "Convert it to MP4 (H.264)"
@@ -117,18 +118,22 @@ def write_preview(
     rate: float,
     sound: Path | str | None = None,
     since: float = 0.0,
+    origin: Mapping[str, str] | None = None,
 ) -> int:
     """An H.264 mp4 that plays anywhere, with the sound of `sound` cut to the pictures' length -> number of
     frames.
 
     frames: uint8 [H, W, 3], all of one size; rate: frames a second; since: seconds of the sound that lie
-    before the first picture, negative for seconds of silence before it. Raises OutputBlocked, and what
-    reading the sound raises.
+    before the first picture, negative for seconds of silence before it; origin: the record that the file
+    carries, see `core.wire.origin`. Raises OutputBlocked, and what reading the sound raises.
     """
     count = 0
     with written_whole(path) as temporary:
         try:
-            count = _encode(temporary, frames, rate, sound, since)
+            tags = marking.for_film(origin, "mp4") if origin is not None else {}
+            count = _encode(temporary, frames, rate, sound, since, tags)
+            if origin is not None:
+                marking.end_film(temporary, origin, "mp4")
         except EDTalkError:
             raise
         except Exception as error:
@@ -276,13 +281,19 @@ def _resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def _encode(
-    path: Path, frames: Iterable[NDArray[np.uint8]], rate: float, sound: Path | str | None, since: float
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    rate: float,
+    sound: Path | str | None,
+    since: float,
+    tags: Mapping[str, str],
 ) -> int:
     import av
 
     count = 0
     fraction = Fraction(rate).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata.update(tags)
         stream = _new_stream(container, fraction)
         voice = SoundTrack(container, Path(sound), since) if sound is not None else None
         for rgb in frames:

@@ -214,6 +214,8 @@ class Analyzed(Message):
     model: str = ruled(rules.text)
     crop: tuple[float, float, float] = ruled(rules.crop)
     source_weights: tuple[float, ...] = ruled(rules.WEIGHTS)  # the portrait's own
+    sound: str = ruled(rules.said, "")  # digests of the files it was made from, "" for none
+    clip: str = ruled(rules.said, "")
     warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())
 
 
@@ -237,6 +239,8 @@ class Decode(Message):
     format: str = ruled(rules.one_of(*FORMATS), "png")
     hold: int | None = ruled(rules.optional(_NUMBER), None)  # also write the untouched source as this frame
     passes: tuple[str, ...] = ruled(rules.several(rules.one_of(*PASSES), 0, len(PASSES)), ())
+    mark: bool = ruled(rules.flag, True)  # write into the files where they come from: `core.wire.origin`
+    origin: Mapping[str, str] | None = ruled(rules.optional(rules.origin), None)  # what is known of that
     take: str = ruled(rules.text, "")  # frames of another take are not overwritten without asking
     overwrite: bool = ruled(rules.flag, False)  # asked, and they may go
 
@@ -326,6 +330,8 @@ class Film(Message):
     form: str = ruled(rules.one_of(*FILMS), "mp4")
     sound: str = ruled(rules.path_or_empty, "")
     since: float = ruled(rules.number(-1e6, 1e6), 0.0)  # seconds of the sound before the first frame
+    mark: bool = ruled(rules.flag, True)  # write into the film where it comes from, as for Decode
+    origin: Mapping[str, str] | None = ruled(rules.optional(rules.origin), None)
     out: str = ruled(rules.path)
     overwrite: bool = ruled(rules.flag, False)
 

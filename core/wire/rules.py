@@ -14,6 +14,7 @@ from dataclasses import MISSING, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from . import origin as origins
 from .channels import CHANNELS, EMOTIONS, Channel, Handle
 
 Rule = Callable[[Any], Any]
@@ -21,6 +22,8 @@ Rule = Callable[[Any], Any]
 MAX_TEXT = 4096
 MAX_PROSE = 200_000
 MAX_PATH = 32767  # what Windows allows with long paths switched on
+ORIGIN = ("seed", "sound", "clip", "shown", "permission")
+"""What the asker knows of a picture's origin; the rest of `origin.FIELDS` the server knows itself."""
 NOT_IN_FILE_NAMES = set('<>:"/\\|?*') | {chr(code) for code in range(32)}
 
 
@@ -70,6 +73,21 @@ def file_stem(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 100 or NOT_IN_FILE_NAMES & set(value):
         raise ValueError(f"wants the beginning of a file name, not {_show(value)}")
     return value
+
+
+def said(value: Any) -> str:
+    """One line for a record of origin."""
+    if not isinstance(value, str) or not origins.fits(value):
+        limit = f"one line of at most {origins.MOST_LETTERS} characters, without control characters"
+        raise ValueError(f"wants {limit}, not {_show(value)}")
+    return origins.tidy(value)
+
+
+def origin(value: Any) -> dict[str, str]:
+    """What is known of where a picture comes from: some of `ORIGIN`."""
+    if not isinstance(value, Mapping) or not set(value) <= set(ORIGIN):
+        raise ValueError(f"wants an object with some of {', '.join(ORIGIN)}, not {_show(value)}")
+    return {name: said(text) for name, text in value.items()}
 
 
 def flag(value: Any) -> bool:

@@ -6,19 +6,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import bpy
 
 from ...core.wire import ranges
 from ...core.wire.errors import ServerError
+from ...core.wire.origin import CONSENT
 from ..pictures import image_sequence, take_folder
 from ..server_process import environment
 from ..server_process.client import clean_environment
 from ..settings import timing
 from ..settings.paths import absolute
 from ..settings.preferences import preferences
+from ..takes import origin
 from ..takes.exchange import sound as take_sound
 
 
@@ -37,6 +40,7 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
         f"--frames={ranges.say(number + take.shift for number in frames)}",
         *("--from", repr((frames[0] - take.first) / rate)),
         *(("--sound", sound) if sound else ()),
+        *_said(origin.asked(face)),
         *("--overwrite", "--quiet"),
     ]
     done = subprocess.run(
@@ -50,3 +54,10 @@ def make(face: bpy.types.Object, scene: bpy.types.Scene, path: Path, frames: Seq
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         said = next((line for line in reversed(lines) if line.startswith("edtalk: ")), "".join(lines[-1:]))
         raise ServerError(said.removeprefix("edtalk: ") or f"The film failed (status {done.returncode})")
+
+
+def _said(asked: Mapping[str, Any]) -> list[str]:
+    """What the frames may not say yet of who is shown; the rest of the record stands in them."""
+    known = asked["origin"]
+    flags = [f"--{name}={known[name]}" for name in CONSENT if name in known]
+    return flags if asked["mark"] else ["--no-origin"]

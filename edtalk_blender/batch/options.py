@@ -16,13 +16,13 @@ from typing import Any
 
 import bpy
 
-from ...core.wire import rules
+from ...core.wire import origin, rules
 from ..settings.properties import EDTALK_Settings
 
-RENAMED = {"folder": "out", "make_plane": "plane", "make_strips": "strips"}
+RENAMED = {"folder": "out", "make_plane": "plane", "make_strips": "strips", "write_origin": "origin"}
 """Setting -> what it is called here."""
-HIDDEN = frozenset({"use_crop", "take"})
-"""Settings without an option: a crop that is given is used."""
+HIDDEN = frozenset({"use_crop", "take", "asked"})
+"""Settings without an option: a crop that is given is used; nobody is asked."""
 TRANSCRIPTS = {".txt", ".srt", ".vtt"}
 """A transcript that ends so is a file's name; anything else is what is said."""
 KINDS = {"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"}
@@ -71,7 +71,7 @@ def _option(prop: bpy.types.Property) -> Option:
             about += ': a name, a mix "happy:0.8+surprised:0.2", or by seconds "0:neutral,2:happy,5:sad:0.5"'
     elif prop.type == "STRING":
         kind = "path" if prop.subtype in ("FILE_PATH", "DIR_PATH") else "text"
-        rule = rules.text
+        rule = rules.said if prop.identifier in origin.CONSENT else rules.text
     elif prop.type == "BOOLEAN":
         kind, rule = "flag", rules.flag
     else:

@@ -20,7 +20,7 @@ from ..face import rig
 from ..pictures import frame_record, image_sequence, take_folder
 from ..server_process import jobs
 from ..settings import paths, timing
-from ..takes import generation, ready, request, status, take_rows, work_folder
+from ..takes import generation, origin, ready, request, status, take_rows, work_folder
 from ..takes.exchange import weights as exchange
 from . import film
 from . import options as panel
@@ -235,7 +235,10 @@ def preview(shot: Shot, _tell: Tell) -> Result:
         raise InputError(f"{take.name} has none of these frames; it has {take.first} to {take.last}")
     film.make(face, scene, path, numbers)
     said = f"{len(numbers)} frames are in {path}"
-    return Result(shot.name, said=said, blend=bpy.data.filepath, takes=[_take(face)], wrote=str(path))
+    hint = ". ".join(filter(None, [*origin.warnings(face), origin.for_export(face)]))
+    return Result(
+        shot.name, said=said, hint=hint, blend=bpy.data.filepath, takes=[_take(face)], wrote=str(path)
+    )
 
 
 # ------------------------------------------------------------------------------------------------ dry run

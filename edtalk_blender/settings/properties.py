@@ -122,6 +122,9 @@ class EDTALK_Take(bpy.types.PropertyGroup):
     checkpoint: bpy.props.StringProperty(
         description="What its checkpoint was known by, empty for the one that comes with EDTalk"
     )
+    sound: bpy.props.StringProperty(description="Digest of the sound it was made from, empty when not known")
+    clip: bpy.props.StringProperty(description="Digest of its driving clip, empty when not known")
+    seed: bpy.props.IntProperty(description="Seed of its idle motion, -1 when not known", default=-1)
     width: bpy.props.IntProperty(default=1)
     height: bpy.props.IntProperty(default=1)
 
@@ -237,6 +240,23 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         items=SHOWS_ITEMS,
         update=_show_other,
     )
+    write_origin: bpy.props.BoolProperty(
+        name="Write Origin",
+        description="Write into pictures and films that they are synthetic, as the law of the EU asks, and "
+        "what they were made of: version, checkpoint, seed, digests of portrait and sound; no path, no user",
+        default=True,
+    )
+    shown: bpy.props.StringProperty(
+        name="Who Is Shown",
+        description="Whose face this is; kept with the face and written into its pictures and films. One "
+        "line, at most 500 characters",
+    )
+    permission: bpy.props.StringProperty(
+        name="Permission",
+        description="On what permission the person is shown, a contract for instance; kept and written as "
+        "Who Is Shown",
+    )
+    asked: bpy.props.BoolProperty(name="Not Now", description="Do not ask again who this face shows")
     make_plane: bpy.props.BoolProperty(
         name="Picture Plane", description="Show the take on a plane in the 3D View", default=True
     )

@@ -5,6 +5,7 @@ pictures are shown. All of it looks up what it needs, and does nothing where tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..pictures import image_sequence, take_folder
 from ..server_process.jobs import push_undo
 from ..settings import timing
 from ..settings.properties import copy_settings
-from . import edit_on_top, moved_files, owners, retime, take_rows
+from . import edit_on_top, moved_files, origin, owners, retime, take_rows
 from .request import Order, files_of
 
 NAMELESS = "Face"
@@ -38,6 +39,7 @@ class Pictures:
     model: str
     fps: float
     first: int  # of the whole take, of which these may be a part
+    origin: Mapping[str, object]  # what files say of that: `mark` and `origin` of `messages.Decode`
 
     def files(self, fmt: str) -> list[str]:
         """Picture names, one a scene frame."""
@@ -75,6 +77,7 @@ def land_motion(
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size
     take.portrait, take.checkpoint = files_of(order)
+    take.sound, take.clip, take.seed = analyzed.sound, analyzed.clip, order.motion["seed"]
     moved_files.make_portable(face.edtalk)
     face[take_action.REST] = list(analyzed.source_weights)
     take_rows.note(face, order)
@@ -102,6 +105,7 @@ def begin_take(order: Order, face: bpy.types.Object, first: int, last: int) -> N
         take.before = take.image
     face.edtalk_takes.other = take.name
     take.name, take.shown = order.take, False
+    take.sound, take.clip, take.seed = "", "", -1
     take.shift = timing.file_shift(first)
     take_rows.set_range(take, first, last)
     retime.note(face, first, order.fps)
@@ -190,6 +194,7 @@ def pictures_of(face: bpy.types.Object, fps: float, numbers: np.ndarray, weights
         model=take.model,
         fps=fps,
         first=take.first,
+        origin=origin.asked(face),
     )
 
 

@@ -28,7 +28,7 @@ from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings.preferences import checkpoint_folder
-from . import apply, display, ready, work_folder
+from . import apply, display, origin, ready, work_folder
 from .apply import Pictures
 from .request import Order, look_of
 
@@ -163,7 +163,7 @@ def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, t
         job.show("Reading the curves", done, len(numbers))
         yield
     face = face_or_error(order)
-    warnings = evaluation.check(face, find_scene(order.scene), numbers, weights)
+    warnings = evaluation.check(face, find_scene(order.scene), numbers, weights) + origin.warnings(face)
     probe.check(face, find_scene(order.scene), numbers, weights)
     if not fresh:  # there are frames that could be lost
         in_effect.check(face, numbers, weights)
@@ -267,6 +267,7 @@ def _make_pictures(
             detail=order.detail,
             format=order.format,
             passes=wanted,
+            **pictures.origin,
             hold=rest + pictures.shift if hold else None,
             overwrite=not fresh,
         ),

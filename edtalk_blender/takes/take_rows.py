@@ -22,8 +22,11 @@ from ..settings import files, paths
 from ..settings.paths import absolute, found_again
 from ..settings.properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, overridable
 
-NOT_KEPT = {"take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"}
-"""Settings of the scene and the display, which a take does not bring back."""
+NOT_KEPT = {
+    *("take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"),
+    *("write_origin", "shown", "permission", "asked"),
+}
+"""Settings of the scene, the display and the face, which a take does not bring back."""
 
 PATHS = ("portrait", "audio", "driving", "checkpoint")
 

@@ -5,6 +5,7 @@ MODULES = (
     "panel",
     "generate_buttons",
     "movie_buttons",
+    "origin_buttons",
     "job_operator",
     "preferences_page",
     "first_steps",

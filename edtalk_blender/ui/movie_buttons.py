@@ -15,6 +15,7 @@ from ..settings.paths import absolute
 from ..takes import request
 from ..takes.exchange import movie
 from ..takes.ready import why_not_render
+from . import origin_buttons
 from .job_operator import JobOperator
 
 FORM_ITEMS = [
@@ -77,10 +78,12 @@ class EDTALK_OT_export_movie(JobOperator, ExportHelper, bpy.types.Operator):
         """Beside the file browser."""
         layout = self.layout
         layout.use_property_split = True
+        face = rig.active_face(context)
         layout.prop(self, "form")
         row = layout.row()
-        row.enabled = self.form != "mp4" and "face" in rig.active_face(context).edtalk.passes
+        row.enabled = self.form != "mp4" and "face" in face.edtalk.passes
         row.prop(self, "cut_out")
+        origin_buttons.draw_for_export(layout, face)
 
 
 class EDTALK_OT_open_movie_folder(ExplainedOperator, bpy.types.Operator):

@@ -30,6 +30,7 @@ from . import (
     face_buttons,
     first_steps,
     movie_buttons,
+    origin_buttons,
     preferences_view,
     retime_buttons,
     shape_buttons,
@@ -179,6 +180,7 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     column.prop(settings, "make_plane")
     column.prop(settings, "make_strips")
     column.prop(settings, "extend_scene")
+    origin_buttons.draw_settings(body, settings)
     if settings.take.name:
         if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
             body.operator("edtalk.bring_take", icon="FILE_FOLDER")

@@ -11,6 +11,7 @@ from ..face import rig
 from ..pictures import image_sequence
 from ..server_process import jobs
 from ..takes import compare, migrate, status, take_rows
+from . import origin_buttons
 
 WIDE = 360
 """From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
@@ -77,6 +78,8 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> bpy.types.UILayo
     if 0 <= known.index < len(known.rows):
         take = take_rows.take_in(face, known.rows[known.index])
         body.label(text=" · ".join(filter(None, [model_of(take), f"frames {take.first} to {take.last}"])))
+    if face.edtalk.take.name:
+        origin_buttons.draw_line(body, face)
     row = body.row(align=True)
     row.operator("edtalk.flip_take", icon="UV_SYNC_SELECT")
     beside = compare.compared(face) is not None

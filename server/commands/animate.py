@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from core.wire.channels import PARTS
 from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
+from .. import marks
 from ..errors import blocked
 from ..report import Report
 from ..take import spare
@@ -135,11 +136,14 @@ def run(options: argparse.Namespace) -> int:
         if options.handle:
             motion.save(out / "motion.npz")  # files hold what the frames are drawn from
         motion.save_csv(out / "weights.csv")
-        decoded = draw(options, motion, out / "motion.npz", analyzed.crop, runtime, report)
+        known = {"seed": str(options.seed), "sound": analyzed.sound, "clip": analyzed.clip}
+        decoded = draw(options, motion, out / "motion.npz", analyzed.crop, runtime, report, known=known)
         rate = numbered(motion, options.fps, options.start).rate
         files = [report.files[number] for number in sorted(report.files)]
         sound, clip = whole(options.audio or options.driving), whole(options.driving)
-        show(files, rate, out, sound, report, same_file(sound, clip) and not is_picture(clip))
+        origin = None if options.no_origin else marks.of_frames(files, {})
+        show(files, rate, out, sound, report, same_file(sound, clip) and not is_picture(clip), origin)
+    marks.note(options)
     for warning in analyzed.warnings:
         print(f"Note: {warning}")
     print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")
@@ -183,10 +187,16 @@ def _check_folder(out: Path, name: str, overwrite: bool) -> None:
 
 
 def show(
-    files: Sequence[Path], rate: float, out: Path, sound: str, report: Report, is_clip: bool = False
+    files: Sequence[Path],
+    rate: float,
+    out: Path,
+    sound: str,
+    report: Report,
+    is_clip: bool = False,
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """preview.mp4 and sheet.png from the frames on disk; `sound` is a sound, or the clip whose pictures were
-    followed as well (`is_clip`).
+    followed as well (`is_clip`). Both carry the record `origin`.
     """
     from core.pictures import sheet, video
     from core.wire.errors import UnreadableAudio
@@ -198,12 +208,13 @@ def show(
 
     since = -video.sound_delay(sound) if is_clip else 0.0  # the mouth goes with its pictures
     try:
-        video.write_preview(out / "preview.mp4", pictures(), rate, sound, since)
+        video.write_preview(out / "preview.mp4", pictures(), rate, sound, since, origin)
     except UnreadableAudio:  # a driving clip need not have any
-        video.write_preview(out / "preview.mp4", pictures(), rate)
+        video.write_preview(out / "preview.mp4", pictures(), rate, origin=origin)
     chosen = sheet.spread(len(files))
     captions = [f"{index / rate:.2f} s" for index in chosen]
-    sheet.write_sheet(out / "sheet.png", (small(files[index]) for index in chosen), captions=captions)
+    cells = (small(files[index]) for index in chosen)
+    sheet.write_sheet(out / "sheet.png", cells, captions=captions, origin=origin)
 
 
 def small(file: Path) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire import ranges, rules
 from core.wire.errors import InputError, OutputExists
 
+from .. import marks
 from ..film import found, from_exr
 from ..take import spare
 from .animate import fitting, small
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="where in the sound the first frame is (default: its beginning)",
     )
+    marks.add_arguments(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="the .mp4 to write")
     parser.add_argument("--overwrite", action="store_true", help="a film that is there may go")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -70,6 +72,9 @@ def run(options: argparse.Namespace) -> int:
                 yield small(file) if options.suffix == ".png" else fitting(from_exr(file))
 
         sound = whole(options.sound) or None
-        video.write_preview(out, pictures(), options.fps, sound, options.since)
+        heard = {"sound": marks.of_input(sound or "")}
+        origin = None if options.no_origin else marks.of_frames(files, {**heard, **marks.consent(options)})
+        video.write_preview(out, pictures(), options.fps, sound, options.since, origin)
+    marks.note(options)
     print(f"{out}: {len(files)} frames")
     return 0

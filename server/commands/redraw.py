@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from core.wire import ranges
 from core.wire.errors import InputError
 from core.wire.messages import FORMATS, Decode, Decoded
 
+from .. import marks
 from .handles import add_handles, held
 from .terminal import Bars, add_output, add_source, checked, whole
 
@@ -62,7 +64,9 @@ def run(options: argparse.Namespace) -> int:
     runtime = Runtime(options.device)
     with Bars(options.quiet) as report:
         motion = held(options.handle, whole(options.checkpoint), runtime, report)(motion)
-        decoded = draw(options, motion, path, options.crop, runtime, report, options.frames, options.part)
+        part, known = options.part, marks.inherited(path)
+        decoded = draw(options, motion, path, options.crop, runtime, report, options.frames, part, known)
+    marks.note(options)
     print(f"{whole(options.out)}: {decoded.written} frames ({decoded.fps:.1f} a second)")
     return 0
 
@@ -76,8 +80,11 @@ def draw(
     report: Bars,
     frames: tuple[int, ...] | None = None,
     part: tuple[int, int] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Decoded:
-    """Decode a motion as the options say. `take` is the file it came from: frames of another one are kept."""
+    """Decode a motion as the options say. `take` is the file it came from: frames of another one are kept.
+    `known` goes into the record of origin, see `rules.ORIGIN`.
+    """
     with tempfile.TemporaryDirectory(prefix="edtalk-") as scratch:
         path = Path(scratch) / "motion.npz"
         chosen(numbered(motion, options.fps, options.start), frames, part).save(path)
@@ -95,6 +102,8 @@ def draw(
                 detail=options.detail,
                 format=options.format,
                 passes=options.passes,
+                mark=not options.no_origin,
+                origin={**(known or {}), **marks.consent(options)},
                 take=f"{take.name} {hashlib.blake2b(str(take).encode(errors='replace')).hexdigest()[:16]}",
                 overwrite=options.overwrite,
             ),

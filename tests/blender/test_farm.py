@@ -5,6 +5,7 @@ and a later Render Changed knows them all. Each worker is a Blender and a server
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -46,6 +47,7 @@ def shot(command, tmp_path: Path, portrait: Path, tiny_checkpoint: Path) -> Path
     voice, blend = sound(tmp_path / "line.wav", 2.0), tmp_path / "anna.blend"
     words = ["generate", "--portrait", portrait, "--audio", voice, "--checkpoint", tiny_checkpoint]
     how = ["--crop", "16", "0", "64", "--size", "64", "--start", "101", "--fps", "24", "--no-render"]
+    how += ["--seed", "3", "--shown", "Anna", "--permission", "by contract"]
     assert command([*map(str, words), *how, "--save", str(blend)]) == 0
     return blend
 
@@ -90,13 +92,25 @@ def test_a_take_can_be_keyed_without_rendering(shot: Path, part) -> None:
     assert round(bpy.context.scene.render.fps / bpy.context.scene.render.fps_base, 3) == 24
 
 
-def test_workers_that_share_a_take_make_the_files_of_one_machine(shot: Path, worker, command, capsys) -> None:
+def said_by(part, path: Path) -> dict[str, str]:
+    """Seed, sound and consent of a file's record of origin."""
+    with path.open("rb") as file:
+        found = part("takes.origin").origin.of_stream(file)
+    return {name: found.get(name) for name in ("seed", "sound", "shown", "permission")}
+
+
+def test_workers_that_share_a_take_make_the_files_of_one_machine(
+    shot: Path, worker, part, command, capsys
+) -> None:
     folder = shot.parent / "edtalk" / "anna_001"
     halves = [worker(shot, "render", "--frames", text) for text in ("101-117,148", "118..147")]
     assert [half.wait(300) for half in halves] == [0, 0]
     together = pictures(folder)
     assert sorted(together) == [f"take.{number:04d}.png" for number in range(100, 149)]
     assert len(list(folder.glob("rendered-*.npz"))) == 2 and not list(folder.glob("decode-*"))
+    sound = hashlib.blake2b((shot.parent / "line.wav").read_bytes(), digest_size=16).hexdigest()
+    said = {"seed": "3", "sound": sound, "shown": "Anna", "permission": "by contract"}
+    assert all(said_by(part, folder / name) == said for name in together)
 
     opened(shot)
     capsys.readouterr()
@@ -178,17 +192,25 @@ def test_all_frames_can_be_made_again(shot: Path, command, capsys) -> None:
     assert "4 of 4 frames rendered again" in capsys.readouterr().out
 
 
-def test_a_film_is_made_of_what_the_workers_made(shot: Path, command, capsys) -> None:
+def test_a_film_is_made_of_what_the_workers_made(shot: Path, part, command, capsys) -> None:
+    import bpy
+
     opened(shot)
     assert command(["preview"]) == 1
     assert "lacks frames" in capsys.readouterr().err
     assert command(["render"]) == 0
     film = shot.parent / "edtalk" / "anna_001" / "preview.mp4"
     assert command(["preview"]) == 0 and film.stat().st_size > 1000
+    assert said_by(part, film) == said_by(part, film.parent / "take.0101.png")
     assert command(["preview"]) == 1 and "exists already" in capsys.readouterr().err
     assert (
         command(["preview", "--overwrite", "--frames", "110-120", "--out", str(shot.parent / "p.mp4")]) == 0
     )
+    assert "Write Origin is off" not in capsys.readouterr().out
+    (face,) = part("face.rig").faces_in(bpy.context.scene)
+    face.edtalk.write_origin = False
+    assert command(["preview", "--overwrite"]) == 0
+    assert b"xpacket" not in film.read_bytes() and "Write Origin is off" in capsys.readouterr().out
 
 
 # -------------------------------------------------------------------------------------------- manifests
@@ -294,11 +316,13 @@ def test_a_shot_that_is_not_in_the_manifest_is_named(manifest: Path, command, ca
         ["export"],
         ["generate", "--portrait", "a.png", "--idle", "4"],
         ["generate", "--portrait", "a.png", "--format", "gif"],
+        ["generate", "--portrait", "a.png", "--shown", "x" * 501],
+        ["generate", "--portrait", "a.png", "--permission", "two\nlines"],
         ["generate", "--portrait", "a.png", "--fps", "0"],
         ["generate", "--manifest", "shots.json", "--save", "a.blend"],
         ["export", "--manifest", "shots.json", "--out", "a.csv"],
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(words)[:60],
 )
 def test_wrong_arguments_are_status_2(command, wrong: list[str], capsys) -> None:
     assert command(wrong) == 2

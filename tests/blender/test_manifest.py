@@ -39,10 +39,12 @@ def test_a_shot_has_the_defaults_and_its_own_fields(load, tmp_path: Path) -> Non
 
 
 def test_every_setting_of_the_panel_is_a_field(part, load) -> None:
-    """Whatever the panel learns, a manifest can say; only a crop by hand needs no switch of its own."""
+    """Whatever the panel learns, a manifest can say; a crop by hand needs no switch of its own, and nobody
+    is asked anything.
+    """
     settings = part("settings.properties").EDTALK_Settings.__annotations__
     named = {option.setting for option in part("batch.options").table().values()}
-    assert set(settings) - named <= {"use_crop", "take"}
+    assert set(settings) - named <= {"use_crop", "take", "asked"}
     assert {
         "portrait",
         "audio",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -134,3 +135,110 @@ def test_the_cut_out_keeps_its_alpha(desk, tmp_path: Path) -> None:
     out = tmp_path / "cut.mkv"
     assert bpy.ops.edtalk.export_movie(filepath=str(out), form="ffv1", cut_out=True) == {"FINISHED"}
     assert probe(out)["pixels"] == "bgra"
+
+
+# --- origin ---------------------------------------------------------------------------------------
+
+
+def read(take, path: Path) -> dict[str, str] | None:
+    """What a file says of its origin, read by the installed extension."""
+    with path.open("rb") as file:
+        return take.part("takes.origin").origin.of_stream(file)
+
+
+def digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def test_frames_and_film_say_what_they_were_made_of_and_who_is_shown(take, portrait, voice, tmp_path) -> None:
+    import bpy
+
+    frame = read(take, frames_of(take)[3])
+    assert (frame["seed"], frame["sound"], frame["portrait"]) == ("0", digest(voice), digest(portrait))
+    assert "shown" not in frame and "clip" not in frame
+    take.face.edtalk.shown, take.face.edtalk.permission = "Anna", "by contract"
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    film = read(take, tmp_path / "f.mp4")
+    assert (film["shown"], film["permission"], film["sound"]) == ("Anna", "by contract", frame["sound"])
+    av = pytest.importorskip("av", reason="needs PyAV to look into the film")
+    with av.open(str(tmp_path / "f.mp4")) as container:
+        comment = container.metadata["comment"]
+    assert "compositeWithTrainedAlgorithmicMedia" in comment and "Anna" in comment
+    assert take.jobs.last().level == "INFO" and "who is shown" not in take.jobs.last().hint
+
+
+def test_an_export_that_does_not_say_who_is_shown_says_so(take, tmp_path: Path) -> None:
+    import bpy
+
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    assert take.jobs.last().level == "INFO" and "who is shown" in take.jobs.last().hint
+
+
+def test_switched_off_the_files_are_bare_and_each_report_says_so(desk, tmp_path: Path) -> None:
+    import bpy
+
+    bpy.context.scene.edtalk.write_origin = False
+    desk.generate()
+    assert "Write Origin is off" in desk.jobs.last().hint
+    assert not desk.face.edtalk.write_origin and read(desk, frames_of(desk)[0]) is None
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    assert read(desk, tmp_path / "f.mp4") is None and "Write Origin is off" in desk.jobs.last().hint
+
+
+def test_pictures_without_a_record_are_up_to_date_and_their_film_has_one(desk, tmp_path: Path) -> None:
+    """As those of takes from before there were records."""
+    import bpy
+
+    bpy.context.scene.edtalk.write_origin = False
+    desk.generate()
+    before = [file.read_bytes() for file in frames_of(desk)]
+    desk.face.edtalk.write_origin = True
+    assert desk.part("ui.origin_buttons").words(desk.face) == "Frames without a record"
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    assert [file.read_bytes() for file in frames_of(desk)] == before
+    assert read(desk, tmp_path / "f.mp4")["sound"] == desk.face.edtalk.take.sound != ""
+
+
+def test_who_is_shown_is_of_the_face_through_takes_and_files(take) -> None:
+    import bpy
+
+    take.face.edtalk.shown = "Anna"
+    first = take.face.edtalk.take.name
+    take.generate()
+    assert take.face.edtalk.take.name != first and take.face.edtalk.shown == "Anna"
+    take.face.edtalk.shown = "Anna Berg"
+    assert bpy.ops.edtalk.switch_take(take=first) == {"FINISHED"}
+    assert take.face.edtalk.shown == "Anna Berg"
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    assert take.face.edtalk.shown == "Anna Berg" and take.face.edtalk.write_origin
+    assert take.face.edtalk.take.sound == digest(take.voice) and take.face.edtalk.take.seed == 0
+
+
+def test_hostile_text_is_cut_with_a_sentence_and_stops_nothing(take, tmp_path: Path) -> None:
+    import bpy
+
+    take.face.edtalk.shown = "Anna\n\x1b[31m " + "x" * 10**5
+    take.face.edtalk.take.sound = "y" * 10**5
+    assert bpy.ops.edtalk.export_movie(filepath=str(tmp_path / "f.mp4")) == {"FINISHED"}
+    said = read(take, tmp_path / "f.mp4")
+    assert said["shown"].startswith("Anna [31m xxx") and len(said["shown"]) == 500
+    assert "Who is shown: at most 500 characters in one line" in take.jobs.last().hint
+
+
+def test_any_file_can_be_looked_into(take, tmp_path: Path) -> None:
+    import bpy
+
+    take.face.edtalk.shown = "Anna"
+    words = take.part("ui.origin_buttons").words
+    assert words(take.face) == "Synthetic, shown: not said"
+    assert bpy.ops.edtalk.read_origin(filepath=str(frames_of(take)[0])) == {"FINISHED"}
+    assert bpy.ops.edtalk.read_origin(filepath=bpy.data.filepath) == {"FINISHED"}
+    for name in ("nowhere.png", ""):
+        with pytest.raises(RuntimeError, match="cannot be read"):
+            bpy.ops.edtalk.read_origin(filepath=str(tmp_path / name))
+    for file in frames_of(take):
+        file.unlink()
+    assert words(take.face) == "Frames will say they are synthetic"
+    take.render_changed()
+    assert words(take.face) == "Synthetic, shown: Anna"

@@ -30,7 +30,7 @@ class Sheet:
             return self._part(), None if shut else self._part()
         if name in ("label", "progress"):
             self.seen.append(keywords.get("text", ""))
-        elif name in ("operator", "menu", "template_list"):
+        elif name in ("operator", "menu", "template_list", "popover"):
             self.seen.append(args[0])
         elif name in ("prop", "prop_search"):
             self.seen.append(args[1])
@@ -100,6 +100,22 @@ def test_the_beginning_says_each_thing_once(drawn, part, portrait, voice) -> Non
     for name in ("portrait", "audio", "edtalk.generate_take"):
         assert seen.count(name) == 1, name
     assert not any(portrait.name in name or voice.name in name for name in seen)
+
+
+def test_who_is_shown_is_asked_once_in_a_line_that_is_always_there(drawn, face) -> None:
+    def line() -> list[str]:
+        seen = drawn()
+        return seen[: seen.index("edtalk.read_origin")][-2:]
+
+    settings = face.edtalk
+    assert line() == ["EDTALK_PT_consent", "asked"]
+    settings.asked = True
+    assert line() == ["Frames will say they are synthetic", "EDTALK_PT_consent"]
+    settings.asked, settings.permission = False, "by contract"
+    assert line() == ["Frames will say they are synthetic", "EDTALK_PT_consent"]
+    settings.write_origin = False
+    assert line()[-1] == "write_origin"
+    assert {"write_origin", "shown", "permission"} <= set(drawn("EDTALK_output"))
 
 
 def test_a_job_takes_the_place_of_the_buttons(drawn, face, part) -> None:

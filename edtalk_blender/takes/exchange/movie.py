@@ -20,7 +20,7 @@ from ...server_process.jobs import Job, Outcome
 from ...server_process.supervisor import ask, ready_server
 from ...settings import timing
 from ...settings.paths import absolute
-from .. import generation, request
+from .. import generation, origin, request
 from . import sound
 
 SUFFIXES = {"mp4": ".mp4", "prores": ".mov", "ffv1": ".mkv"}
@@ -46,8 +46,10 @@ def _export(job: Job, order: request.Order, movie: Movie) -> Generator[None, Non
     server = yield from ready_server(job)
     filmed = yield from ask(job, server, film_of(order, movie))
     silent = "The take has no sound, so the film has none" if filmed.silent else ""
-    hint = ". ".join(part for part in (rendered.hint, silent) if part)
-    level = "WARNING" if hint else "INFO"
+    face = rig.find_object(order.rig)
+    unsaid = origin.for_export(face) if face is not None else ""
+    hint = ". ".join(part for part in (rendered.hint, silent, unsaid) if part)
+    level = "WARNING" if rendered.hint or silent else "INFO"
     return Outcome(level, f"{movie.out.name}: {filmed.frames} frames, {filmed.seconds:.1f} s", hint)
 
 
@@ -71,6 +73,7 @@ def film_of(order: request.Order, movie: Movie) -> messages.Film:
         form=movie.form,
         sound=sound.sound_of(face) or absolute(settings.driving),
         since=before / rate,
+        **origin.asked(face),
         out=str(movie.out),
         overwrite=True,  # the file browser has asked
     )
