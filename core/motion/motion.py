@@ -9,12 +9,6 @@ and weights.
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,17 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import files
 from core.files import written_whole
-from core.motion import tables
 from core.wire import moments
-from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
+from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
 from core.wire.errors import BadMotion
+from core.wire.formats import weights as weight_files
+from core.wire.formats.arrays import AGAIN
 
 Weights = NDArray[np.float32]
 
-MOST_BYTES = 1 << 29  # half a gigabyte is 80 hours of steps: a larger file is not a motion
-FARTHEST = 10**7  # frame numbers lie within, as in a message
-MOST_WEIGHT = 1000.0  # as for a weight in a message
-MOST_MEMBERS = 4 * len(MOTION_KEYS)  # more are no motion file; a few more are named in the message
 TAIL = 3.0  # a Gaussian is cut off at this many sigmas
 
 
@@ -150,99 +141,42 @@ class Motion:
 
     def save(self, path: Path | str) -> None:
         """Write motion.npz, whole or not at all. Raises OutputBlocked."""
-        arrays: dict[str, Any] = {bank: self.weights[:, part] for bank, part in BANK_SLICES.items()}
-        arrays |= {"rate": np.float64(self.rate), "numbers": self.frames, "model": np.array(self.model)}
-        arrays |= {"schema": np.int64(MOTION_SCHEMA)}
-        with written_whole(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)
+        self._write(path, ".npz")
 
     @classmethod
     def load(cls, path: Path | str) -> Motion:
         """Read motion.npz. Nothing in it is ever unpickled. Raises BadMotion."""
-        path = Path(path)
-        arrays = _arrays(path)
-        missing, unknown = (
-            sorted(MOTION_KEYS.keys() - arrays.keys()),
-            sorted(arrays.keys() - MOTION_KEYS.keys()),
-        )
-        if "schema" in arrays and not (arrays["schema"].shape == () and arrays["schema"] == MOTION_SCHEMA):
-            raise BadMotion(
-                f"{path.name} has layout {arrays['schema']}, this version reads {MOTION_SCHEMA}",
-                hint="Update EDTalk",
-            )
-        if missing or unknown:
-            what = f"lacks {', '.join(missing)}" if missing else f"holds unknown arrays: {', '.join(unknown)}"
-            raise BadMotion(f"{path.name} is not a motion file: it {what}")
-        rows = arrays["mouth"].shape[0] if arrays["mouth"].ndim else 0
-        for bank, count in BANKS.items():
-            if arrays[bank].shape != (rows, count) or arrays[bank].dtype.kind != "f":
-                shape = " x ".join(map(str, arrays[bank].shape))
-                raise BadMotion(
-                    f"In {path.name}, {bank} is {shape} {arrays[bank].dtype}, not {rows} x {count} floats"
-                )
-        if (
-            arrays["numbers"].dtype.kind not in "iu"
-            or arrays["rate"].shape != ()
-            or arrays["rate"].dtype.kind not in "fiu"
-        ):
-            raise BadMotion(f"In {path.name}, numbers must be whole numbers and rate a single number")
-        if arrays["model"].shape != () or arrays["model"].dtype.kind != "U":
-            raise BadMotion(f"In {path.name}, model must be a text")
-        weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
-        _check_range(weights, path)
-        _check_numbers(arrays["numbers"].tolist(), path)
-        return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"])
+        return cls._read(Path(path), ".npz")
 
     def save_csv(self, path: Path | str) -> None:
         """Write a table: number, seconds since the first row, 36 weights. Reading it back is exact. Raises
         OutputBlocked."""
-        stream = io.StringIO()
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("number", "seconds", *CHANNELS))
-        for number, row in zip(self.frames.tolist(), self.weights.tolist()):
-            table.writerow((number, repr((number - int(self.frames[0])) / self.rate), *map(repr, row)))
-        with written_whole(path) as temporary:
-            temporary.write_text(stream.getvalue(), encoding="utf-8")
+        self._write(path, ".csv")
 
     @classmethod
     def load_csv(cls, path: Path | str, model: str = "") -> Motion:
-        """Read such a table, also as a spreadsheet program may have written it back (`core.motion.tables`); a
-        single row is taken to be at 25 a second. Raises BadMotion.
+        """Read such a table, also as a spreadsheet program may have written it back
+        (`core.wire.formats.sheets`); a single row is taken to be at 25 a second. Raises BadMotion.
         """
-        path = Path(path)
+        return replace(cls._read(Path(path), ".csv"), model=model)
+
+    def _write(self, path: Path | str, suffix: str) -> None:
+        data = weight_files.written(
+            weight_files.Table(self.weights, self.frames, self.rate, self.model), suffix
+        )
+        with written_whole(path) as temporary:
+            temporary.write_bytes(data)
+
+    @classmethod
+    def _read(cls, path: Path, suffix: str) -> Motion:
         try:
-            data = files.read(path, MOST_BYTES)
+            data = files.read(path, weight_files.MOST_BYTES)
+        except FileNotFoundError:
+            raise BadMotion(f"There is no motion file {path}", AGAIN) from None
         except OSError as error:
-            raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", _AGAIN) from None
-        rows = tables.rows(data, path.name)
-        header = ["number", "seconds", *CHANNELS]
-        if not rows or [cell.strip().lower() for cell in rows[0]] != header:
-            raise BadMotion(
-                f"{path.name} does not begin with the columns number, seconds, {CHANNELS[0]}, ...",
-                f"Its first line must name {len(header)} columns in that order",
-            )
-        try:
-            table = np.array([[float(cell) for cell in row] for row in rows[1:]], np.float64)
-            counted = [tables.whole(row[0]) for row in rows[1:]]
-        except ValueError as error:
-            raise BadMotion(
-                f"{path.name} holds a cell that is not a number, or a row of another length: {error!s:.100}"
-            ) from None
-        if table.ndim != 2 or table.shape[1] != len(header):
-            raise BadMotion(f"{path.name} has rows that are not {len(header)} numbers long")
-        _check_numbers(counted, path)
-        numbers = np.array(counted, np.int64)
-        span, steps = table[-1, 1] - table[0, 1], numbers[-1] - numbers[0]
-        rate = round(float(steps / span), 9) if len(table) > 1 and span > 0 else float(STEPS_PER_SECOND)
-        _check_range(table[:, 2:], path)
-        return cls(table[:, 2:].astype(np.float32), rate, model, numbers)
-
-
-def _check_numbers(numbers: Any, path: Path) -> None:
-    """Frame numbers as the messages allow them, told before anything is made. Raises BadMotion."""
-    beyond = [number for number in numbers if abs(number) > FARTHEST] if isinstance(numbers, list) else []
-    if beyond:
-        raise BadMotion(f"{path.name} holds the frame number {beyond[0]:.12g}", f"They lie within {FARTHEST}")
+            raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", AGAIN) from None
+        table = weight_files.read(data, path.name, suffix)
+        return cls(table.weights, table.rate, table.model, table.numbers)
 
 
 def interpolate(times: NDArray[Any], values: NDArray[Any], seconds: ArrayLike) -> Weights:
@@ -269,77 +203,3 @@ def soft(place: NDArray[Any]) -> NDArray[np.float64]:
     """From 0 (at 0 and before) to 1 (at 1 and after) without a corner."""
     place = np.clip(place, 0, 1)
     return np.asarray(place * place * (3 - 2 * place), np.float64)
-
-
-_AGAIN = "Choose the file again"
-
-
-def _check_range(weights: NDArray[Any], path: Path) -> None:
-    """A weight is a few units; of numbers far beyond, which are finite, the networks make some that are not.
-    What is no number at all is refused by `Motion`. Raises BadMotion."""
-    beyond = np.argwhere(np.abs(weights) > MOST_WEIGHT)
-    if len(beyond):
-        row, column = beyond[0]
-        raise BadMotion(
-            f"{path.name} holds {weights[row, column]:.3g} at row {row} of {CHANNELS[column]}; weights lie "
-            f"within {MOST_WEIGHT:g}",
-            _AGAIN,
-        )
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz file, none of them an object, each no larger than its member of the archive."""
-    try:
-        data = io.BytesIO(files.read(path, MOST_BYTES))
-        with zipfile.ZipFile(data) as archive:
-            members = archive.infolist()
-            if len(members) > MOST_MEMBERS:
-                raise BadMotion(f"{path.name} is not a motion file: it holds {len(members)} arrays")
-            if sum(member.file_size for member in members) > MOST_BYTES:
-                raise BadMotion(f"{path.name} unpacks to more than {MOST_BYTES >> 20} MB: that is no motion")
-            for member in members:
-                _check_array(archive, member)
-        data.seek(0)
-        with np.load(data, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError:
-        raise BadMotion(f"There is no motion file {path}", _AGAIN) from None
-    except _NOT_AN_ARRAY:
-        raise BadMotion(f"{path.name} is not a motion file, or is damaged", _AGAIN) from None
-    except ValueError as error:
-        what = (
-            "objects instead of numbers"
-            if "pickle" in str(error).lower()
-            else f"what numpy cannot read ({error})"
-        )
-        raise BadMotion(f"{path.name} holds {what}; it was not opened any further") from None
-    except OSError as error:
-        raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", _AGAIN) from None
-
-
-_NOT_AN_ARRAY = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,  # zipfile's word for a member with a password
-    RecursionError,
-    SyntaxError,
-    tokenize.TokenError,
-    OverflowError,
-    MemoryError,
-)
-
-
-def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Refuse an array whose header announces more than its member holds: numpy would make room for it first.
-    Raises ValueError as numpy does."""
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
-        if version != (1, 0):  # what numpy writes for plain arrays; later ones are for huge headers and names
-            raise ValueError(f"version {version[0]}.{version[1]} of its format")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
-        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
-            raise ValueError(f"{member.filename} is shorter than it says")

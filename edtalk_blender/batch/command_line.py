@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write the weights at scene frames")
     preview = commands.add_parser("preview", help="a film of the frames that are there, with the sound")
     for command, what in (
-        (export, "file that ends in .npz, .csv or .json"),
+        (export, "file that ends in .npz, .csv or .json; .livelink.csv has ARKit's shapes"),
         (preview, "file that ends in .mp4"),
     ):
         command.add_argument("--out", metavar="FILE", help=what)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the face's weights to a shape key's value: as numbers for a whole take, and as a driver's expression.
 
-A control is a linear function of the 36 total weights: of one channel, where the checkpoint names its
-channels ("Jaw Open"), else of all of them, as the handles' directions say (least squares). A shape key is a
-sum of controls, held within 0 and 1. Emotions and handles are part of the total weights, and since mixing is
+A control is a linear function of the 36 total weights (`edtalk_blender.face.controls`). A shape key is a sum
+of controls, held within 0 and 1. Emotions and handles are part of the total weights, and since mixing is
 linear (`core.wire.mixing`), a driver can say it with the sliders themselves:
 
     key = clamp(g generated + sum of e g (P - P_neutral) + sum of h g direction)
@@ -23,10 +22,8 @@ from ...core.wire.channels import BANK_SLICES, CHANNELS
 from ...core.wire.errors import InputError
 from ...core.wire.mixing import NEUTRAL, emotional, neutral_of
 from ..face import rig, sliders
-from .shape_table import FULL, HANDLES, LABELS, Terms
+from .shape_table import Terms
 
-NAMED_ENOUGH = 5
-"""Channels with a known label that a checkpoint needs to be read by its labels."""
 SMALL = 0.004
 """Gains below this move a shape key by less than anybody sees."""
 LONGEST = 255
@@ -35,29 +32,6 @@ _FIRST = BANK_SLICES["expression"].start
 
 Variable = tuple[str, str]
 """Name of a driver's variable, and the data path on the rig that it reads."""
-
-
-def controls_of(face: bpy.types.Object) -> dict[str, np.ndarray]:
-    """Control -> its 36 gains. Raises InputError when the checkpoint says neither of channels nor of handles
-    what they do.
-    """
-    labels = face.get(rig.LABELS)
-    labels = dict(labels.items()) if hasattr(labels, "items") else {}
-    found = {}
-    for name, label in labels.items():
-        control = LABELS.get(label)
-        if control and name in CHANNELS:
-            found[control] = np.eye(len(CHANNELS))[CHANNELS.index(name)] / FULL[control]
-    if len(found) >= NAMED_ENOUGH:
-        return found
-    handles = [handle for handle in sliders.directions_of(face) if handle.name in HANDLES]
-    if not handles:
-        raise InputError(
-            "The checkpoint of this face does not say what its channels do",
-            hint="Use the one that comes with EDTalk, or calibrate handles for yours",
-        )
-    inverse = np.linalg.pinv(np.array([handle.direction for handle in handles]).T, rcond=1e-6)
-    return {HANDLES[one.name][0]: row / HANDLES[one.name][1] for one, row in zip(handles, inverse)}
 
 
 def gains_of(terms: Terms, controls: Mapping[str, np.ndarray], strength: float = 1.0) -> np.ndarray:

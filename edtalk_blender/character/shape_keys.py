@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import bpy
 import numpy as np
 
-from ..face import fcurves, rig
+from ..face import controls, fcurves, rig
 from ..takes.exchange import weights as exchange
 from . import shape_formula, shape_names
 
@@ -110,7 +110,7 @@ def copy(
     replace: bool,
 ) -> Tally:
     """Let a character follow a face; gives back what was done to which shape key. Raises InputError."""
-    controls, tally, meshes = shape_formula.controls_of(face), Tally(), meshes_of(target)
+    known, tally, meshes = controls.gains_of(face), Tally(), meshes_of(target)
     every = [block.name for mesh in meshes for block in _blocks(mesh)]
     match = shape_names.recognise(dict.fromkeys(every), kind)
     tally.kind = "ARKit" if match.kind == "ARKIT" else "visemes"
@@ -123,7 +123,7 @@ def copy(
         for block in _blocks(mesh):
             if block.name not in match.found:
                 continue
-            gains = shape_formula.gains_of(match.table[match.found[block.name]], controls, strength)
+            gains = shape_formula.gains_of(match.table[match.found[block.name]], known, strength)
             if not np.abs(gains).max() >= shape_formula.SMALL:
                 tally.idle.append(block.name)
             elif _is_taken(keys, block.name, way) and not replace:

@@ -139,21 +139,41 @@ def new_curve(curves, name: str) -> bpy.types.FCurve:
     return curve
 
 
-def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
+def replace_keys(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
+    """Key a weight at rising scene frames [N]; keys before the first and after the last stay as they are."""
     curve = curves.fcurves.find(path_of(name), index=0)
     if curve is None:
         curve = new_curve(curves, name)
-    count, keys = len(frames), curve.keyframe_points
-    keys.clear()
-    keys.add(count)
-    points = np.empty((count, 2), np.float32)
-    points[:, 0], points[:, 1] = frames, values
-    keys.foreach_set("co", points.ravel())
-    keys.foreach_set("interpolation", np.full(count, LINEAR, np.int32))
-    keys.foreach_set("type", np.full(count, GENERATED, np.int32))
-    off = np.zeros(count, bool)
+    keys = curve.keyframe_points
+    for place in reversed(range(len(keys))):
+        if frames[0] - 0.5 < keys[place].co.x < frames[-1] + 0.5:
+            keys.remove(keys[place], fast=True)
+    _add_keys(curve, frames, values)
+
+
+def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
+    curve = curves.fcurves.find(path_of(name), index=0) or new_curve(curves, name)
+    curve.keyframe_points.clear()
+    _add_keys(curve, frames, values)
+
+
+def _add_keys(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    """Generated keys beside those that the curve has."""
+    keys = curve.keyframe_points
+    before = len(keys)
+    keys.add(len(frames))
+
+    def set_last(part: str, width: int, kind: type, value: object) -> None:
+        whole = np.empty(len(keys) * width, kind)
+        keys.foreach_get(part, whole)
+        whole[before * width :] = value
+        keys.foreach_set(part, whole)
+
+    set_last("co", 2, np.float32, np.stack([frames, values], axis=1).astype(np.float32).ravel())
+    set_last("interpolation", 1, np.int32, LINEAR)
+    set_last("type", 1, np.int32, GENERATED)
     for part in ("select_control_point", "select_left_handle", "select_right_handle"):
-        keys.foreach_set(part, off)  # add() leaves every key selected
+        set_last(part, 1, bool, False)  # add() leaves every key selected
     curve.update()
 
 

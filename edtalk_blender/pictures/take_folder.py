@@ -12,7 +12,6 @@ anna_001/
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import platform
@@ -22,9 +21,6 @@ import stat
 import sys
 import tempfile
 import time
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -32,8 +28,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.wire.channels import BANK_SLICES, DRAWN, MOTION_SCHEMA
+from ...core.wire.channels import DRAWN
 from ...core.wire.errors import BadMotion, OutputBlocked, OutputExists
+from ...core.wire.formats import arrays
+from ...core.wire.formats import weights as weights_file
 from ..settings import files
 
 STEM = "take."
@@ -48,12 +46,6 @@ DIGITS = 4
 MOST_UNPACKED = 1 << 28
 """Bytes of all arrays in a file together: more than a record or a motion of 250 000 frames has."""
 MOST_MEMBERS = 64
-UNREADABLE = (
-    *(OSError, ValueError, EOFError, AttributeError, KeyError, TypeError, NotImplementedError),
-    *(MemoryError, RuntimeError, OverflowError, SyntaxError, tokenize.TokenError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""All that NumPy and zipfile raise at a file somebody made up."""
 SUFFIXES = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
@@ -256,12 +248,10 @@ def leave_alone(folder: Path, names: Iterable[str]) -> None:
         )
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(path: Path, held: dict[str, np.ndarray]) -> None:
     """Write an npz whole or not at all. Raises OutputBlocked."""
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)
     try:
-        files.write_whole(path, packed.getvalue())
+        files.write_whole(path, arrays.packed(held))
     except OSError as error:
         raise OutputBlocked(
             f"{path.name} cannot be written to {path.parent}: {error.strerror or error}",
@@ -274,42 +264,22 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     more than a take can hold.
     """
     try:
-        with files.open_regular(path) as file, zipfile.ZipFile(file) as packed:
-            members = packed.infolist()
-            if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST_UNPACKED:
-                raise ValueError(f"it unpacks to more than {MOST_UNPACKED >> 20} MB")
-            file.seek(0)
-            with np.load(file, allow_pickle=False, max_header_size=4096) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-    except UNREADABLE as error:
+        with files.open_regular(path) as file:
+            return arrays.arrays_in(file, path.name, MOST_UNPACKED, MOST_MEMBERS, "a file of arrays")
+    except (OSError, ValueError) as error:
         raise BadMotion(f"{path.name} cannot be read as arrays: {error}") from error
 
 
 def load_motion(path: Path) -> tuple[np.ndarray, float]:
     """Weights float32 [T, 36] and steps a second of a motion.npz. Raises BadMotion."""
-    arrays = load_arrays(path)
     try:
-        if int(arrays["schema"]) != MOTION_SCHEMA:
-            raise BadMotion(f"{path.name} has layout {int(arrays['schema'])}, not {MOTION_SCHEMA}")
-        weights = np.concatenate([arrays[bank] for bank in BANK_SLICES], axis=1).astype(np.float32)
-        rate = float(arrays["rate"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise BadMotion(f"{path.name} is not a motion file: {error}") from error
-    if weights.shape[1] != 36 or not len(weights) or not np.isfinite(weights).all() or not rate > 0:
-        raise BadMotion(f"{path.name} holds weights {weights.shape} at {rate:g} steps a second")
-    return weights, rate
+        table = weights_file.read(files.read_small(path, MOST_UNPACKED), path.name, ".npz")
+    except (OSError, ValueError) as error:
+        raise BadMotion(f"{path.name} cannot be read: {error}") from error
+    return table.weights, table.rate
 
 
 def save_motion(path: Path, weights: np.ndarray, rate: float, numbers: Sequence[int], model: str) -> None:
     """Write weights [T, 36] as a motion.npz whose rows are the given frame numbers. Raises OutputBlocked."""
-    banks = {bank: weights[:, part].astype(np.float32) for bank, part in BANK_SLICES.items()}
-    save_arrays(
-        path,
-        banks
-        | {
-            "rate": np.float64(rate),
-            "numbers": np.asarray(numbers, np.int64),
-            "model": np.str_(model),
-            "schema": np.int64(MOTION_SCHEMA),
-        },
-    )
+    table = weights_file.Table(weights, np.asarray(numbers), rate, model)
+    save_arrays(path, weights_file.arrays_of(table))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.wire.formats import weights as formats
 from tests.support.desk import Desk, hashes
 
 pytestmark = pytest.mark.blender
@@ -79,7 +80,7 @@ def test_the_command_line_reads_what_blender_writes_and_the_reverse(files, tmp_p
 
 
 def test_rows_come_in_the_order_of_their_numbers(files, tmp_path) -> None:
-    data = json.loads(files._json_text(table(files)))
+    data = json.loads(formats.json_text(table(files)))
     data["numbers"].reverse()
     (tmp_path / "a.json").write_text(json.dumps(data))
     read = files.load(tmp_path / "a.json")
@@ -106,7 +107,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_json_that_holds_other_things_is_refused(files, bad_motion, tmp_path, what: str) -> None:
-    data = json.loads(files._json_text(table(files))) | CHANGES[what]
+    data = json.loads(formats.json_text(table(files))) | CHANGES[what]
     (tmp_path / "a.json").write_text(json.dumps(data))
     with pytest.raises(bad_motion, match=r"a\.json") as caught:
         files.load(tmp_path / "a.json")
@@ -143,7 +144,7 @@ def test_pickles_are_not_opened(files, bad_motion, tmp_path) -> None:
 
 
 def test_a_csv_with_a_short_row_is_refused(files, bad_motion, tmp_path) -> None:
-    text = files._csv_text(table(files)).splitlines()
+    text = formats.csv_text(table(files)).splitlines()
     (tmp_path / "a.csv").write_text("\n".join([*text, "131,1.0,2.0"]))
     with pytest.raises(bad_motion, match="cells long"):
         files.load(tmp_path / "a.csv")

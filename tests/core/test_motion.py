@@ -197,7 +197,7 @@ def test_a_truncated_or_missing_file_is_refused(tmp_path: Path) -> None:
     [
         ("", "does not begin with the columns"),
         ("number,seconds,mouth_00\n0,0,1\n", "does not begin with the columns"),
-        ("number,seconds," + ",".join(CHANNELS) + "\n", "rows that are not"),
+        ("number,seconds," + ",".join(CHANNELS) + "\n", "no rows below"),
         ("number,seconds," + ",".join(CHANNELS) + "\n0,0,1,2\n", "rows that are not"),
         ("number,seconds," + ",".join(CHANNELS) + "\n0,0" + ",x" * 36 + "\n", "not a number"),
         ("number,seconds," + ",".join(CHANNELS) + "\n0,0" + ",nan" * 36 + "\n", "not a number, at row 0"),

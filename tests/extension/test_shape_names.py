@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.wire import controls
+
 
 @pytest.fixture(scope="module")
 def names(checkout):
@@ -19,9 +21,9 @@ def table(checkout):
 
 def test_there_are_52_of_arkit_and_every_control_in_the_tables_is_known(table) -> None:
     assert len(table.ARKIT) == 52
-    known = set(table.FULL) | {control for control, _ in table.HANDLES.values()}
+    known = set(controls.FULL) | {control for control, _ in controls.HANDLES.values()}
     used = {control for terms in (*table.ARKIT.values(), *table.VISEMES.values()) for control in terms}
-    assert used <= known and set(table.LABELS.values()) == set(table.FULL)
+    assert used <= known and set(controls.LABELS.values()) == set(controls.FULL)
 
 
 def test_every_arkit_name_is_recognised_in_every_usual_spelling(names, table) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The weights of a take out to other programs, and in again as a new take.
+"""The weights of a take out to other programs, and in again as a new take; other programs' files, too.
 
 Out go the evaluated weights at scene frames: drivers and NLA are in them, as in the pictures. In comes a
-new action with a key at each row; the take before stays as it is, and no picture is made until Render
-Changed is pressed.
+new action with a key at each row, or the take's own with another mouth; the take before stays as it is, and
+no picture is made until Render Changed is pressed.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ....core.wire import moments
 from ....core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
+from ....core.wire.formats import kinds
 from ...face import fcurves, in_effect, probe, rig
 from ...settings import timing
 from ...settings.explained import ExplainedOperator
 from ...settings.paths import absolute
-from ...settings.properties import copy_settings
-from .. import apply, edit_on_top, ready, request, take_rows, work_folder
-from . import weight_files
+from .. import ready
+from . import arkit_take, incoming, weight_files
 
+LIVELINK = "livelink"
 FORMAT_ITEMS = [
     ("npz", "NumPy (.npz)", "Arrays without pickles, as the edtalk command line reads and writes them"),
     ("csv", "Table (.csv)", "One line a frame, for spreadsheets and other programs"),
     ("json", "JSON (.json)", "One object, for scripts and web pages"),
+    (LIVELINK, "Live Link Face (.csv)", "ARKit's 52 shapes and the head's turns, for Unreal, Unity and Maya"),
 ]
-PATTERN = "*.npz;*.csv;*.json"
+PATTERN = ";".join(f"*{suffix}" for suffix in kinds.SUFFIXES)
 
 
 def range_of(face: bpy.types.Object, scene: bpy.types.Scene) -> range:
@@ -58,13 +59,16 @@ def export(
     path: Path,
     frames: Sequence[int] | None = None,
     overwrite=True,
+    livelink=False,
 ) -> str:
-    """Write the face's weights in the format the path ends in; gives back what was done, in words.
+    """Write the face's weights in the format the path ends in, or as ARKit's shapes in a Live Link Face CSV,
+    which a path that ends in .livelink.csv asks for, too; gives back what was done, in words.
 
     Raises OutputExists, OutputBlocked, BadMotion, and InputError where nothing moves the face.
     """
-    if path.suffix.lower() not in weight_files.SUFFIXES:
-        path = path.with_name(path.name + ".npz")
+    livelink = livelink or path.name.lower().endswith(f".{LIVELINK}.csv")
+    if path.suffix.lower() not in ((".csv",) if livelink else weight_files.SUFFIXES):
+        path = path.with_name(path.name + (".csv" if livelink else ".npz"))
     if path.exists() and not overwrite:
         raise OutputExists(f"{path} exists already", hint="Choose another name")
     frames = range_of(face, scene) if frames is None else frames
@@ -77,49 +81,11 @@ def export(
     probe.check(face, scene, table.numbers, table.weights)
     if face.edtalk.take.name:
         in_effect.check(face, table.numbers, table.weights)
+    if livelink:
+        weight_files.write(path, arkit_take.livelink_text(face, table).encode())
+        return f"{len(table.numbers)} frames of ARKit's shapes are in {path}"
     weight_files.save(path, table)
     return f"{len(table.numbers)} frames of weights are in {path}"
-
-
-def layout_of(table: weight_files.Table, start: int, fps: float) -> tuple[np.ndarray, range]:
-    """Where the rows of a table are keyed, and the scene frames they cover. A table of the scene's frame rate
-    comes back to the frames it names; one of another rate begins at `start` with its time kept, and so does
-    one that counts its rows from 0, as the motion.npz of a take.
-    """
-    counted = table.numbers - table.numbers[0]
-    same = abs(table.rate - fps) < 1e-3
-    begin = int(table.numbers[0]) if same and table.numbers[0] else start
-    rate = fps if same else table.rate
-    count = moments.frames_within(int(counted[-1]) + 1, rate, fps)
-    return moments.carried(counted, rate, fps, begin), range(begin, begin + count)
-
-
-def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Object:
-    """Put a table onto the active face, or onto a new one, as a new take. Portrait, crop and settings
-    stay.
-    """
-    face, scene = rig.active_face(context), context.scene
-    order = work_folder.claimed(request.order_from(context, face))
-    keys, frames = layout_of(table, order.start, order.fps)
-    if face is None:
-        face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
-        copy_settings(scene.edtalk, face.edtalk)
-    edit_on_top.land(face, order.take, keys, table.weights)
-    apply.begin_take(order, face, frames[0], frames[-1])
-    take = face.edtalk.take
-    take.model = take.model or table.model
-    take_rows.note(face, order)
-    return face
-
-
-def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight_files.Table) -> bool:
-    """Does the face show something else than the table that was just put onto it? Emotions, handles, edits on
-    top, other NLA tracks and drivers do that; a hundred rows are looked at.
-    """
-    start, fps = face.edtalk.start, timing.rate_in(scene)
-    rows = np.unique(np.linspace(0, len(table.numbers) - 1, 100).astype(int))
-    shown = fcurves.read_weights(face, layout_of(table, start, fps)[0][rows], scene)
-    return bool(np.abs(shown - table.weights[rows]).max() > 0.01)
 
 
 def _folder() -> Path:
@@ -139,7 +105,7 @@ class EDTALK_OT_export_weights(ExplainedOperator, ExportHelper, bpy.types.Operat
     @property
     def filename_ext(self) -> str:
         """What the file browser puts at the end of the name."""
-        return f".{self.format}"
+        return ".csv" if self.format == LIVELINK else f".{self.format}"
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
@@ -157,7 +123,8 @@ class EDTALK_OT_export_weights(ExplainedOperator, ExportHelper, bpy.types.Operat
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write the file; the file browser has asked before it lets an old one be replaced."""
         try:
-            said = export(rig.active_face(context), context.scene, Path(absolute(self.filepath)))
+            path, live = Path(absolute(self.filepath)), self.format == LIVELINK
+            said = export(rig.active_face(context), context.scene, path, livelink=live)
         except EDTalkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -166,8 +133,8 @@ class EDTALK_OT_export_weights(ExplainedOperator, ExportHelper, bpy.types.Operat
 
 
 class EDTALK_OT_import_weights(ExplainedOperator, ImportHelper, bpy.types.Operator):
-    """Read weights from a file as a new take of the face; the take before stays. Render Changed makes its
-    pictures"""
+    """Read weights, a performance of Live Link Face or Audio2Face, or mouth shapes of Rhubarb, Praat, Moho or
+    Papagayo as a new take of the face; the take before stays. Render Changed makes its pictures"""
 
     bl_idname = "edtalk.import_weights"
     bl_label = "Import Weights"
@@ -196,25 +163,17 @@ class EDTALK_OT_import_weights(ExplainedOperator, ImportHelper, bpy.types.Operat
         """Read the whole file before anything is changed."""
         path = Path(absolute(self.filepath))
         try:
-            table = weight_files.load(path)
-            face = rig.active_face(context)
-            mine = face.edtalk.take.model if face is not None else ""
-            face = land(context, table)
+            face, table, warnings = incoming.bring(context, path)
         except EDTalkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if table.model and mine and table.model != mine:
-            self.report(
-                {"WARNING"},
-                f"{path.name} belongs to checkpoint {table.model}, this face to {mine}: "
-                "the same weights may move it differently",
-            )
-        if seen_otherwise(face, context.scene, table):
-            self.report(
-                {"WARNING"},
+        if table is not None and incoming.seen_otherwise(face, context.scene, table):
+            warnings.append(
                 "Emotions, handles, edits on top, NLA tracks or drivers change what was imported: "
-                "reset or mute them to see it alone",
+                "reset or mute them to see it alone"
             )
+        for warning in warnings:
+            self.report({"WARNING"}, warning)
         take = face.edtalk.take
         self.report({"INFO"}, f"{take.name}: frames {take.first} to {take.last}; press Render Changed")
         return {"FINISHED"}
@@ -225,6 +184,28 @@ def draw(layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
     row.operator("edtalk.import_weights", icon="IMPORT")
     row.operator("edtalk.export_weights", icon="EXPORT")
+
+
+def draw_import(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """The row of File > Import."""
+    menu.layout.operator("edtalk.import_weights", text="EDTalk Face (weights, ARKit, mouth shapes)")
+
+
+def draw_export(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """The row of File > Export."""
+    menu.layout.operator("edtalk.export_weights", text="EDTalk Face (weights, Live Link Face)")
+
+
+def register() -> None:
+    """Both rows."""
+    bpy.types.TOPBAR_MT_file_import.append(draw_import)
+    bpy.types.TOPBAR_MT_file_export.append(draw_export)
+
+
+def unregister() -> None:
+    """Take them away."""
+    bpy.types.TOPBAR_MT_file_import.remove(draw_import)
+    bpy.types.TOPBAR_MT_file_export.remove(draw_export)
 
 
 CLASSES = (EDTALK_OT_export_weights, EDTALK_OT_import_weights)

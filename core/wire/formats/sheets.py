@@ -2,8 +2,8 @@
 """Tables as spreadsheet programs write them back.
 
 Where the decimal point is a comma, columns are parted by semicolons; others part them by tabs. Files come in
-UTF-8, or in UTF-16 with its mark ("Unicode text"). A program may write a line `sep=;` before the table, quote
-every cell, set thousands apart, and leave empty rows and columns behind it.
+UTF-8, or in UTF-16 ("Unicode text"). A program may write a line `sep=;` before the table, quote every cell,
+set thousands apart, and leave empty rows and columns behind it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,16 @@ import csv
 import io
 import re
 
-from core.wire.errors import BadMotion
+from ..errors import BadMotion
+from .text import text_of
 
 SEPARATORS = ",;\t"
-_SAVE = "Save it as CSV in UTF-8"
+SAVE = "Save it as CSV in UTF-8"
 
 
 def rows(data: bytes, name: str) -> list[list[str]]:
     """The rows that hold something, their numbers with a decimal point. Raises BadMotion for no table."""
-    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        text = data.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError:
-        kind = "an Excel workbook" if data[:2] in (b"PK", b"\xd0\xcf") else "not text in UTF-8"
-        raise BadMotion(f"{name} cannot be read as a table: it is {kind}", _SAVE) from None
+    text = text_of(data, name, SAVE)
     said = re.match(r'"?sep=(.)"?\s*\n', text)
     text = text[said.end() :] if said else text
     first = text.lstrip("\r\n").partition("\n")[0]
@@ -33,7 +29,7 @@ def rows(data: bytes, name: str) -> list[list[str]]:
     try:
         found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
-        raise BadMotion(f"{name} cannot be read as a table: {error}", _SAVE) from None
+        raise BadMotion(f"{name} cannot be read as a table: {error}", SAVE) from None
     kept = [_trimmed(row) for row in found]
     kept = [row for row in kept if row]
     if separator != ",":
