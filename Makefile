@@ -14,13 +14,15 @@ OUT = out/demo
 # Tests and servers share the processor with whatever else runs: waiting threads sleep instead of spinning.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help env demo test test-processors test-matrix check coverage build release bench clean
+.PHONY: help env demo test test-processors test-matrix attack farm-check check coverage build release bench clean
 
 help:
 	@echo "make demo         animate demo/astronaut.png with demo/voice.wav; $(OUT)/demo.blend and demo.mp4"
 	@echo "make test         all tests, with Blender 4.5 as a Python module"
 	@echo "make test-processors  the numerical tests under each instruction set of this processor"
 	@echo "make test-matrix  the add-on's tests in each of Blender $(BLENDERS)"
+	@echo "make attack       hostile files, broken messages and killed processes; figures go into docs/trust.md"
+	@echo "make farm-check   a job array in Slurm on this machine, one worker killed; Debian only, as root"
 	@echo "make check        ruff (lint and format), strict mypy, and who may import whom"
 	@echo "make coverage     which lines of core and server the tests without Blender reach"
 	@echo "make build        the extension zip in dist/, checked by Blender's own validator"
@@ -71,6 +73,13 @@ test-blender-%: .venv-bpy-%/.ready $(READY)
 .PRECIOUS: .venv-bpy-%/.ready
 .venv-bpy-%/.ready: tools/make_env.py
 	$(PYTHON) tools/make_env.py .venv-bpy-$* --bpy $*
+
+# Some eight minutes.
+attack: $(READY)
+	$(PY) tools/attack.py $(ARGS)
+
+farm-check: $(READY)
+	$(PY) tools/farm_check.py $(ARGS)
 
 build: $(READY)
 	$(PY) tools/build_extension.py --out dist

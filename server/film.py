@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.wire import messages, ranges
-from core.wire.errors import InputError, OutputExists, UnreadableImage, UnreadableVideo
+from core.wire.errors import InputError, OutputExists, UnreadableVideo
 
 from . import marks
 from .report import Report
@@ -18,8 +18,6 @@ from .report import Report
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EXR_MAGIC = b"\x76\x2f\x31\x01"
-MOST_BYTES = 1 << 30
 SUFFIX = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
@@ -91,27 +89,6 @@ def picture(file: Path) -> NDArray[Any]:
     from core.pictures import image
 
     if file.suffix == ".exr":
-        return from_exr(file)
+        return image.over_black(file)
     read = image.load(file).to_depth(8)
     return read.rgb if read.alpha is None else np.dstack([read.rgb, read.alpha])
-
-
-def from_exr(file: Path) -> NDArray[Any]:
-    """A scene-linear frame as 8-bit sRGB [H, W, 3], over black."""
-    os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV looks once, when it first reads one
-    import cv2
-    import numpy as np
-
-    from core.files import read, reason
-
-    try:
-        data = np.frombuffer(read(file, MOST_BYTES), np.uint8)
-    except OSError as error:
-        raise UnreadableImage(f"{file} cannot be opened: {reason(error)}", hint="Render it again") from None
-    named = data[:4].tobytes() == EXR_MAGIC
-    stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if named else None
-    if stored is None:
-        raise UnreadableImage(f"{file.name} is damaged or incomplete", hint="Render it again")
-    values = np.clip(stored[..., 2::-1].astype(np.float32), 0, 1)
-    curved = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(curved * 255), np.uint8)

@@ -14,7 +14,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"torch", "numpy", "soxr", "zuko", "cv2", "av", "PIL", "safetensors", "moderngl", "soundfile", "tqdm"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "soxr",
+    "zuko",
+    "cv2",
+    "av",
+    "PIL",
+    "OpenImageIO",
+    "safetensors",
+    "moderngl",
+    "soundfile",
+    "tqdm",
+}
 OURS = {"core", "server", "edtalk_blender"}
 
 

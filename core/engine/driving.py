@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.engine import presence
 from core.engine.portrait import framed
 from core.motion.motion import Weights, interpolate, smoothed, soft
-from core.pictures import face, image
+from core.pictures import face, image, kinds
 from core.pictures.picture import Crop, Picture
 from core.wire import moments
 from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
@@ -36,12 +36,11 @@ SEARCH_EVERY = 0.2  # seconds between frames that are tried
 DENSEST = 0.6 / STEPS_PER_SECOND  # frames nearer than this say nothing new
 STEADY = 1.0  # steps: the navigator's frame-to-frame noise is smoothed by this much in pose and expression
 STILL_SECONDS = 2.0  # what a still picture lasts, and how long it takes to get there
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def is_picture(path: Path | str) -> bool:
     """Whether a driving file is a still picture, by its name."""
-    return Path(path).suffix.lower() in PICTURES
+    return Path(path).suffix.lower() in kinds.SUFFIXES - {".gif"}
 
 
 def watch(engine: Engine, path: Path, own: Weights, tell: Progress, warnings: list[str]) -> Weights:

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Picture files: read the usual ones, write PNG and EXR.
 
-A file's content chooses among `DECODERS`, and among no others: Pillow knows formats that are programs
-(PostScript), which it hands to another program to run. Whatever comes in is turned into a `Picture`:
-upright, sRGB, 8 or 16 bits, straight alpha kept aside. What cannot be read is refused in one sentence. The
-names of `core.pictures.picture` are here as well, for those who do both.
+A file's first bytes choose one decoder out of `core.pictures.kinds`, and no library guesses: Pillow knows
+formats that are programs (PostScript), which it hands to another program to run. Whatever comes in is
+turned into a `Picture`: upright, sRGB, 8 or 16 bits, straight alpha kept aside. What cannot be read is
+refused in one sentence. The names of `core.pictures.picture` are here as well, for those who do both.
 """
 
 from __future__ import annotations
 
-import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import files
-from core.pictures import exr, marking
+from core.pictures import deep, deep_colours, marking, profiles, shallow
+from core.pictures.fill import filled
+from core.pictures.kinds import HEAD, TARGA, TARGA_END, Kind, begins_raw, kind_of, what_is_it
 from core.pictures.picture import (
     SMALLEST_CROP,
     Crop,
@@ -31,6 +34,8 @@ from core.pictures.picture import (
     published_picture,
     to_model,
 )
+from core.pictures.shallow import READABLE
+from core.pictures.tiff_pages import COLOUR, RAW_SUFFIXES, Pages, pages_of
 from core.wire.errors import UnreadableImage
 
 if TYPE_CHECKING:
@@ -49,6 +54,7 @@ __all__ = [
     "is_turned",
     "linear",
     "load",
+    "over_black",
     "published_frame",
     "published_picture",
     "to_model",
@@ -60,68 +66,50 @@ Format = Literal["png", "png16", "exr"]
 LONGEST_SIDE = 16384
 MOST_PIXELS = 178_000_000  # just under Pillow's own guard against decompression bombs
 MOST_BYTES = 1 << 30
-READABLE = "Save it as PNG, JPEG, TIFF or WebP"
-DECODERS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
-"""The formats that are read, in Pillow's words; none of them starts a program or opens another file."""
 DEPTHS: dict[str, int] = {"png": 8, "png16": 16, "exr": 16}
 """Bits per channel that a picture should have before it is written in a format."""
 SUFFIXES: dict[str, str] = {"png": ".png", "png16": ".png", "exr": ".exr"}
 
 
 def load(path: Path | str) -> Picture:
-    """Read a picture file: upright (EXIF), 8 or 16 bits, alpha kept aside, embedded profiles of 8-bit
-    pictures turned into sRGB (16-bit ones are taken to be sRGB).
+    """Read a picture file: upright, square pixels, 8 or 16 bits, straight alpha kept aside, embedded profiles
+    turned into sRGB, scene-linear and logarithmic files too.
 
     Grey, palette, CMYK and transparent pictures are all turned into RGB; of an animation, the first
-    picture is taken. Colour under transparent pixels is replaced by its surroundings, so that no stray
-    colour creeps in at the edges. Raises UnreadableImage.
+    picture is taken, of a file with several sizes the full one. Colour under transparent pixels is replaced
+    by its surroundings, so that no stray colour creeps in at the edges. Raises UnreadableImage.
     """
     path = Path(path)
-    data = _bytes_of(path)
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is our own limit
-            image: Image.Image = Image.open(io.BytesIO(data), formats=DECODERS)
-            _check_size(path, *image.size)
-            if _is_preview_only(image, data):
-                raise UnreadableImage(
-                    f"{path.name} is a camera raw file: only a small preview of it can be read here",
-                    hint="Develop it to PNG, JPEG or TIFF first",
-                )
-            deep = _is_16_bit(image)
-            orientation = image.getexif().get(0x0112, 1)
-            image.load()
-            if not deep:
-                image = ImageOps.exif_transpose(image)
-    except UnidentifiedImageError:
-        raise UnreadableImage(f"{path.name} {_what_is_it(data)}", hint=READABLE) from None
-    except Image.DecompressionBombError:
-        raise _too_large(path, f"has over {MOST_PIXELS // 1_000_000} million pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's decoders raise all of these
-        raise UnreadableImage(
-            f"{path.name} is damaged or incomplete: {error}", hint="Export it again"
-        ) from None
-    if deep:
-        return _clean(_load_16_bit(path, data, orientation))
-    if image.mode in ("F", "I"):
-        kind = "floating-point" if image.mode == "F" else "32-bit"
-        raise UnreadableImage(f"{path.name} holds {kind} values", hint=READABLE)
-    try:
-        return _clean(_from_pillow(image))
-    except ValueError:  # a colour mode that Pillow opens but cannot convert
-        raise UnreadableImage(
-            f"{path.name} has {image.mode} colours, which cannot be read", hint=READABLE
-        ) from None
+    with _explained(path):
+        file = _opened(path)
+        image = _shallow(file)
+        if image is not None:
+            return _clean(shallow.read(image, path.name))
+        picture, shape = deep.read(file.data, file.kind, path.name, file.page, file.inverted)
+        return _clean(_upright(picture, replace(shape, orientation=file.orientation or shape.orientation)))
 
 
 def is_turned(path: Path | str) -> bool:
-    """Does a picture that `load` can read say that it must be turned or mirrored to be upright?"""
-    from PIL import Image
+    """Does a picture that `load` can read lie in its file otherwise than it is seen: turned, mirrored,
+    stretched, or as a part of a larger window?"""
+    path = Path(path)
+    with _explained(path):
+        file = _opened(path)
+        if _shallow(file) is not None or file.orientation:
+            return file.orientation > 1
+        return not deep.shape(file.data, file.kind, path.name, file.page).is_plain
 
-    with files.opened(path, MOST_BYTES) as file, Image.open(file, formats=DECODERS) as opened:
-        return bool(opened.getexif().get(0x0112, 1) != 1)
+
+def over_black(path: Path | str) -> Levels:
+    """A frame as 8-bit sRGB [H, W, 3], alpha left out; of a scene-linear EXR over black, as a screen shows
+    it. Raises UnreadableImage."""
+    path = Path(path)
+    with _explained(path):
+        file = _opened(path)
+        if file.kind.deep not in deep_colours.LINEAR:
+            return load(path).to_depth(8).rgb
+        light = deep.light(file.data, file.kind, path.name)
+        return np.asarray(np.rint(profiles.encoded(light) * 255), np.uint8)
 
 
 def write(
@@ -142,12 +130,13 @@ def write(
     if form != "exr":
         data = _png(picture)
         data = marking.in_png(data, origin) if origin is not None else data
-    elif is_colour:
-        data = exr.encode(linear(picture), texts)
-    else:
-        data = exr.encode(picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max, texts)
+        with files.written_whole(path) as temporary:
+            temporary.write_bytes(data)
+        return
+    top = np.iinfo(picture.rgb.dtype).max
+    values = linear(picture) if is_colour else picture.rgb.astype(np.float32) / np.float32(top)
     with files.written_whole(path) as temporary:
-        temporary.write_bytes(data)
+        deep.write_exr(temporary, values, texts)
 
 
 def linear(picture: Picture) -> NDArray[np.float32]:
@@ -166,6 +155,60 @@ def linear(picture: Picture) -> NDArray[np.float32]:
 # --- reading --------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What decoders raise, in one sentence."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MOST_PIXELS is our own limit, and what is damaged is refused
+            yield
+    except (UnreadableImage, MemoryError, ModuleNotFoundError):
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(path, f"has over {MOST_PIXELS // 1_000_000} million pixels") from None
+    except Exception as error:  # fed with broken bytes, decoders fail in any of a dozen ways
+        why = str(error)[:200] or type(error).__name__
+        raise UnreadableImage(
+            f"{path.name} is damaged or incomplete: {why}", hint="Export it again"
+        ) from None
+
+
+@dataclass
+class _File:
+    """A picture's bytes, its kind, which page is the picture, which way is up as far as Pillow says (0: not
+    known), and whether 0 is white in it."""
+
+    path: Path
+    data: bytes
+    kind: Kind
+    page: int = 0
+    orientation: int = 0
+    inverted: bool = False
+
+
+def _opened(path: Path) -> _File:
+    """Raises UnreadableImage for a file of no kind that may be read, camera raw among them."""
+    data = _bytes_of(path)
+    head = data[:HEAD]
+    kind = kind_of(head)
+    if kind is None and (path.suffix.lower() == ".tga" or data.endswith(TARGA_END)):
+        kind = TARGA
+    pages = pages_of(data) if kind is not None and kind.name == "TIFF" else Pages([], [])
+    is_raw = path.suffix.lower() in RAW_SUFFIXES or begins_raw(head) or head[8:11] == b"CR\2"
+    if is_raw or pages.is_raw:
+        raise UnreadableImage(
+            f"{path.name} is a camera raw file: only a small preview of it can be read here",
+            hint="Develop it to PNG, JPEG or TIFF first",
+        )
+    if kind is None:
+        raise UnreadableImage(f"{path.name} {what_is_it(head)}", hint=READABLE)
+    page = pages.first_whole or 0
+    inverted = bool(pages.pages) and pages.pages[page].get(COLOUR) == (0,)
+    return _File(path, data, kind, page, inverted=inverted)
+
+
 def _bytes_of(path: Path) -> bytes:
     try:
         data = files.read(path, MOST_BYTES)
@@ -179,38 +222,15 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-def _what_is_it(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
-        return "is an HEIC picture, which cannot be read here"
-    if data[:4] == b"\x76\x2f\x31\x01":
-        return "is an EXR picture; the portrait must be display-referred (sRGB)"
-    for start, kind in _OTHERS.items():
-        if data.startswith(start):
-            return f"is {kind}, which is not read here"
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return "is a kind of TIFF that cannot be read here, or a camera raw file"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
-        return "is an AVIF picture, which is not read here"
-    if data[4:8] == b"ftyp" or data[:4] == b"\x1a\x45\xdf\xa3":
-        return "is a video, not a picture"
-    return "is not a picture, or is damaged"
-
-
-_OTHERS = {
-    b"%!PS": "a PostScript program",
-    b"\xc5\xd0\xd3\xc6": "a PostScript program",
-    b"%PDF": "a PDF document",
-    b"8BPS": "a Photoshop document",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
-    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
-    b"\xff\x0a": "a JPEG XL picture",
-    b"#?RADIANCE": "a Radiance HDR picture",
-    b"SDPX": "a DPX picture",
-    b"XPDS": "a DPX picture",
-    b"DDS ": "a DirectDraw surface",
-}
-"""Beginnings of files that people do hand in, and what they are called."""
+def _shallow(file: _File) -> Image | None:
+    """The picture of an 8-bit file, opened and not decoded; None for a deep one. Notes which way is up."""
+    image = shallow.opened(file.data, file.kind, file.page) if file.kind.pillow else None
+    if image is None:
+        return None
+    _check_size(file.path, *image.size)
+    is_deep = shallow.is_deep(image)  # before the next line, for which Pillow may decode all of a PNG
+    file.orientation = shallow.orientation(image)
+    return None if is_deep else image
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
@@ -225,36 +245,18 @@ def _too_large(path: Path, what: str) -> UnreadableImage:
     return UnreadableImage(f"{path.name} {what}; {limit}", hint="Scale the picture down first")
 
 
-def _is_preview_only(image: Image, data: bytes) -> bool:
-    """Whether the first picture of a TIFF is a preview of another in it, which Pillow does not read: it has
-    a DNG version, Canon's mark, or says itself that it is reduced (NewSubfileType)."""
-    if image.format != "TIFF":
-        return False
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    return 50706 in tags or data[8:10] == b"CR" or bool(int(tags.get(254, 0)) & 1)
+def _upright(picture: Picture, shape: deep.Shape) -> Picture:
+    rgb, alpha = picture.rgb, picture.alpha
+    if shape.aspect != 1:
+        import cv2
 
-
-def _is_16_bit(image: Image) -> bool:
-    """Pillow reads 16-bit colour as 8-bit; only the file's own description tells."""
-    if image.mode.startswith("I;16"):
-        return True
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]  # BitsPerSample
-        return bool(max(bits) == 16) and image.mode in ("RGB", "RGBA", "RGBX")
-    return image.format == "PNG" and any("16" in str(tile[3]) for tile in image.tile)  # type: ignore[attr-defined]
-
-
-def _load_16_bit(path: Path, data: bytes, orientation: int) -> Picture:
-    import cv2
-
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype != np.uint16:
-        raise UnreadableImage(f"{path.name} is a kind of 16-bit picture that cannot be read", hint=READABLE)
-    array = array if array.ndim == 3 else array[..., None]
-    for turn in _TURNS.get(orientation, ()):
-        array = turn(array)
-    rgb, alpha = (array[..., :-1], array[..., -1]) if array.shape[-1] in (2, 4) else (array, None)
-    rgb = rgb[..., ::-1] if rgb.shape[-1] == 3 else np.repeat(rgb, 3, axis=-1)
+        size = (round(rgb.shape[1] * shape.aspect), rgb.shape[0])
+        if not SMALLEST_CROP <= size[0] <= LONGEST_SIDE:
+            raise UnreadableImage(f"The picture is {size[0]} x {size[1]} pixels when its pixels are square")
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR))
+        alpha = None if alpha is None else np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_LINEAR))
+    for turn in _TURNS.get(shape.orientation, ()):
+        rgb, alpha = turn(rgb), None if alpha is None else turn(alpha)
     return Picture(np.ascontiguousarray(rgb), None if alpha is None else np.ascontiguousarray(alpha))
 
 
@@ -269,31 +271,6 @@ _TURNS: dict[int, tuple[Any, ...]] = {  # EXIF orientation -> what makes the pic
 }
 
 
-def _from_pillow(image: Image) -> Picture:
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    alpha = np.asarray(image.convert("RGBA").getchannel("A")) if transparent else None
-    return Picture(np.asarray(_to_srgb(image)).copy(), alpha)
-
-
-def _to_srgb(image: Image) -> Image:
-    """RGB in sRGB. A camera's or printer's embedded profile is honoured; one that is broken is passed
-    over, as viewers do."""
-    from PIL import ImageCms
-
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
-        plain = image.convert("RGB") if image.mode == "RGBA" else image
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(
-                plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-            return plain.convert("RGB") if converted is None else converted
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "LA") else image.convert("RGB")
-
-
 def _clean(picture: Picture) -> Picture:
     """Drop an alpha that says nothing; else fill transparent pixels with the colour around them."""
     if picture.alpha is None or bool((picture.alpha == np.iinfo(picture.alpha.dtype).max).all()):
@@ -302,39 +279,6 @@ def _clean(picture: Picture) -> Picture:
         raise UnreadableImage("The picture is fully transparent")
     share = picture.alpha.astype(np.float32)[..., None] / np.iinfo(picture.alpha.dtype).max
     return Picture(filled(picture.rgb, share), picture.alpha)
-
-
-def filled(rgb: Levels, share: NDArray[np.float32]) -> Levels:
-    """Colour [H, W, 3] that counts only as far as `share` [H, W, 1] in [0, 1] says, the rest filled with
-    what is around it. Somewhere the share must be above 0.
-    """
-    import cv2
-
-    height, width = rgb.shape[:2]
-    whole: Any = np.where(share[..., 0] > 0.999, np.float32(1), share[..., 0])
-    colour: Any = cv2.multiply(rgb.astype(np.float32), cv2.merge([whole] * 3))
-    small = (-(-width // 4), -(-height // 4))  # what fills is smooth: a quarter of the size shows no less
-    parts = (cv2.resize(array, small, interpolation=cv2.INTER_AREA) for array in (colour, whole))
-    around: Any = _pushed(*parts)
-    around = cv2.resize(np.rint(around).astype(rgb.dtype), (width, height), interpolation=cv2.INTER_LINEAR)
-    if rgb.dtype == np.uint8:  # one pass over the picture, which OpenCV has for no other levels
-        return np.asarray(cv2.blendLinear(rgb, around, whole, 1 - whole))
-    return np.asarray(np.rint(colour + around * (1 - whole[..., None])).astype(rgb.dtype))
-
-
-def _pushed(colour: Any, cover: Any) -> NDArray[np.float32]:
-    """Premultiplied colour [h, w, 3] over a cover [h, w], its gaps closed by ever coarser versions of itself
-    (pull-push)."""
-    import cv2
-
-    height, width = cover.shape
-    if max(height, width) == 1:
-        return np.asarray(colour.reshape(1, 1, 3) / max(float(cover.item()), 1e-6))
-    half = (max(1, width // 2), max(1, height // 2))
-    low, lower = (cv2.resize(array, half, interpolation=cv2.INTER_AREA) for array in (colour, cover))
-    below: Any = _pushed(low.reshape(half[1], half[0], 3), lower.reshape(half[1], half[0]))
-    below = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(colour + below.reshape(height, width, 3) * (1 - cover[..., None]))
 
 
 def _png(picture: Picture) -> bytes:

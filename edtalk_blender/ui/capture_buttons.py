@@ -25,9 +25,10 @@ from ..settings import trust
 from ..settings.explained import ExplainedOperator
 from ..settings.paths import absolute, missing_file
 from ..takes import request
+from .drop import PICTURES
 
 CLIPS = "*.mp4;*.mov;*.mkv;*.avi;*.webm;*.m4v;*.gif"
-PHOTOS = "*.png;*.jpg;*.jpeg;*.webp;*.bmp;*.tif;*.tiff"
+PHOTOS = ";".join(f"*{suffix}" for suffix in PICTURES)
 
 
 def why_not(context: bpy.types.Context) -> str:

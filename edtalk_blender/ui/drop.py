@@ -16,7 +16,7 @@ from ..face.rig import settings_of
 from ..settings.explained import ExplainedOperator
 from ..settings.paths import short_path
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = tuple(".png .jpg .jpeg .webp .bmp .tif .tiff .exr .dpx .cin .hdr .jxl .psd .tga".split())
 SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
 
 

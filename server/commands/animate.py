@@ -221,7 +221,7 @@ def small(file: Path) -> NDArray[Any]:
     """A frame as 8-bit RGB [H, W, 3], scaled down when it is larger than a preview need be."""
     from core.pictures import image
 
-    return fitting(image.load(file).to_depth(8).rgb)
+    return fitting(image.over_black(file))
 
 
 def fitting(rgb: NDArray[Any]) -> NDArray[Any]:

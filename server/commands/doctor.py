@@ -34,6 +34,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "av": ("av",),
     "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "PIL": ("pillow",),
+    "OpenImageIO": ("openimageio",),
     "safetensors": ("safetensors",),
     "tqdm": ("tqdm",),
 }

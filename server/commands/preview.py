@@ -16,9 +16,9 @@ from core.wire import ranges, rules
 from core.wire.errors import InputError, OutputExists
 
 from .. import marks
-from ..film import found, from_exr
+from ..film import found
 from ..take import spare
-from .animate import fitting, small
+from .animate import small
 from .terminal import Bars, checked, whole
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         def pictures() -> Iterator[NDArray[Any]]:
             for done, file in enumerate(files):
                 report.progress("Preview", done + 1, len(files))
-                yield small(file) if options.suffix == ".png" else fitting(from_exr(file))
+                yield small(file)
 
         sound = whole(options.sound) or None
         heard = {"sound": marks.of_input(sound or "")}

@@ -160,7 +160,7 @@ def forged_png(width: int, height: int) -> bytes:
         (forged_png(60000, 60000), "over 178 million pixels"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "is an HEIC picture"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1" + bytes(64), "is a video"),
-        (b"\x76\x2f\x31\x01\x02\0\0\0" + bytes(64), "is an EXR picture"),
+        (b"\x76\x2f\x31\x01\x02\0\0\0" + bytes(64), "damaged or incomplete"),
         (png(8, 8), "only 8 x 8 pixels"),
     ],
 )
@@ -181,12 +181,6 @@ def test_a_fully_transparent_picture_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((32, 32, 4), np.uint8)).save(tmp_path / "nothing.png")
     with pytest.raises(UnreadableImage, match="fully transparent"):
         image.load(tmp_path / "nothing.png")
-
-
-def test_a_floating_point_picture_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.ones((32, 32), np.float32)).save(tmp_path / "float.tiff")
-    with pytest.raises(UnreadableImage, match="floating-point"):
-        image.load(tmp_path / "float.tiff")
 
 
 def test_32_bit_values_are_refused(tmp_path: Path) -> None:
