@@ -5,8 +5,8 @@
     for picture in pictures:
         seen = follower.look(picture)      # None where it shows no face
 
-The mesh looks where the face was in the picture before, in three squares of different size; the mean of the
-three trembles half as much as one. Where no face is left there, and after a cut, the detector looks again:
+The mesh looks where the face was in the picture before, in squares of four sizes; the mean of the four trembles
+half as much as one. A face that has moved far meanwhile is looked at again where it is now. Where no face is left there, and after a cut, the detector looks again:
 first about the last place, then in the whole picture, for the face most like the one before in place and
 size. The first face is the largest.
 """
@@ -22,7 +22,8 @@ from core.pictures import face_reader, face_search
 from core.pictures.face_reader import Floats, Mesh
 from core.pictures.picture import Levels
 
-SQUARES = (1.3, 1.5, 1.7)  # sides of what the mesh sees, in sides of the box around its points
+SQUARES = (1.1, 1.3, 1.5, 1.7)  # sides of what the mesh sees, in sides of the box around its points
+MOVED = 0.08, 0.06  # sides of that box, and radians of roll, by which a face has moved far
 PRESENT = 0.5  # mean presence below which there is no face
 NEAR = 4.0  # widths of the face: side of the square in which a lost one is looked for first
 SMALL = 24  # pixels of the picture by which cuts are told
@@ -39,13 +40,6 @@ class FaceSeen:
     lids: Floats  # [2, 71, 2] right and left eye, as in `face_reader.read_eyes`
     irises: Floats  # [2, 5, 2]
     presence: float  # 0 to 1
-
-    @property
-    def box(self) -> tuple[Floats, float]:
-        """Middle [2] and side of the box around the points, in axes in which the eyes are level."""
-        turn = _level(self.points)
-        low, high = _span(self.points[:, :2] @ turn.T)
-        return (low + high) / 2 @ turn, float((high - low).max())
 
 
 class Follower:
@@ -77,7 +71,7 @@ class Follower:
     def _found(self, levels: NDArray[np.uint8]) -> FaceSeen | None:
         if self._last is None:
             return self._first(levels)
-        middle, side = self._last.box
+        middle, side = _box(self._last.points)
         part = face_reader.square(levels, middle, NEAR * side)
         start = middle - (len(part) - 1) / 2
         near = [box.moved(*start) for box in face_reader.boxes(part)]
@@ -96,7 +90,7 @@ class Follower:
 
     def _jumped(self, seen: FaceSeen) -> bool:
         assert self._last is not None
-        (middle, side), (before, was) = seen.box, self._last.box
+        (middle, side), (before, was) = _box(seen.points), _box(self._last.points)
         far = float(np.linalg.norm(middle - before)) > FAR * was
         return far or not LIKE[0] < side / max(was, 1e-6) < LIKE[1]
 
@@ -116,26 +110,31 @@ def read(rgb: Levels, before: FaceSeen | Mesh | None) -> FaceSeen | None:
     """The face of a picture where it was `before`; None where there is none."""
     if before is None:
         return None
-    levels = face_reader.eight_bits(rgb)
-    turn = _level(before.points)
-    low, high = _span(before.points[:, :2] @ turn.T)
-    middle, side, roll = (low + high) / 2 @ turn, float((high - low).max()), _roll(before.points)
-    looks = [face_reader.look(levels, middle, share * side, roll) for share in SQUARES]
-    mesh = Mesh(float(np.mean([look.presence for look in looks])), np.mean([look.points for look in looks], 0))
-    if mesh.presence < PRESENT:
+    levels, points = face_reader.eight_bits(rgb), before.points
+    for _ in range(2):
+        middle, side = _box(points)
+        roll = _roll(points)
+        looks = [face_reader.look(levels, middle, share * side, roll) for share in SQUARES]
+        presence, points = (
+            np.mean(each, axis=0) for each in zip(*((one.presence, one.points) for one in looks))
+        )
+        moved = float(np.linalg.norm(_box(points)[0] - middle)) / side
+        if presence < PRESENT or (moved < MOVED[0] and abs(_roll(points) - roll) < MOVED[1]):
+            break
+    if presence < PRESENT:
         return None
-    lids, irises = face_reader.read_eyes(levels, mesh)
-    return FaceSeen(mesh.points, lids, irises, mesh.presence)
+    lids, irises = face_reader.read_eyes(levels, Mesh(float(presence), points))
+    return FaceSeen(points, lids, irises, float(presence))
+
+
+def _box(points: Floats) -> tuple[Floats, float]:
+    """Middle [2] and side of the box around points, in axes in which the eyes are level."""
+    roll = _roll(points)
+    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    level = points[:, :2] @ turn.T
+    low, high = level.min(axis=0), level.max(axis=0)
+    return (low + high) / 2 @ turn, max(float((high - low).max()), 1.0)
 
 
 def _roll(points: Floats) -> float:
     return Mesh(1.0, points).roll
-
-
-def _level(points: Floats) -> Floats:
-    roll = _roll(points)
-    return np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-
-
-def _span(points: Floats) -> tuple[Floats, Floats]:
-    return points.min(axis=0), points.max(axis=0)

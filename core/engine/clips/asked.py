@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.engine import presence
 from core.engine.clips.face_numbers import COLUMN, EYES, LIDS, LIPS, TURNS
 from core.engine.clips.reading import Read
-from core.motion.motion import smoothed
+from core.motion.motion import interpolate, smoothed
 from core.pictures.head_shape import Floats
 
 STEADY: dict[str, float] = {
@@ -31,6 +31,7 @@ CLOSED = (5, 0.05)  # percentile of the aperture that counts as closed lips, and
 OPEN = 75  # percentile of a lid's gap that counts as open
 LEAST = 25  # frames of a shot that are enough for a rest of its own
 SHUT = 0.36  # share of an open eye's gap that the reader still sees where it is shut
+BEHIND = 0.35  # closure from which an iris is not seen
 IDLE = 0.12  # closure below which a lid is open
 BLINK = (0.3, 0.5)  # closure that is a blink if it lasts no longer than these seconds
 
@@ -53,6 +54,11 @@ def asked(read: Read, rate: float) -> tuple[Floats, NDArray[np.bool_]]:
         for column in LIDS:
             opened = max(float(np.percentile(read.numbers[known, column], OPEN)), 1e-3)
             rows[here, column] = np.clip((1 - read.numbers[here, column] / opened) / (1 - SHUT), 0, 1)
+    closed = rows[:, LIDS].mean(axis=1) > BEHIND
+    irises = [COLUMN["iris_x"], COLUMN["iris_y"]]
+    open_eyes = np.flatnonzero(~closed & frontal)
+    if len(open_eyes):
+        rows[:, irises] = interpolate(open_eyes, rows[np.ix_(open_eyes, irises)], np.arange(len(rows)))
     rows[:, face] = presence.held(rows[:, face].astype(np.float32), frontal)
     for name, seconds in STEADY.items():
         rows[:, COLUMN[name]] = smoothed(rows[:, [COLUMN[name]]], seconds * rate)[:, 0]

@@ -58,15 +58,18 @@ USUAL: Mapping[str, tuple[str, float]] = {
     "yaw": ("yaw", 0.85),
     "pitch": ("pitch", 0.75),
     "roll": ("roll", 0.92),
-    "jaw_open": ("aperture", 0.22),
-    "wide": ("width", 0.09),
-    "pucker": ("width", -0.045),
+    "jaw_open": ("aperture", 0.24),
+    "wide": ("width", 0.12),
+    "pucker": ("width", -0.06),
     "smile": ("corners", 0.055),
     "brow_up": ("brow_in", 0.038),
     "brow_down": ("brow_in", -0.017),
     "gaze_x": ("iris_x", 0.0035),
     "gaze_y": ("iris_y", 0.0018),
 }
+PEOPLE: Mapping[str, float] = {"aperture": 1.1, "width": 1.35}
+"""What the refined mesh sees of drawn lips that move, for 1 that this one sees; on lips of real talkers both see
+the same."""
 BLINKS = ("blink", "blink_right", "blink_left")
 BELIEVED = (0.65, 1.6)
 """Least and most of the usual that a portrait's own may be."""
@@ -140,7 +143,9 @@ def _measured(engine: Engine, portrait: Portrait) -> Drawn | None:
     values, effects = {}, {}
     for name in dict(asked):
         here = [(0.0, np.zeros(len(NAMES)))]
-        here += [(value, row - base) for (n, value), row in zip(asked, read[1:]) if n == name and row is not None]
+        here += [
+            (value, row - base) for (n, value), row in zip(asked, read[1:]) if n == name and row is not None
+        ]
         here.sort(key=lambda pair: pair[0])
         if len(here) > 1:
             values[name] = np.array([value for value, _ in here])
@@ -151,6 +156,8 @@ def _measured(engine: Engine, portrait: Portrait) -> Drawn | None:
 def _believed(name: str, values: Floats, effects: Floats, base: Floats) -> Floats:
     """Effects [K, M] of which the one that the handle is for is as large as people would see it."""
     effects = effects.copy()
+    for number, factor in PEOPLE.items():
+        effects[:, COLUMN[number]] *= factor
     if name.startswith("blink"):
         return _lids(name, values, effects, base)
     if name not in USUAL:
@@ -165,7 +172,9 @@ def _believed(name: str, values: Floats, effects: Floats, base: Floats) -> Float
 
 
 def _lids(name: str, values: Floats, effects: Floats, base: Floats) -> Floats:
-    """Lids fall as the handle rises; where the reader does not see them fall, they fall by its value."""
+    """Lids fall as the handle rises; where the reader does not see them fall, they fall by its value. What it
+    sees of an iris behind a lid is nothing."""
+    effects[:, [COLUMN["iris_x"], COLUMN["iris_y"]]] = 0
     for side in ("right", "left"):
         column = COLUMN[f"open_{side}"]
         if name == f"blink_{'left' if side == 'right' else 'right'}":

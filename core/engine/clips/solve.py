@@ -36,7 +36,7 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 """Handles, and the numbers that they are to match."""
 SCALE: Mapping[str, float] = {
     **dict.fromkeys(TURNS, 1.0),
-    **dict(aperture=0.01, width=0.03, lips=0.06, corners=0.04, brow_in=0.015, brow_out=0.015),
+    **dict(aperture=0.01, width=0.04, lips=0.06, corners=0.04, brow_in=0.03, brow_out=0.03),
     **dict(open_right=0.02, open_left=0.02, iris_x=0.015, iris_y=0.03),
 }
 """What counts as much as what: about the reader's own noise between two people."""
