@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a driving clip or picture asks of a portrait.
 
-All frames of a clip are cropped alike, around its first face, so that the head's own motion stays in. Pose
-and expression are carried over as changes since the first frame, because absolute ones carry the driving
-person's build along; the mouth is carried over as it is seen.
+Where real faces can be read (`core.pictures.face_models`) and the checkpoint has handles, the face of the clip
+is read as numbers (`core.engine.clips`), and the handles are set so that the portrait shows the same. Else the
+network's encoder says what weights it sees: all frames of a clip are then cropped alike, around its first
+face, so that the head's own motion stays in.
+
+Pose and expression are carried over as changes since the clip's own rest, because absolute ones carry the
+driving person's build along; the mouth is carried over as it is seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine import presence
-from core.engine.portrait import framed
+from core.engine.clips import asked
+from core.engine.clips.drawn import Drawn, drawn_by, mouth_at_rest
+from core.engine.clips.face_numbers import LIDS
+from core.engine.clips.reading import (
+    BATCH,
+    DENSEST,
+    SEARCH_EVERY,
+    SEARCH_SECONDS,
+    Progress,
+    read_clip,
+)
+from core.engine.clips.solve import amounts
+from core.engine.portrait import Portrait, framed
 from core.motion.motion import Weights, interpolate, smoothed, soft
 from core.pictures import face, image, kinds
 from core.pictures.picture import Crop, Picture
@@ -27,13 +42,6 @@ from core.wire.errors import NoFace
 if TYPE_CHECKING:
     from core.engine.engine import Engine
 
-Progress = Callable[[str, int, int], None]
-"""Called between batches with stage, done and total; what it raises (Cancelled) ends the work."""
-
-BATCH = 16  # frames read at once
-SEARCH_SECONDS = 2.0  # a clip must show a face by then, counted from where it is no longer black
-SEARCH_EVERY = 0.2  # seconds between frames that are tried
-DENSEST = 0.6 / STEPS_PER_SECOND  # frames nearer than this say nothing new
 STEADY = 1.0  # steps: the navigator's frame-to-frame noise is smoothed by this much in pose and expression
 STILL_SECONDS = 2.0  # what a still picture lasts, and how long it takes to get there
 
@@ -43,28 +51,60 @@ def is_picture(path: Path | str) -> bool:
     return Path(path).suffix.lower() in kinds.SUFFIXES - {".gif"}
 
 
-def watch(engine: Engine, path: Path, own: Weights, tell: Progress, warnings: list[str]) -> Weights:
+def watch(engine: Engine, path: Path, portrait: Portrait, tell: Progress, warnings: list[str]) -> Weights:
     """[T, 36] that a driving clip or picture asks for: mouth as seen, the rest as the portrait's own plus
-    changes since the first frame that shows the face. Frames without it hold what was before, and a warning
-    names them. Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
+    changes since the clip's rest. Frames without the face hold what was before, and a warning names them.
+    Frames of the clip and steps of motion meet at their middles, see `core.wire.moments`."""
     if is_picture(path):
-        return _watch_picture(engine, path, own)
-    from core.pictures import video
-
+        return _watch_picture(engine, path, portrait.weights)
+    drawn = drawn_by(engine, portrait)
+    if drawn is not None:
+        return _watch_face(engine, path, portrait, drawn, tell, warnings)
+    own = portrait.weights
     times, seen, visible = _watch_clip(engine, path, tell)
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
-    rate = video.info(path).rate
-    shown = min(step, 1 / rate) if rate > 0 else step  # frames nearer than DENSEST were left out
     if not visible.all():
         seen = presence.held(seen, visible)
-        warnings.append(presence.sentence(path.name, presence.spans(times, visible, times[-1] + step)))
-    count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
-    middles = (np.arange(count) + moments.MIDDLE) / STEPS_PER_SECOND
-    track = interpolate(times + moments.MIDDLE * shown, seen, middles)
+        end = times[-1] + _step(times)
+        warnings.append(presence.sentence(path.name, presence.spans(times, visible, end)))
+    track = _in_steps(path, times, seen)
     rest = slice(BANK_SLICES["pose"].start, len(CHANNELS))  # pose and expression
     track[:, rest] = smoothed(track[:, rest], STEADY)
     track[:, rest] += own[rest] - track[0, rest]
     return track
+
+
+def _watch_face(
+    engine: Engine, path: Path, portrait: Portrait, drawn: Drawn, tell: Progress, warnings: list[str]
+) -> Weights:
+    """The same, by the face reader."""
+    read = read_clip(path, tell)
+    step = _step(read.times)
+    wanted, frontal = asked.asked(read, 1 / step)
+    for column in LIDS:
+        wanted[:, column] *= drawn.shut[column]
+    found = amounts(drawn, wanted, {one.name: (one.soft_min, one.soft_max) for one in engine.handles})
+    seen = np.repeat(mouth_at_rest(portrait)[None], len(wanted), axis=0)
+    for handle in engine.handles:
+        if handle.name in found:
+            seen += found[handle.name][:, None].astype(np.float32) * np.array(handle.direction, np.float32)
+    warnings += asked.sentences(path.name, read, frontal, read.times[-1] + step)
+    return _in_steps(path, read.times, seen)
+
+
+def _step(times: NDArray[np.float64]) -> float:
+    """Seconds from one frame to the next."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else 1 / STEPS_PER_SECOND
+
+
+def _in_steps(path: Path, times: NDArray[np.float64], seen: Weights) -> Weights:
+    """Weights [N, 36] of frames at `times` -> [T, 36] of steps of motion."""
+    from core.pictures import video
+
+    step, rate = _step(times), video.info(path).rate
+    shown = min(step, 1 / rate) if rate > 0 else step  # frames nearer than DENSEST were left out
+    count = max(1, round((times[-1] + step) * STEPS_PER_SECOND))
+    middles = (np.arange(count) + moments.MIDDLE) / STEPS_PER_SECOND
+    return interpolate(times + moments.MIDDLE * shown, seen, middles)
 
 
 def _watch_picture(engine: Engine, path: Path, own: Weights) -> Weights:

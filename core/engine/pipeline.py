@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from core import files
 from core.engine import articulation
-from core.engine.driving import Progress, watch
+from core.engine.clips.reading import Progress
+from core.engine.driving import watch
 from core.engine.finish import PICTURE, Finish
 from core.engine.portrait import Composite, Portrait, prepare_portrait
 from core.engine.spoken import spoken_mouth
@@ -115,7 +116,7 @@ def analyze(
     heard, samples = _listen(engine, portrait, Path(audio), amount, tell, warnings) if audio else (None, None)
     if heard is not None and driving and files.same_file(audio, driving):
         heard, samples = _as_late_as_in_the_clip(Path(driving), heard, samples, warnings)
-    seen = watch(engine, Path(driving), portrait.weights, tell, warnings) if driving else None
+    seen = watch(engine, Path(driving), portrait, tell, warnings) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
     weights = np.repeat(portrait.weights[None], count, axis=0)

@@ -97,11 +97,16 @@ def spans(times: NDArray[np.float64], shown: NDArray[np.bool_], end: float) -> l
 
 def sentence(name: str, found: Sequence[tuple[float, float]]) -> str:
     """What an animator should know of these spans."""
-    said = ", ".join(f"{first:.1f} to {last:.1f} s" for first, last in found[:MOST_NAMED])
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return (
-        f"{name} does not show the face where it was at first from {said}{more}; the motion holds still there"
+        f"{name} does not show the face where it was at first from {named(found)}; "
+        "the motion holds still there"
     )
+
+
+def named(found: Sequence[tuple[float, float]]) -> str:
+    """These spans, or the first of them, in words."""
+    said = ", ".join(f"{first:.1f} to {last:.1f} s" for first, last in found[:MOST_NAMED])
+    return said + (f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
 
 
 def _small(rgb: Levels, where: Crop) -> NDArray[np.float32]:

@@ -147,19 +147,24 @@ def read_at(rgb: Levels, middle: Floats, side: float, roll: float) -> Mesh:
     """The points of the face in a square of `side` pixels about a point [2], turned by `roll` radians."""
     levels = eight_bits(rgb)
     for _ in range(LOOKS):
-        into = _frame(middle, side, roll, MESH_SIDE)
-        crop = _cut(levels, into, MESH_SIDE, side)
-        blob = np.moveaxis(crop.astype(np.float32) / 255, -1, 0)[None]
-        flag, places = _answers("mesh", blob, ("conv2d_30", "conv2d_20"))
-        local = places.reshape(468, 3).astype(np.float64)
-        points = np.column_stack([_back(local[:, :2], into), local[:, 2] * side / MESH_SIDE])
-        mesh = Mesh(float(_share(flag.reshape(-1))[0]), points)
+        mesh = look(levels, middle, side, roll)
         roll = mesh.roll
         turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-        level = points[:, :2] @ turn.T
+        level = mesh.points[:, :2] @ turn.T
         low, high = level.min(0), level.max(0)
         middle, side = (low + high) / 2 @ turn, MESH_WIDER * float(max(high - low))
     return mesh
+
+
+def look(levels: NDArray[np.uint8], middle: Floats, side: float, roll: float) -> Mesh:
+    """What the mesh sees in a square at its first look, framed as it is told."""
+    into = _frame(middle, side, roll, MESH_SIDE)
+    crop = _cut(levels, into, MESH_SIDE, side)
+    blob = np.moveaxis(crop.astype(np.float32) / 255, -1, 0)[None]
+    flag, places = _answers("mesh", blob, ("conv2d_30", "conv2d_20"))
+    local = places.reshape(468, 3).astype(np.float64)
+    points = np.column_stack([_back(local[:, :2], into), local[:, 2] * side / MESH_SIDE])
+    return Mesh(float(_share(flag.reshape(-1))[0]), points)
 
 
 def read_eyes(rgb: Levels, mesh: Mesh) -> tuple[Floats, Floats]:
