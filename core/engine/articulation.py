@@ -32,6 +32,7 @@ from core.models.audio_to_mouth import FULL, AudioToMouth
 from core.motion.lips import OPENERS, PRESSED, UNITS, Drawing, common
 from core.motion.motion import Weights, smoothed
 from core.motion.talkers import figures, presence
+from core.motion.visemes import Spoken
 from core.sound.voice_activity import spoken
 from core.wire.channels import BANK_SLICES, STEPS_PER_SECOND
 
@@ -41,9 +42,12 @@ if TYPE_CHECKING:
 
 NORMAL = 1.0
 STEADY = {"aperture": 0.6, "width": 1.0}  # deviation in steps of the Gaussians that take the trembling out
-PRESSING = (0.3, 0.6)  # between these shares of "press" the lips go shut
+DIPS = 0.5  # share by which what sticks out from its surroundings is drawn out, so that brief contacts meet
+SURROUNDINGS = 1.5  # deviation in steps of the Gaussian that they are
+PRESSING = (0.4, 0.7)  # between these shares of "press" the lips go shut
 BITING = (0.2, 0.8)  # the same of "lip to teeth"
 BITTEN = 0.5  # share of the opening that a bite takes
+WORDS = 0.55  # share of the words in the curves where they are known; the rest is heard
 FIRM = ("press", "lip_teeth")
 """Units that mumbling does not weaken."""
 
@@ -91,6 +95,7 @@ def articulated(
     readout: Readout | None,
     drawing: Drawing | None = None,
     amount: float = NORMAL,
+    said: Spoken | None = None,
 ) -> Weights:
     """Mouth weights [T, 20] as a network hears them -> as they shall be drawn, float32 [T, 20].
 
@@ -100,6 +105,8 @@ def articulated(
         readout: of that network; None leaves what it heard, but for the amount.
         drawing: what this portrait draws of units; None is the average portrait.
         amount: of articulation, 0 (shut lips) to 2.
+        said: what the lips of a transcript do; where it is known, the curves are the mean of both, and
+            contacts are its own.
     """
     if readout is None:
         return _scaled(heard, amount, net.config.kind == "clean")
@@ -109,10 +116,21 @@ def articulated(
     there = presence(spoken(samples, len(heard)), STEPS_PER_SECOND)
     aperture, width = readout.curves(units)
     aperture = smoothed(aperture[:, None] * there[:, None], STEADY["aperture"])[:, 0]
+    aperture += DIPS * (aperture - smoothed(aperture[:, None], SURROUNDINGS)[:, 0])
     width = smoothed((width * np.minimum(1, 1.5 * there))[:, None], STEADY["width"])[:, 0]
-    shut = _ramp(of["press"], *PRESSING)
+    shut, bite = _ramp(of["press"], *PRESSING), _ramp(of["lip_teeth"], *BITING)
+    if said is not None:
+        share = WORDS * said.known
+        aperture, width = (
+            (1 - share) * heard_ + share * text
+            for heard_, text in ((aperture, said.aperture), (width, said.width))
+        )
+        shut, bite = (
+            (1 - said.known) * heard_ + said.known * text
+            for heard_, text in ((shut, said.shut), (bite, said.bite))
+        )
     aperture = amount * np.maximum(0, aperture - drawing.funnel_opens * of["funnel"])
-    aperture = aperture * (1 - BITTEN * _ramp(of["lip_teeth"], *BITING)) * (1 - shut)
+    aperture = aperture * (1 - BITTEN * bite) * (1 - shut)
     drawn = drawing.units(aperture, amount * width, units)
     press = UNITS.index("press")
     drawn[:, press] = np.maximum(units[:, press] * (shut > 0), PRESSED * shut)
