@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 NORMAL = 1.0
 STEADY = {"aperture": 0.6, "width": 1.0}  # deviation in steps of the Gaussians that take the trembling out
-DIPS = 0.5  # share by which what sticks out from its surroundings is drawn out, so that brief contacts meet
+DIPS = 0.0  # share by which what sticks out from its surroundings is drawn out, so that brief contacts meet
 SURROUNDINGS = 1.5  # deviation in steps of the Gaussian that they are
 PRESSING = (0.4, 0.7)  # between these shares of "press" the lips go shut
 BITING = (0.2, 0.8)  # the same of "lip to teeth"
