@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 NORMAL = 1.0
 STEADY = {"aperture": 0.6, "width": 1.0}  # deviation in steps of the Gaussians that take the trembling out
-DIPS = 0.0  # share by which what sticks out from its surroundings is drawn out, so that brief contacts meet
-SURROUNDINGS = 1.5  # deviation in steps of the Gaussian that they are
 PRESSING = (0.4, 0.7)  # between these shares of "press" the lips go shut
 BITING = (0.2, 0.8)  # the same of "lip to teeth"
 BITTEN = 0.5  # share of the opening that a bite takes
@@ -116,7 +114,6 @@ def articulated(
     there = presence(spoken(samples, len(heard)), STEPS_PER_SECOND)
     aperture, width = readout.curves(units)
     aperture = smoothed(aperture[:, None] * there[:, None], STEADY["aperture"])[:, 0]
-    aperture += DIPS * (aperture - smoothed(aperture[:, None], SURROUNDINGS)[:, 0])
     width = smoothed((width * np.minimum(1, 1.5 * there))[:, None], STEADY["width"])[:, 0]
     shut, bite = _ramp(of["press"], *PRESSING), _ramp(of["lip_teeth"], *BITING)
     if said is not None:
@@ -159,13 +156,13 @@ def own_drawing(engine: Engine, portrait: Portrait, read: Reader = lip_reader.re
 
 
 def drawing_of(engine: Engine, portrait: Portrait, read: Reader) -> Drawing | None:
-    """What this portrait draws of the units that open its lips, from seven pictures of it; None where the
+    """What this portrait draws of the units that open its lips, from four pictures of it; None where the
     reader finds no face in one of them.
 
     Portraits differ more than tables do: a tenth of `jaw_open` parts the lips of one by .01 and of another
     by .14 eye distances, and behind a beard nothing opens at first.
     """
-    rows = common().every_second()
+    rows = common().every_fourth()
     weights = np.repeat(portrait.weights[None], len(rows.aperture), axis=0)
     mouth = np.zeros((len(weights), BANK_SLICES["mouth"].stop))
     for name, column in zip(OPENERS, rows.openers.T):
