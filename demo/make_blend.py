@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds demo.blend and demo.mp4 the way an artist would: install the extension, pick portrait and voice,
-press *Generate*, key a smile, press *Render Changed*, save, press *Export Movie*. The buttons are the add-on's own
-operators, in background mode.
+press *Generate*, key a smile, press *Render Changed*, save, press *Export Movie*. The buttons are the
+add-on's own operators, in background mode.
 
     .venv/bin/python demo/make_blend.py out/demo
 """

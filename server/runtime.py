@@ -16,6 +16,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
     from core.engine.portrait import Portrait
     from core.pictures.picture import Picture
 
-STAGES = {"listen": "Listening", "watch": "Watching the clip", "measure": "Measuring the face"}
+STAGES = {
+    "listen": "Listening",
+    "watch": "Watching the clip",
+    "measure": "Measuring the face",
+    "align": "Aligning",
+}
 """What core calls a stage -> what the animator reads."""
 
 
@@ -121,6 +127,7 @@ class Runtime:
 
     def _analyze(self, message: messages.Analyze, report: Report) -> messages.Analyzed:
         from core.engine import pipeline
+        from core.sound.alignment import Phone
 
         out = Path(message.out)
         if out.exists() and not message.overwrite:
@@ -149,6 +156,7 @@ class Runtime:
             text=message.text,
             amount=message.articulation,
             strength=message.strength,
+            said=None if message.phones is None else [Phone(**row) for row in message.phones],
         )
         analysis.motion.save(out)
         return messages.Analyzed(
@@ -160,6 +168,7 @@ class Runtime:
             source_weights=tuple(portrait.weights.tolist()),
             sound=marks.of_input(message.audio),
             clip=marks.of_input(message.driving),
+            phones=tuple(asdict(phone) for phone in analysis.phones),
             warnings=analysis.warnings,
         )
 

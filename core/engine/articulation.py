@@ -32,6 +32,7 @@ from core.models.audio_to_mouth import FULL, AudioToMouth
 from core.motion.lips import OPENERS, PRESSED, UNITS, Drawing, common
 from core.motion.motion import Weights, smoothed
 from core.motion.talkers import figures, presence
+from core.motion.visemes import Spoken
 from core.sound.voice_activity import spoken
 from core.wire.channels import BANK_SLICES, STEPS_PER_SECOND
 
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
 
 NORMAL = 1.0
 STEADY = {"aperture": 0.6, "width": 1.0}  # deviation in steps of the Gaussians that take the trembling out
-PRESSING = (0.3, 0.6)  # between these shares of "press" the lips go shut
+PRESSING = (0.4, 0.7)  # between these shares of "press" the lips go shut
 BITING = (0.2, 0.8)  # the same of "lip to teeth"
 BITTEN = 0.5  # share of the opening that a bite takes
+WORDS = 0.55  # share of the words in the curves where they are known; the rest is heard
 FIRM = ("press", "lip_teeth")
 """Units that mumbling does not weaken."""
 
@@ -91,6 +93,7 @@ def articulated(
     readout: Readout | None,
     drawing: Drawing | None = None,
     amount: float = NORMAL,
+    said: Spoken | None = None,
 ) -> Weights:
     """Mouth weights [T, 20] as a network hears them -> as they shall be drawn, float32 [T, 20].
 
@@ -100,6 +103,8 @@ def articulated(
         readout: of that network; None leaves what it heard, but for the amount.
         drawing: what this portrait draws of units; None is the average portrait.
         amount: of articulation, 0 (shut lips) to 2.
+        said: what the lips of a transcript do; where it is known, the curves are the mean of both, and
+            contacts are its own.
     """
     if readout is None:
         return _scaled(heard, amount, net.config.kind == "clean")
@@ -110,9 +115,19 @@ def articulated(
     aperture, width = readout.curves(units)
     aperture = smoothed(aperture[:, None] * there[:, None], STEADY["aperture"])[:, 0]
     width = smoothed((width * np.minimum(1, 1.5 * there))[:, None], STEADY["width"])[:, 0]
-    shut = _ramp(of["press"], *PRESSING)
+    shut, bite = _ramp(of["press"], *PRESSING), _ramp(of["lip_teeth"], *BITING)
+    if said is not None:
+        share = WORDS * said.known
+        aperture, width = (
+            (1 - share) * heard_ + share * text
+            for heard_, text in ((aperture, said.aperture), (width, said.width))
+        )
+        shut, bite = (
+            (1 - said.known) * heard_ + said.known * text
+            for heard_, text in ((shut, said.shut), (bite, said.bite))
+        )
     aperture = amount * np.maximum(0, aperture - drawing.funnel_opens * of["funnel"])
-    aperture = aperture * (1 - BITTEN * _ramp(of["lip_teeth"], *BITING)) * (1 - shut)
+    aperture = aperture * (1 - BITTEN * bite) * (1 - shut)
     drawn = drawing.units(aperture, amount * width, units)
     press = UNITS.index("press")
     drawn[:, press] = np.maximum(units[:, press] * (shut > 0), PRESSED * shut)
@@ -141,13 +156,13 @@ def own_drawing(engine: Engine, portrait: Portrait, read: Reader = lip_reader.re
 
 
 def drawing_of(engine: Engine, portrait: Portrait, read: Reader) -> Drawing | None:
-    """What this portrait draws of the units that open its lips, from seven pictures of it; None where the
+    """What this portrait draws of the units that open its lips, from four pictures of it; None where the
     reader finds no face in one of them.
 
     Portraits differ more than tables do: a tenth of `jaw_open` parts the lips of one by .01 and of another
     by .14 eye distances, and behind a beard nothing opens at first.
     """
-    rows = common().every_second()
+    rows = common().every_fourth()
     weights = np.repeat(portrait.weights[None], len(rows.aperture), axis=0)
     mouth = np.zeros((len(weights), BANK_SLICES["mouth"].stop))
     for name, column in zip(OPENERS, rows.openers.T):

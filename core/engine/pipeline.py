@@ -21,7 +21,7 @@ A track that ends before the take does is held for a moment and then returns sof
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +37,11 @@ from core.engine.finish import PICTURE, Finish
 from core.engine.portrait import Composite, Portrait, prepare_portrait
 from core.engine.spoken import spoken_mouth
 from core.engine.strength import strengthened
-from core.motion import idle
+from core.motion import idle, visemes
 from core.motion.motion import Motion, Weights, soft
 from core.pictures.picture import Picture
-from core.sound import transcript
+from core.sound import alignment, phones, transcript
+from core.sound.alignment import Phone
 from core.sound.mel import SAMPLES_PER_STEP
 from core.sound.prosody import prosody
 from core.wire.channels import BANK_SLICES, PARTS, STEPS_PER_SECOND
@@ -72,10 +73,11 @@ MOST_DELAY = 3600 * STEPS_PER_SECOND
 
 @dataclass(frozen=True)
 class Analysis:
-    """What `analyze` found: the motion, and sentences that the animator should read."""
+    """What `analyze` found: the motion, sentences that the animator should read, and what is said when."""
 
     motion: Motion
     warnings: tuple[str, ...] = ()
+    phones: tuple[Phone, ...] = ()
 
 
 def analyze(
@@ -91,14 +93,17 @@ def analyze(
     text: str = "",
     amount: float = articulation.NORMAL,
     strength: Sequence[float] = (1.0,) * len(PARTS),
+    said: Sequence[Phone] | None = None,
 ) -> Analysis:
     """Motion from a voice, a driving clip or picture, or both.
 
     idle_amplitude  0..1, natural head motion and blinks, where no clip gives them
     emotion         see `core.motion.idle.emotion_track`; "auto" finds it in the voice and in the transcript
     stillness       0..1, how calm a head that moves to the voice is between its accents
-    text            the transcript, as words or as subtitles, or the name of a file that holds it; given
-                    without an emotion, it means "auto"
+    text            the transcript, as words or as subtitles, or the name of a file that holds it: the mouth
+                    follows its phones, and "auto" its words
+    said            what is said when, as an analysis before found it, or as it was moved by hand since;
+                    nothing is aligned then
     amount          of articulation: 1 a clear talker, .5 mumbling, 1.5 over-articulated
     strength        of mouth, pose, expression and blinks: how far each leaves the portrait's own, 0 to 2
 
@@ -110,12 +115,21 @@ def analyze(
         raise InputError("There is nothing to animate from", hint="Choose a voice, a driving clip, or both")
     tell = progress or (lambda stage, done, total: None)
     warnings = list(portrait.doubts)
-    if not emotion and text:
-        emotion = AUTO
-    words = transcript.words_of(transcript.read(text)) if emotion == AUTO else []
-    heard, samples = _listen(engine, portrait, Path(audio), amount, tell, warnings) if audio else (None, None)
-    if heard is not None and driving and files.same_file(audio, driving):
-        heard, samples = _as_late_as_in_the_clip(Path(driving), heard, samples, warnings)
+    words = transcript.words_of(transcript.read(text)) if text else []
+    heard: Weights | None = None
+    samples: NDArray[np.float32] | None = None
+    if audio:
+        samples = _heard(engine, Path(audio), warnings)
+        is_clip = driving and files.same_file(audio, driving)
+        late = _lateness(Path(driving), warnings) if is_clip else 0
+        if said is None:
+            told = (
+                words if alignment.available() or emotion != AUTO else []
+            )  # they may be for the emotion alone
+            said = _shifted(_aligned(samples, told, engine, tell, warnings), late)
+        heard = _listen(engine, portrait, samples, amount, _shifted(said, -late), tell)
+        if late:
+            heard, samples = _as_late_as_in_the_clip(late, heard, samples)
     seen = watch(engine, Path(driving), portrait, tell, warnings) if driving else None
 
     count = max(len(track) for track in (heard, seen) if track is not None)
@@ -136,7 +150,8 @@ def analyze(
         weights += _idle(engine, samples, own, count, idle_amplitude, seed, stillness)
         warnings += engine.warnings if idle_amplitude > 0 else ()
     weights = strengthened(weights, own, engine.channels, strength)
-    return Analysis(Motion(weights, STEPS_PER_SECOND, engine.checkpoint_id), tuple(warnings))
+    motion = Motion(weights, STEPS_PER_SECOND, engine.checkpoint_id)
+    return Analysis(motion, tuple(warnings), tuple(said or ()))
 
 
 def check_inputs(audio: Path | str, driving: Path | str) -> None:
@@ -224,11 +239,8 @@ def layered(
 # --- analyzing -----------------------------------------------------------------------
 
 
-def _listen(
-    engine: Engine, portrait: Portrait, path: Path, amount: float, tell: Progress, warnings: list[str]
-) -> tuple[Weights, NDArray[np.float32]]:
-    """Mouth weights [T, 20] and samples [N] of a voice."""
-    from core.models.audio_to_mouth import mouth_from_audio
+def _heard(engine: Engine, path: Path, warnings: list[str]) -> NDArray[np.float32]:
+    """Samples [N] of a voice."""
     from core.sound.audio import load_audio, step_count
     from core.sound.voice_activity import spoken
 
@@ -242,38 +254,80 @@ def _listen(
         warnings.append(f"{path.name} is silent, so the mouth will hardly move")
     elif not spoken(samples, step_count(samples, engine.audio_to_mouth.config.kind)).any():
         warnings.append(f"No voice was heard in {path.name}, so the mouth will hardly move")
+    return samples
+
+
+def _aligned(
+    samples: NDArray[np.float32],
+    words: list[transcript.Word],
+    engine: Engine,
+    tell: Progress,
+    warnings: list[str],
+) -> list[Phone]:
+    """What is said when; a transcript that cannot be used becomes a warning."""
+    if not words or articulation.readout_of(engine.audio_id) is None:
+        return []
+    try:
+        return alignment.aligned(samples, words, partial(tell, "align"))
+    except alignment.NotAligned as why:
+        warnings.append(f"The mouth follows the sound alone, not the transcript: {why}")
+        return []
+
+
+def _listen(
+    engine: Engine,
+    portrait: Portrait,
+    samples: NDArray[np.float32],
+    amount: float,
+    said: Sequence[Phone],
+    tell: Progress,
+) -> Weights:
+    """Mouth weights [T, 20] of a voice, and of what it says where that is known."""
+    from core.models.audio_to_mouth import mouth_from_audio
+
     net, readout = engine.audio_to_mouth, articulation.readout_of(engine.audio_id)
+    assert net is not None  # `_heard` has seen to it
     mouth = mouth_from_audio(net, samples, tell=partial(tell, "listen"))
     drawing = articulation.own_drawing(engine, portrait) if readout else None
-    return articulation.articulated(net, mouth, samples, readout, drawing, amount), samples
+    lips = visemes.spoken(phones.timed(said), len(mouth)) if said else None
+    return articulation.articulated(net, mouth, samples, readout, drawing, amount, lips)
 
 
-def _as_late_as_in_the_clip(
-    path: Path, heard: Weights, samples: NDArray[np.float32] | None, warnings: list[str]
-) -> tuple[Weights, NDArray[np.float32] | None]:
-    """Mouth weights and samples of a clip's own sound, moved to where it lies beside the pictures.
+def _lateness(path: Path, warnings: list[str]) -> int:
+    """Steps by which a clip's own sound lies later than its pictures; 0 for less than is seen.
 
     Sound files know no beginning but their own, so readers of sound (Blender's among them) drop it.
     """
     from core.pictures import video
 
     delay = video.sound_delay(path)
-    late = round(delay * STEPS_PER_SECOND)
-    if abs(late) < LEAST_DELAY or samples is None:
-        return heard, samples
-    if late < 0:  # it is heard before the first picture, where the take has not begun
-        late = max(late, 1 - len(heard))
-        heard, samples = heard[-late:], samples[-late * SAMPLES_PER_STEP :]
-    else:
-        late = min(late, MOST_DELAY)
-        heard = np.concatenate([np.repeat(heard[:1], late, axis=0), heard])
-        samples = np.concatenate([np.zeros(late * SAMPLES_PER_STEP, np.float32), samples])
+    late = min(round(delay * STEPS_PER_SECOND), MOST_DELAY)
+    if abs(late) < LEAST_DELAY:
+        return 0
     side = "after" if delay > 0 else "before"
     warnings.append(
         f"The sound of {path.name} begins {abs(delay):.2f} s {side} its pictures, and the mouth goes with "
         "them: place the sound there, too"
     )
-    return heard, samples
+    return late
+
+
+def _as_late_as_in_the_clip(
+    late: int, heard: Weights, samples: NDArray[np.float32]
+) -> tuple[Weights, NDArray[np.float32]]:
+    """Mouth weights and samples of a clip's own sound, moved to where it lies beside the pictures."""
+    if late < 0:  # it is heard before the first picture, where the take has not begun
+        late = max(late, 1 - len(heard))
+        return heard[-late:], samples[-late * SAMPLES_PER_STEP :]
+    still = np.zeros(late * SAMPLES_PER_STEP, np.float32)
+    return np.concatenate([np.repeat(heard[:1], late, axis=0), heard]), np.concatenate([still, samples])
+
+
+def _shifted(said: Sequence[Phone], steps: int) -> list[Phone]:
+    """Phones so many steps later, without those that are over before the first one."""
+    by = steps / STEPS_PER_SECOND
+    moved = [replace(phone, start=phone.start + by, end=phone.end + by) for phone in said]
+    return [phone for phone in moved if phone.end > 0]
 
 
 def _idle(

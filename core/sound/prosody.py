@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sound.mel import RATE, SAMPLES_PER_STEP
+from core.sound.once import once
 
 FEATURES = (
     "loudness",  # decibels below the recording's loud speech, in units of 20
@@ -41,6 +42,7 @@ PAUSE_BELOW = 25.0  # decibels below loud speech that still count as speech
 QUIETEST = -55.0  # decibels of full scale: a recording without anything louder is silence
 
 
+@once
 def prosody(samples: NDArray[Any], steps: int, chunk: int = 1500) -> NDArray[Any]:
     """Prosody of a whole sound, float32 [steps, P]; what lies beyond its end is silence.
 

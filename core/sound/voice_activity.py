@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sound import mel
+from core.sound.once import once
 
 FRAMES_PER_STEP = mel.SAMPLES_PER_STEP // mel.CLEAN_HOP
 ENOUGH = 30000  # frames that say where the floors are: an hour is not sorted whole
@@ -30,6 +31,7 @@ QUIETEST = -100.0  # decibels, as the bands count them: rounding, not a voice
 SHORTEST, GAP = 3, 2  # steps: a click is no speech, a stop consonant no pause
 
 
+@once
 def spoken(samples: NDArray[Any], steps: int, chunk: int = 4000) -> NDArray[np.bool_]:
     """[T] whether there is speech in each step; beyond the sound's end there is none.
 

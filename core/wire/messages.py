@@ -200,6 +200,8 @@ class Analyze(Message):
     articulation: float = ruled(rules.number(0, 2), 1.0)  # of the lips: 0.5 mumbling .. 1.5 over-articulated
     # of each of `channels.PARTS`: how far it leaves the portrait's own, 1 as analysed
     strength: tuple[float, ...] = ruled(rules.several(rules.number(0, 2), 4, 4), (1.0, 1.0, 1.0, 1.0))
+    # what is said when, as `Analyzed` told it and as it was moved since; None: found from `text`
+    phones: tuple[dict[str, Any], ...] | None = ruled(rules.optional(rules.PHONES), None)
     face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)  # of several, from left to right
     overwrite: bool = ruled(rules.flag, False)
 
@@ -216,6 +218,7 @@ class Analyzed(Message):
     source_weights: tuple[float, ...] = ruled(rules.WEIGHTS)  # the portrait's own
     sound: str = ruled(rules.said, "")  # digests of the files it was made from, "" for none
     clip: str = ruled(rules.said, "")
+    phones: tuple[dict[str, Any], ...] = ruled(rules.PHONES, ())  # what is said when; () where not known
     warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())
 
 

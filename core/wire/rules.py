@@ -200,6 +200,10 @@ def crop(value: Any) -> tuple[float, float, float]:
     return x, y, side
 
 
+PHONES = several(
+    record({"name": text, "start": number(-1e5, 1e6), "end": number(-1e5, 1e6), "word": text}), 0, 40_000
+)
+"""What is said when, in seconds of the take: phones, the first of each word with the word."""
 WEIGHT = number(-1000.0, 1000.0)
 WEIGHTS = several(WEIGHT, len(CHANNELS), len(CHANNELS))
 

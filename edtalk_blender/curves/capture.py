@@ -125,7 +125,7 @@ def _begin(
         face = rig.make_rig(scene, Path(order.portrait).stem)
         copy_settings(scene.edtalk, face.edtalk)
     sliders.fit_to_checkpoint(face, described)
-    face[take_action.REST] = list(analyzed.source_weights)
+    face[rig.REST] = list(analyzed.source_weights)
     weights = motion.copy()
     for bank, part in BANK_SLICES.items():
         if bank not in wish.banks:

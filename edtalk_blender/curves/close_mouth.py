@@ -86,7 +86,7 @@ class EDTALK_OT_close_mouth(HandKeys, CurveTool, bpy.types.Operator):
             return ""
         start = sound.sound_start(face, place.to_scene(take_action.begin_of(place.action, face)))
         bends = place.to_action(moments.frame_at(arithmetic.corners(spans, self.fade), fps, start))
-        rest = dict(zip(CHANNELS, take_action.rest_of(face).tolist()))
+        rest = dict(zip(CHANNELS, rig.rest_of(face).tolist()))
         changed = 0
         for target in found:
             goal = rest.get(target.name, 0.0) if self.to == "PORTRAIT" else 0.0

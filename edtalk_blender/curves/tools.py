@@ -180,7 +180,7 @@ class EDTALK_OT_gain_curves(CurveTool, bpy.types.Operator):
     def apply(self, context: bpy.types.Context, face: bpy.types.Object, place: Place) -> str:
         """Scale and move values, handles with them."""
         fps = timing.rate_in(context.scene)
-        rest = dict(zip(CHANNELS, take_action.rest_of(face).tolist()))
+        rest = dict(zip(CHANNELS, rig.rest_of(face).tolist()))
         is_top = place.action != take_action.worn(face)
         count = 0
         for target in self.targets(context, place):

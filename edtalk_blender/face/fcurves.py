@@ -29,7 +29,7 @@ import bpy
 import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, bank_of
-from . import sliders, stand_in
+from . import sliders, stand_in, strengths
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -195,7 +195,7 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
     """The rig's total weights, float32 [N, 36], at these scene frames (whole or between): what pictures,
     preview and files are made from.
     """
-    names = sliders.names_of(rig)
+    names = _sliders_of(rig)
     return _total(rig, names, _read(rig, frames, like, WEIGHTS + names))
 
 
@@ -212,14 +212,14 @@ def read_properties(
     rig: bpy.types.Object, frame: int, like: bpy.types.Scene
 ) -> tuple[list[str], list[float]]:
     """Names and evaluated values of all that moves the face at a scene frame: weights, emotions, handles."""
-    names = WEIGHTS + sliders.names_of(rig)
+    names = WEIGHTS + _sliders_of(rig)
     row = _read(rig, [frame], like, names)[0]
     return [name for _, name in names], [float(value) for value in row]
 
 
 def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray:
     """The rig's total weights, float32 [36], as it is posed in an evaluated scene."""
-    names = sliders.names_of(rig)
+    names = _sliders_of(rig)
     row = _values(rig.evaluated_get(graph), _by_bone(WEIGHTS + names))
     return _total(rig, names, np.array([row], np.float32))[0]
 
@@ -228,7 +228,13 @@ def _total(rig: bpy.types.Object, names: Sequence[tuple[str, str]], rows: np.nda
     """Weights and sliders [N, 36 + len(names)] -> total weights [N, 36]."""
     count = len(WEIGHTS)
     values = {key: rows[:, count + column] for column, key in enumerate(names)}
-    return sliders.total(rig, np.ascontiguousarray(rows[:, :count]), values)
+    played = strengths.applied(rig, np.ascontiguousarray(rows[:, :count]), values)
+    return sliders.total(rig, played, values)
+
+
+def _sliders_of(rig: bpy.types.Object) -> list[tuple[str, str]]:
+    """Bone and name of all that lies above the weights: strengths, emotions and handles."""
+    return strengths.names_of(rig) + sliders.names_of(rig)
 
 
 def _read(

@@ -16,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bpy
+import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, DEFAULT_CHANNELS, Channel, bank_of
 
 LABELS = "edtalk_labels"
 """Custom property of the rig: channel name -> label, for the channels its checkpoint uses."""
+
+REST = "edtalk_rest"
+"""Custom property of the rig: the portrait's own 36 weights."""
 
 NAMES = {bank: [name for name in CHANNELS if bank_of(name) == bank] for bank in BANKS}
 """Bank -> the names of its weights."""
@@ -31,7 +35,7 @@ LINKED = "This face is linked: make a library override of it first"
 
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
 
-BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6}
+BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6, "strength": 0.9}
 """Bone -> where it stands, below the picture."""
 
 
@@ -93,7 +97,7 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     rig = bpy.data.objects.new(name, armature)
-    add_bones(rig, [*BANKS, "emotion", "handle"])
+    add_bones(rig, [*BANKS, "emotion", "handle", "strength"])
     scene.collection.objects.link(rig)
     rig.location = scene.cursor.location  # where Blender adds everything
     label_channels(rig, DEFAULT_CHANNELS)
@@ -175,3 +179,11 @@ def labels_of(rig: bpy.types.Object, bank: str) -> list[tuple[str, str]]:
     if labels is None:
         return [(name, name) for name in names]
     return [(name, labels[name]) for name in names if name in labels]
+
+
+def rest_of(face: bpy.types.Object) -> np.ndarray:
+    """The portrait's own weights, float32 [36]; zero, which is close, for rigs that were not told."""
+    known = face.get(REST)
+    if known is None or len(known) != len(CHANNELS):
+        return np.zeros(len(CHANNELS), np.float32)
+    return np.array(known, np.float32)

@@ -21,7 +21,7 @@ import numpy as np
 from ...core.wire import messages
 from ...core.wire.channels import BANK_SLICES, CHANNELS, EMOTIONS, UNITS, Channel, Handle
 from ...core.wire.mixing import NEUTRAL, mix
-from . import rig
+from . import rig, strengths
 
 BONES = ("emotion", "handle")
 PRESETS = "edtalk_emotions"
@@ -47,6 +47,7 @@ def fit_to_checkpoint(face: bpy.types.Object, described: messages.Described) -> 
         handle.name: {"label": handle.label, "unit": handle.unit, "direction": list(handle.direction)}
         for handle in handles
     }
+    strengths.add_to(face)
     bone = face.pose.bones.get("emotion")
     if bone is not None:
         for name in EMOTIONS:

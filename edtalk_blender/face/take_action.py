@@ -18,8 +18,6 @@ from ...core.wire.channels import CHANNELS
 from . import fcurves, rig
 
 TRACK = "EDTalk Take"
-REST = "edtalk_rest"
-"""Custom property of the rig: the portrait's own 36 weights."""
 MUTED_ACTION = "edtalk_take"
 """Custom property of the placeholder action of a muted take: the take's real action."""
 BEGIN = "edtalk_begin"
@@ -128,14 +126,6 @@ def is_at_rest(face: bpy.types.Object) -> bool:
     return action is not None and MUTED_ACTION in action
 
 
-def rest_of(face: bpy.types.Object) -> np.ndarray:
-    """The portrait's own weights, float32 [36]; zero, which is close, for rigs that were not told."""
-    known = face.get(REST)
-    if known is None or len(known) != len(CHANNELS):
-        return np.zeros(len(CHANNELS), np.float32)
-    return np.array(known, np.float32)
-
-
 def rest(face: bpy.types.Object) -> None:
     """Mute the take: a placeholder holds the portrait's own weights; edits on top are added to them."""
     take = worn(face)
@@ -144,7 +134,7 @@ def rest(face: bpy.types.Object) -> None:
     action = bpy.data.actions.new(f"{face.name} At Rest")
     action[MUTED_ACTION] = take
     curves = fcurves.curves_in(action, fcurves.new_slot(face, action))
-    fcurves.write_curves(curves, np.array([take.frame_range[0]]), rest_of(face)[None])
+    fcurves.write_curves(curves, np.array([take.frame_range[0]]), rig.rest_of(face)[None])
     wear(face, action)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The transcript: what is said, for the emotion that follows from it.
+"""The transcript: what is said, for the mouth that follows it and for the emotion that follows from it.
 
 It is typed into a field, or kept in one of Blender's own text blocks, where there is room, or it is the name
 of a text or subtitle file. A text block that is chosen is what counts.
@@ -11,15 +11,11 @@ import bpy
 
 from ..settings.paths import absolute
 
-AUTO = "auto"
-"""The item of Emotion that finds the expression in voice and transcript."""
 FILES = (".txt", ".srt", ".vtt", ".md")
 
 
 def text_of(settings: bpy.types.PropertyGroup) -> str:
-    """What the panel says is said, or the whole path of a file that holds it; "" for other emotions."""
-    if settings.emotion != AUTO:
-        return ""
+    """What the panel says is said, or the whole path of a file that holds it; "" where it says nothing."""
     block = bpy.data.texts.get(settings.transcript_text)
     if block is not None:
         return block.as_string().strip()
@@ -28,11 +24,11 @@ def text_of(settings: bpy.types.PropertyGroup) -> str:
 
 
 def draw(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    """The fields, while the emotion is to be found by itself."""
-    if settings.emotion != AUTO:
-        return
+    """The fields."""
     column = layout.column(align=True)
     row = column.row(align=True)
     row.enabled = settings.transcript_text not in bpy.data.texts
     row.prop(settings, "transcript")
     column.prop_search(settings, "transcript_text", bpy.data, "texts", text="Text Block")
+    if bpy.ops.edtalk.show_marks.poll():
+        column.operator("edtalk.show_marks", icon="MARKER_HLT")

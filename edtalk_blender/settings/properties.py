@@ -148,7 +148,8 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
     )
     transcript: bpy.props.StringProperty(
         name="Transcript",
-        description="What is said (English), or a .txt, .srt or .vtt file with it; empty: voice alone counts",
+        description="What is said, or a .txt, .srt or .vtt file with it: the mouth follows its words where "
+        "pocketsphinx is installed, the emotion Auto their meaning (English). Empty: voice alone counts",
     )
     transcript_text: bpy.props.StringProperty(
         name="Transcript Text",

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.wire import messages, moments
 from ...core.wire.errors import OutputBlocked
-from ..face import fcurves, placing, rig, sliders, take_action
+from ..face import fcurves, marks, placing, rig, sliders, take_action
 from ..face.rig import find_object, find_scene
 from ..pictures import image_sequence, take_folder
 from ..server_process.jobs import push_undo
@@ -73,13 +73,14 @@ def land_motion(
     edit_on_top.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
     begin_take(order, face, order.start, order.start + count - 1)
+    marks.land(take_action.take_of(face), analyzed.phones)
     take = face.edtalk.take
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size
     take.portrait, take.checkpoint = files_of(order)
     take.sound, take.clip, take.seed = analyzed.sound, analyzed.clip, order.motion["seed"]
     moved_files.make_portable(face.edtalk)
-    face[take_action.REST] = list(analyzed.source_weights)
+    face[rig.REST] = list(analyzed.source_weights)
     take_rows.note(face, order)
     return face
 

@@ -79,7 +79,7 @@ def _undress(face: bpy.types.Object) -> None:
         data.nla_tracks.remove(track)
     elif data is not None and data.action_blend_type == "REPLACE":
         data.action = None
-    for name, value in zip(CHANNELS, take_action.rest_of(face)):
+    for name, value in zip(CHANNELS, rig.rest_of(face)):
         face.pose.bones[rig.bank_of(name)][name] = float(value)
     face.update_tag()
     for name in ("name", "model", "portrait"):

@@ -28,7 +28,7 @@ from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings.preferences import checkpoint_folder
-from . import apply, display, origin, ready, work_folder
+from . import apply, display, origin, ready, respoken, work_folder
 from .apply import Pictures
 from .request import Order, look_of
 
@@ -114,6 +114,7 @@ def _render_changed(job: Job, order: Order) -> Generator[None, None, Outcome]:
     face = face_or_error(order)
     warnings = moved + evaluation.restore(face, described)
     apply.land_changes(order, face, described, seen)
+    yield from respoken.follow(job, server, order)
     pictures, wrong = yield from _read_curves(job, order, fresh=False)
     warnings += wrong
     if not len(pictures.numbers):

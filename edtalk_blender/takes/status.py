@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from ..face import evaluation, fcurves, rig, stand_in
+from ..face import evaluation, fcurves, marks, rig, stand_in, take_action
 from ..pictures import frame_record, take_folder
 from ..pictures.image_sequence import folder_of
 from ..pictures.passes import lacking
@@ -102,6 +102,11 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == frame_record.CURRENT)] = frame_record.STALE
+    action = take_action.take_of(face)
+    moved = marks.span(action) if action is not None else None
+    if moved is not None:  # the mouth will follow its marks
+        begin, end = np.array(moved) + pictures.first - take_action.begin_of(action, face)
+        now[(numbers >= begin) & (numbers <= end) & (now == frame_record.CURRENT)] = frame_record.STALE
     _states[uid] = take.name, int(pictures.numbers[0]), now, pictures.weights
 
 

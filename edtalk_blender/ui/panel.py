@@ -15,7 +15,7 @@ import bpy
 
 from ...core.wire.channels import BANKS, PARTS
 from ..curves import menu
-from ..face import rig
+from ..face import rig, strengths
 from ..face.rig import settings_of
 from ..pictures import destinations, workspace
 from ..portrait import transcript
@@ -77,6 +77,7 @@ class EDTalkPanel:
                 edit_on_top.draw(body, face)
                 capture_buttons.draw(body)
             slider_buttons.draw(layout, face)
+            strengths.draw(layout, face)
             menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_buttons.draw(layout, face)

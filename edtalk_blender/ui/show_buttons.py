@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ...core.wire.errors import EDTalkError
-from ..face import rig
+from ..face import marks, rig, take_action
 from ..pictures import image_sequence, sequencer
 from ..server_process.jobs import busy
 from ..settings.explained import ExplainedOperator
@@ -96,4 +96,35 @@ class EDTALK_OT_bring_take(TakeOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (EDTALK_OT_add_plane, EDTALK_OT_add_strips, EDTALK_OT_bring_take)
+class EDTALK_OT_show_marks(TakeOperator, bpy.types.Operator):
+    """Show the words and phones of the take as markers in the Dope Sheet. Move them there, and the mouth
+    follows with Render Changed"""
+
+    bl_idname = "edtalk.show_marks"
+    bl_label = "Show Words and Phones"
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only for a take that was made with a transcript, in its own action."""
+        face = rig.active_face(context)
+        action = take_action.take_of(face) if face is not None else None
+        if action is None or marks.MARKS not in action:
+            return "The take has no words: generate one with a transcript, where pocketsphinx is installed"
+        return ""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """In the first Dope Sheet or Timeline of the window."""
+        area = next((area for area in context.screen.areas if area.type == "DOPESHEET_EDITOR"), None)
+        if area is None:
+            self.report({"ERROR"}, "Open a Dope Sheet or a Timeline first")
+            return {"CANCELLED"}
+        area.ui_type = "DOPESHEET"
+        area.spaces.active.ui_mode = "ACTION"
+        area.spaces.active.show_pose_markers = True
+        face = rig.active_face(context)
+        if face.animation_data.action != take_action.take_of(face):
+            self.report({"WARNING"}, "The take is on an NLA track: press Tab on its strip to see its markers")
+        return {"FINISHED"}
+
+
+CLASSES = (EDTALK_OT_add_plane, EDTALK_OT_add_strips, EDTALK_OT_bring_take, EDTALK_OT_show_marks)

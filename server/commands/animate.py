@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text",
         default="",
         metavar="TEXT",
-        help="what is said, or a .txt, .srt or .vtt file with it; without --emotion it means --emotion auto",
+        help="what is said, or a .txt, .srt or .vtt file with it: the mouth follows it; without --emotion "
+        "it means --emotion auto, too",
     )
     parser.add_argument(
         "--idle",
@@ -121,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
                 crop=options.crop,
                 seed=options.seed,
                 idle=options.idle,
-                emotion=options.emotion,
+                emotion=options.emotion or ("auto" if options.text else ""),
                 text=read(options.text) if options.text else "",
                 stillness=options.stillness,
                 articulation=options.articulation,

@@ -46,7 +46,14 @@ def curves(animation, face) -> dict:
 
 
 def test_the_rig_has_three_bones_with_36_sliders_and_two_for_what_lies_on_top(rig, face) -> None:
-    assert [bone.name for bone in face.pose.bones] == ["mouth", "pose", "expression", "emotion", "handle"]
+    assert [bone.name for bone in face.pose.bones] == [
+        "mouth",
+        "pose",
+        "expression",
+        "emotion",
+        "handle",
+        "strength",
+    ]
     assert [name for bone in face.pose.bones for name in list(bone.keys())] == list(CHANNELS)
     assert rig.is_face(face) and not rig.is_face(None)
 

@@ -299,7 +299,7 @@ def old(part, face):
     import bpy
 
     bpy.ops.object.mode_set(mode="EDIT")
-    for name in ("emotion", "handle"):
+    for name in ("emotion", "handle", "strength"):
         face.data.edit_bones.remove(face.data.edit_bones[name])
     bpy.ops.object.mode_set(mode="OBJECT")
     for key in (part("face.sliders").PRESETS, part("face.sliders").HANDLES):
@@ -420,3 +420,63 @@ def test_grey_buttons_say_why(part, old) -> None:
 
 def test_the_directions_of_the_tests_reach_every_bank() -> None:
     assert all(any(direction(i)) for i in range(len(HANDLES)))
+
+
+# ------------------------------------------------------------------------------------------------ strength
+
+
+def test_strengths_rest_at_one_and_leave_the_take_as_it_is_to_the_bit(part, edtalk) -> None:
+    strengths, face, weights = strengths_and_face(part)
+    rest = {name: np.ones(3, np.float32) for name in strengths.names_of(face)}
+    assert [name for _, name in rest] == ["mouth", "pose", "expression", "blink"]
+    assert strengths.applied(face, weights, rest) is weights
+    assert strengths.applied(face, weights, {}) is weights  # a rig of an older file
+    assert face.pose.bones["strength"]["mouth"] == 1
+
+
+def test_articulation_weakens_openings_and_no_closure_and_parts_are_apart(part, edtalk) -> None:
+    strengths, face, weights = strengths_and_face(part)
+    rows = {name: np.array([0.5, 1.0, 2.0], np.float32) for name in strengths.names_of(face)}
+    played = strengths.applied(face, weights, rows)
+    np.testing.assert_allclose(played[:, 0], [0.2 + 0.5 * 0.7, 0.9, 1.5])  # about the portrait's own, to full
+    np.testing.assert_allclose(played[:, 4], 0.9)  # press
+    np.testing.assert_allclose(played[:, 20], [0.45, 0.9, 1.8])
+    only = {("strength", "blink"): np.zeros(3, np.float32)}
+    played = strengths.applied(face, weights, only)
+    assert not played[:, 33].any()
+    np.testing.assert_array_equal(np.delete(played, 33, 1), np.delete(weights, 33, 1))
+
+
+def test_keyed_articulation_plays_from_mumbling_to_over_articulated(part, edtalk) -> None:
+    import bpy
+
+    _, face, weights = strengths_and_face(part)
+    fcurves = part("face.fcurves")
+    fcurves.new_action(face, "take")
+    frames = np.array([1, 50, 99])
+    fcurves.write_weights(face, frames, weights)
+    bone = face.pose.bones["strength"]
+    for frame, value in ((1, 0.5), (99, 1.2)):
+        bone["mouth"] = value
+        bone.keyframe_insert('["mouth"]', frame=frame)
+    drawn = fcurves.read_weights(face, frames, bpy.context.scene)[:, 0]
+    assert drawn[0] == pytest.approx(0.2 + 0.5 * 0.7) and drawn[2] == pytest.approx(0.2 + 1.2 * 0.7)
+    assert drawn[0] < drawn[1] < drawn[2]
+    raw = fcurves.read_generated(face, frames, bpy.context.scene)
+    np.testing.assert_allclose(raw, weights)  # the take's own curves are as they were
+
+
+def strengths_and_face(part):
+    """The module, a rig of a checkpoint whose channels have names, and three rows of weights."""
+    import bpy
+
+    from core.wire.channels import CHANNELS
+
+    strengths, rig = part("face.strengths"), part("face.rig")
+    face = rig.make_rig(bpy.context.scene, "anna")
+    strengths.add_to(face)
+    face[rig.LABELS] = {"mouth_00": "Jaw Open", "mouth_04": "Press", "expression_07": "Blink"}
+    own = np.zeros(len(CHANNELS))
+    own[0] = 0.2
+    face[rig.REST] = own.tolist()
+    return strengths, face, np.full((3, len(CHANNELS)), 0.9, np.float32)

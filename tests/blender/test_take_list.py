@@ -140,7 +140,7 @@ def test_a_muted_take_is_the_portrait_at_rest_and_comes_back_whole(desk, on_top)
     if on_top:
         assert bpy.ops.edtalk.edit_on_top() == {"FINISHED"}
     press("mute_take")
-    rest = desk.part("face.take_action").rest_of(desk.face)
+    rest = desk.part("face.rig").rest_of(desk.face)
     np.testing.assert_allclose(weights(desk), np.repeat(rest[None], 50, axis=0), atol=1e-6)
     assert shown(desk) == ("anna_002", 1_000_000, 100) and strips(desk, "anna_002") == {True}
     assert not bpy.ops.edtalk.render_changed.poll()

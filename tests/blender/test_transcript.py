@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The transcript of a take: typed, in a text block or in a file, and only where it is asked for."""
+"""The transcript of a take: typed, in a text block or in a file; its words and phones as marks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.support.desk import Desk
 
 pytest.importorskip("bpy", reason="needs the bpy module (Python 3.11)")
 
@@ -37,13 +39,11 @@ def ordered(part):
     return part("takes.request").order_from(bpy.context, None)
 
 
-def test_what_is_typed_goes_along_only_while_the_emotion_is_automatic(part, settings) -> None:
+def test_what_is_typed_goes_along_with_every_emotion(part, settings) -> None:
     settings.transcript = " I am so happy! "
-    assert (ordered(part).motion["emotion"], ordered(part).motion["text"]) == ("", "")
-    settings.emotion = "happy"
-    assert ordered(part).motion["text"] == ""
-    settings.emotion = "auto"
-    assert (ordered(part).motion["emotion"], ordered(part).motion["text"]) == ("auto", "I am so happy!")
+    for chosen, sent in (("NONE", ""), ("happy", "happy"), ("auto", "auto")):
+        settings.emotion = chosen
+        assert (ordered(part).motion["emotion"], ordered(part).motion["text"]) == (sent, "I am so happy!")
 
 
 def test_a_text_block_counts_before_the_field_and_a_file_is_named_whole(part, settings) -> None:
@@ -102,3 +102,101 @@ def test_a_take_with_an_automatic_emotion_has_an_expression_that_moves(
     expression = weights[:, 26:36]
     assert expression[:, :7].std(axis=0).max() > 0.01
     assert expression[:, 7:].std(axis=0).max() < 1e-6
+
+
+# ------------------------------------------------------------------------------------------------ marks
+
+MOUTH = "mouth_04"  # press
+
+
+def phone(name: str, start: float, end: float, word: str = "") -> dict:
+    return {"name": name, "start": start, "end": end, "word": word}
+
+
+SAID = (phone("m", 0.2, 0.28, "mama"), phone("aa", 0.28, 0.4), phone("m", 0.4, 0.5), phone("aa", 0.5, 0.6))
+
+
+@pytest.fixture
+def marked(part, edtalk):
+    """An action of a take that begins at frame 101, at 25 frames a second, with marks."""
+    import bpy
+
+    action = bpy.data.actions.new("take")
+    action["edtalk_begin"], action["edtalk_rate"] = 101.0, 25.0
+    part("face.marks").land(action, (*SAID, phone("p", 0.8, 0.9, "pa")))
+    return action
+
+
+def test_phones_become_markers_of_the_action_and_come_back_to_the_millisecond(part, marked) -> None:
+    marks = part("face.marks")
+    names = [marker.name for marker in marked.pose_markers]
+    assert names == ["mama m", "aa", "m", "aa", "-", "pa p", "-"]
+    assert [marker.frame for marker in marked.pose_markers][:2] == [106, 108]
+    assert not marks.are_moved(marked) and marks.span(marked) is None
+    assert marks.phones_of(marks.now(marked)) == (*SAID, phone("p", 0.8, 0.9, "pa"))
+
+
+def test_a_moved_a_renamed_a_deleted_and_a_new_marker_are_heeded(part, marked) -> None:
+    marks = part("face.marks")
+    marked.pose_markers[2].frame += 1
+    assert marks.are_moved(marked) and marks.span(marked)[0] <= 110 - 12
+    found = marks.phones_of(marks.now(marked))
+    assert found[2]["name"] == "m" and found[2]["start"] == found[1]["end"] == pytest.approx(0.42)
+    assert found[0] == SAID[0]
+    marked.pose_markers[2].frame -= 1
+    assert not marks.are_moved(marked)
+    marked.pose_markers[1].name = "uw"
+    assert marks.phones_of(marks.now(marked))[1]["name"] == "uw"
+    marked.pose_markers.remove(marked.pose_markers[1])
+    assert marks.phones_of(marks.now(marked))[0]["end"] == pytest.approx(0.4)
+    marked.pose_markers.new("hello hh").frame = 130
+    assert marks.phones_of(marks.now(marked))[-1]["word"] == "pa"  # the last mark has no end
+    assert marks.are_moved(marked)
+
+
+def test_marks_go_with_the_keys_to_another_frame_rate_and_are_then_not_moved(part, marked) -> None:
+    marks, retime = part("face.marks"), part("takes.retime")
+    slot = marked.slots.new(id_type="OBJECT", name="face")
+    retime._stretch_action(marked, slot, 100.5, 2.0)
+    marked["edtalk_rate"] = 50.0
+    assert [marker.frame for marker in marked.pose_markers][:2] == [112, 116]
+    assert not marks.are_moved(marked)
+    assert marks.phones_of(marks.now(marked))[:4] == SAID
+
+
+@pytest.mark.parametrize("kept", ["", "{}", "[1]", '[["m"]]', "[[null, 0, 0]]", '[["m", "x", 1]]'])
+def test_what_is_kept_beside_the_markers_may_be_anything(part, marked, kept: str) -> None:
+    marks = part("face.marks")
+    marked["edtalk_marks"] = kept
+    marks.are_moved(marked), marks.span(marked)
+    assert [row["name"] for row in marks.phones_of(marks.now(marked))][:2] == ["m", "aa"]
+    marks.land(marked, ())
+    assert "edtalk_marks" not in marked
+
+
+def test_the_mouth_follows_a_mark_after_render_changed_and_hand_keys_stay(
+    part, tmp_path, portrait, voice, server_python
+) -> None:
+    import bpy
+
+    desk = Desk(part, tmp_path, portrait, voice, Path(), server_python)
+    bpy.context.scene.edtalk.checkpoint = ""  # only the network that ships is read as curves
+    bpy.context.scene.edtalk.idle = 0.0
+    face = desk.generate()
+    marks, action = part("face.marks"), part("face.take_action").take_of(face)
+    curves = part("face.fcurves").curves_in(action, part("face.take_action").slot_of(action, face)).fcurves
+    press = curves.find(f'pose.bones["mouth"]["{MOUTH}"]', index=0)
+    marks.land(action, (phone("aa", 0.1, 0.4, "ah"), phone("m", 0.4, 0.5), phone("aa", 0.5, 0.9)))
+    hand = press.keyframe_points[5]
+    hand.type, kept = "KEYFRAME", hand.co.y
+    before = [key.co.y for key in press.keyframe_points]
+    assert bpy.ops.edtalk.show_marks.poll()
+    next(marker for marker in action.pose_markers if marker.name == "m").frame -= 5
+    assert part("takes.status").count(face, bpy.context) > 3
+    desk.render_changed()
+    after = [key.co.y for key in press.keyframe_points]
+    closed = round(0.25 * 25)
+    assert max(a - b for a, b in zip(after, before)) > 0.5
+    assert after[closed] - before[closed] > 0.5
+    assert press.keyframe_points[5].co.y == kept
+    assert not marks.are_moved(action) and part("takes.status").count(face, bpy.context) == 0

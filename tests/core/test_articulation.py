@@ -192,7 +192,7 @@ def test_a_portraits_own_drawing_is_measured_on_its_own_pictures(shipped: Engine
     assert own is not None
     assert own.aperture[0] == 0 == own.width[0] and (np.diff(own.aperture) > 0).all()
     assert 0.1 < own.aperture[-1] < 0.6
-    np.testing.assert_array_equal(own.openers, common().every_second().openers)
+    np.testing.assert_array_equal(own.openers, common().every_fourth().openers)
     assert drawing_of(shipped, portrait, lambda pictures: None) is None
 
 
@@ -205,7 +205,7 @@ def test_a_portrait_is_measured_once(shipped: Engine) -> None:
 
     portrait = pipeline.prepare_portrait(shipped, image.load(ROOT / "demo" / "portrait.png"))
     first, again = (own_drawing(shipped, portrait, read) for _ in range(2))
-    assert first is again is not None and asked == [7]
+    assert first is again is not None and asked == [4]
 
 
 def test_the_mesh_reads_lips_that_open_on_a_picture_of_a_face(shipped: Engine) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.sound import phones
 from training.factors import MOUTH
-from training.speech import augment, corpus, phones
+from training.speech import augment, corpus
 from training.speech.sentences import sentence
 from training.speech.synth import RATE, SpeechUnavailable, Utterance, Voice, available, speak
 from training.speech.visemes import UNITS, VISEMES, mouth_track, timed

@@ -7,7 +7,6 @@ needed.
 
     sentences.py   what is said
     synth.py       flite and espeak-ng: text -> samples + timed visemes
-    phones.py      each synthesiser's phone names -> visemes
     visemes.py     visemes -> the twelve mouth units, 25 steps a second
     augment.py     other throats, rooms, microphones
 """

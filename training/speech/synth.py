@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.speech import phones
+from core.sound import phones
 from training.speech.visemes import timed
 
 RATE = 16000

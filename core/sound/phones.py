@@ -8,6 +8,9 @@ A diphthong is two visemes, the first taking 55 % of the time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 _FLITE = {
     "silence": "pau sil h# brth ssil",
     "p": "p b m em",
@@ -116,6 +119,22 @@ FLITE: dict[str, tuple[str, ...]] = {**_inverted(_FLITE), **_FLITE_PAIRS}
 ESPEAK: dict[str, tuple[str, ...]] = {**_inverted(_ESPEAK), **_ESPEAK_PAIRS}
 
 
+class Timed(Protocol):
+    """A phone in seconds."""
+
+    @property
+    def name(self) -> str:
+        """Of `from_name`."""
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+
+
 def from_flite(phone: str) -> tuple[str, ...]:
     """Visemes of an ARPAbet phone, for example "ow" -> ("oh", "uw"). KeyError when the phone is unknown."""
     return FLITE[phone.lower().rstrip("012")]
@@ -131,6 +150,61 @@ def from_espeak(phone: str, english: bool = True) -> tuple[str, ...] | None:
             return ESPEAK[phone]
         phone = phone[:-1]
     return None
+
+
+CONSONANTS = {
+    **{phone: phone.lower() for phone in "p b m f v t d n l k g s z r w".split()},
+    "v#": "v",
+    "T": "th",
+    "D": "dh",
+    "N": "ng",
+    "S": "sh",
+    "Z": "zh",
+    "tS": "ch",
+    "dZ": "jh",
+    "j": "y",
+    "h": "hh",
+    "s#": "s",
+    "z#": "z",
+    "t#": "t",
+    "t[": "t",
+    "d[": "d",
+    "pF": "p",
+    "C": "hh",
+    "x": "hh",
+    "X": "hh",
+}
+"""espeak-ng consonants -> the ARPAbet phones that they are, or sound most like. Others go by their viseme."""
+_LIKE = {viseme: names.split()[0] for viseme, names in _FLITE.items()} | {"oh": "ow", "ue": "uw", "oe": "er"}
+_PAIRED = {pair: phone for phone, pair in _FLITE_PAIRS.items()}
+
+
+def arpabet(phone: str, english: bool) -> list[tuple[str, str]]:
+    """An espeak-ng phoneme as (name, ARPAbet phone that sounds most like it); [] for one without a sound.
+
+    The name is that phone's as well, but for the rounded front vowels, which English does not have: "ue" and
+    "oe" are names of `from_name`.
+    """
+    base = phone.rstrip(":;")
+    if base in CONSONANTS:
+        return [(CONSONANTS[base],) * 2]
+    visemes = from_espeak(phone, english) or ()
+    if visemes in _PAIRED:
+        return [(_PAIRED[visemes],) * 2]
+    sounds = [viseme for viseme in visemes if viseme != "silence"]
+    return [(viseme if viseme in ("ue", "oe") else _LIKE[viseme], _LIKE[viseme]) for viseme in sounds]
+
+
+def from_name(name: str) -> tuple[str, ...] | None:
+    """Visemes of a phone as marks name it: ARPAbet, "ue" and "oe"; None for any other name."""
+    name = name.lower().rstrip("012")
+    return (name,) if name in ("ue", "oe") else FLITE.get(name)
+
+
+def timed(said: Iterable[Timed]) -> list[tuple[str, float, float]]:
+    """The visemes of phones in time; those of names that are none are left out."""
+    known = ((from_name(phone.name), phone) for phone in said)
+    return [row for visemes, phone in known if visemes for row in spread(visemes, phone.start, phone.end)]
 
 
 def spread(visemes: tuple[str, ...], start: float, end: float) -> list[tuple[str, float, float]]:
