@@ -86,7 +86,11 @@ def test_every_room_names_its_modules_that_blender_must_know() -> None:
     rooms = [path.parent for path in extension.glob("*/__init__.py")]
     assert sorted(names_in(extension / "__init__.py", "ROOMS")) == sorted(room.name for room in rooms)
     for room in rooms:
-        wanted = sorted(path.stem for path in room.glob("*.py") if is_registered(path))
+        wanted = sorted(
+            ".".join(path.relative_to(room).with_suffix("").parts)
+            for path in room.rglob("*.py")
+            if is_registered(path)
+        )
         assert sorted(names_in(room / "__init__.py", "MODULES")) == wanted, room.name
 
 

@@ -20,4 +20,6 @@ MODULES = (
     "shape_buttons",
     "face_buttons",
     "expressions",
+    "desk.message_line",
+    "desk.pose_buttons",
 )

@@ -36,6 +36,7 @@ from . import (
     slider_buttons,
     take_list,
 )
+from .desk import message_line
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
@@ -65,8 +66,9 @@ class EDTalkPanel:
             first_steps.draw(layout, context, _letters(context))
         else:
             _draw_road(layout, settings)
+        message_line.draw(layout, context, _letters(context))
         if face is not None:
-            _draw_sight(layout, _letters(context))
+            _draw_sight(layout, context, _letters(context))
         _draw_source(layout, settings)
         _draw_take(layout, settings)
         _draw_output(layout, settings)
@@ -83,14 +85,7 @@ class EDTalkPanel:
 
 
 def _draw_status(layout: bpy.types.UILayout, face: bpy.types.Object | None, letters: int) -> None:
-    """Green, yellow or red, with words; the last outcome stays until the next job."""
-    last = jobs.last()
-    if last is not None and last.level != "INFO":
-        icon = "ERROR" if last.level == "ERROR" else "INFO"
-        box = layout.box().column(align=True)
-        box.alert = last.level == "ERROR"
-        for number, line in enumerate(_wrapped(jobs.sentence(last), letters)):
-            box.label(text=line, icon=icon if number == 0 else "BLANK1")
+    """Green, yellow or grey, with words."""
     if face is None or not face.edtalk.take.name:
         return
     take, stale = face.edtalk.take, status.stale_frames(face)
@@ -102,15 +97,21 @@ def _draw_status(layout: bpy.types.UILayout, face: bpy.types.Object | None, lett
         text, icon = _stale_words(stale, status.missing_frames(face))
     else:
         text, icon = ": up to date", GREEN
-    layout.label(text=f"{take.name}{text}", icon=icon)
+    layout.label(text=_both_ends(take.name, text, letters), icon=icon)
+
+
+def _both_ends(name: str, state: str, letters: int) -> str:
+    """A take and its state in so many letters: the state is what matters, and the end of the name."""
+    room = max(6, letters - len(state))
+    return f"{name if len(name) <= room else '...' + name[3 - room :]}{state}"
 
 
 def _stale_words(stale: int, missing: int) -> tuple[str, str]:
     """What the status says of frames that are not as they should be; missing ones are not wrong."""
     if stale == missing:
-        return f": {missing} frames not rendered yet", GREY
+        return f": {missing} not rendered yet", GREY
     also = f", {missing} missing" if missing else ""
-    return f": {stale - missing} frames out of date{also}", YELLOW
+    return f": {stale - missing} out of date{also}", YELLOW
 
 
 def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
@@ -192,14 +193,15 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         destinations.draw(body, bpy.context.scene)
 
 
-def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
+def _draw_sight(layout: bpy.types.UILayout, context: bpy.types.Context, letters: int) -> None:
     row, chosen = layout.row(align=True), preferences()
     row.use_property_split = False
     row.operator("edtalk.live_preview", icon="HIDE_OFF", depress=live.is_on())
     if chosen is not None:
         row.prop(chosen, "cache_bar", toggle=True)
     workspace.draw(layout)
-    if live.trouble():
+    last = message_line.outcome(context)
+    if live.trouble() and (last is None or live.trouble() not in jobs.sentence(last)):  # once is enough
         column = layout.column(align=True)
         for number, line in enumerate(_wrapped(live.trouble(), letters)):
             column.label(text=line, icon="ERROR" if number == 0 else "BLANK1")

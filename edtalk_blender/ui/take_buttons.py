@@ -99,8 +99,16 @@ class EDTALK_OT_flip_take(RowOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+def _another(face: bpy.types.Object) -> take_rows.EDTALK_TakeRow | None:
+    """The take that was worn before this one, else the last of the others; None when there is no other."""
+    others = [row for row in take_rows.rows_of(face) if row.key != face.edtalk.take.name]
+    before = next((row for row in others if row.key == face.edtalk_takes.other), None)
+    return before or (others[-1] if others else None)
+
+
 class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
-    """Show the selected take on a plane beside the face, in the viewport only; press again to take it away"""
+    """Show the selected take on a plane beside the face, in the viewport only; press again to take it away.
+    Where the selected one is worn, the one worn before is shown"""
 
     bl_idname = "edtalk.compare_take"
     bl_label = "Show Beside"
@@ -108,6 +116,10 @@ class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The plane comes or goes."""
         face, row = self.row(context)
+        if row is not None and not self.take and row.key == face.edtalk.take.name:
+            row = _another(face)
+            if row is None:
+                self.report({"WARNING"}, "There is no other take to show beside this one")
         if row is None:
             return {"CANCELLED"}
         take = take_rows.take_in(face, row)

@@ -42,6 +42,8 @@ class EDTALK_UL_takes(bpy.types.UIList):
             about.label(text=model_of(take))
         about.label(text=str(take.last - take.first + 1))
         stale = status.stale_frames(face) if is_worn else (None if item.stale < 0 else item.stale)
+        if is_worn and stale and stale == status.missing_frames(face):
+            stale = None  # never made is not wrong: the status above says so, too
         row.label(text="", icon=status_icon(stale))
         row.operator(
             "edtalk.mute_take", text="", icon="HIDE_ON" if item.muted else "HIDE_OFF", emboss=False
