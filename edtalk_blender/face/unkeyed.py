@@ -2,9 +2,9 @@
 """An expression that was applied, or a slider that was moved, without a key changes the whole take, since
 nothing else is keyed: which emotions and handles these are, and a key for them that fades in and out.
 
-What is unkeyed is seen by comparing each emotion and handle with what its curves give at this frame: those of
-the NLA strips and of the action above them. Where a slider has no curve at all, anything but 0 counts. Manners
-of blending that are not a sum are not followed: such a slider is never called unkeyed.
+What is unkeyed is seen by comparing each emotion and handle with what its curves give at this frame: those
+of the NLA strips and of the action above them. Where a slider has no curve at all, anything but 0 counts.
+Manners of blending that are not a sum are not followed: such a slider is never called unkeyed.
 """
 
 from __future__ import annotations

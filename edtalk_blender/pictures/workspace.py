@@ -113,13 +113,19 @@ def look_at(face: bpy.types.Object) -> None:
     for area in _areas(workspace, "VIEW_3D"):
         view = area.spaces.active.region_3d
         if view is not None and view.view_perspective != "CAMERA":
-            view.view_perspective = "PERSP"
-            view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
-            view.view_distance = ROOM * max(plane.dimensions)
-            aside = Vector((_covered(area) * WIDTH * view.view_distance / 2, 0.0, 0.0))
-            view.view_location = plane.matrix_world.translation + view.view_rotation @ aside
+            turn(area, plane)
             overlay = area.spaces.active.overlay  # the floor, seen from its edge, crosses the picture
             overlay.show_floor = overlay.show_axis_x = overlay.show_axis_y = False
+
+
+def turn(area: bpy.types.Area, plane: bpy.types.Object) -> None:
+    """Turn a 3D View to a picture plane, from the front, so that all of it is seen beside the sidebar."""
+    view = area.spaces.active.region_3d
+    view.view_perspective = "PERSP"
+    view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
+    view.view_distance = ROOM * max(plane.dimensions)
+    aside = Vector((_covered(area) * WIDTH * view.view_distance / 2, 0.0, 0.0))
+    view.view_location = plane.matrix_world.translation + view.view_rotation @ aside
 
 
 def _covered(area: bpy.types.Area) -> float:

@@ -20,6 +20,7 @@ MODULES = (
     "shape_buttons",
     "face_buttons",
     "expressions",
+    "desk.film_buttons",
     "desk.message_line",
     "desk.pose_buttons",
 )

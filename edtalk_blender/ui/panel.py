@@ -36,7 +36,7 @@ from . import (
     slider_buttons,
     take_list,
 )
-from .desk import message_line
+from .desk import film_buttons, message_line
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
@@ -190,6 +190,7 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row = body.row(align=True)
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
+        film_buttons.draw(body)
         destinations.draw(body, bpy.context.scene)
 
 
@@ -199,6 +200,7 @@ def _draw_sight(layout: bpy.types.UILayout, context: bpy.types.Context, letters:
     row.operator("edtalk.live_preview", icon="HIDE_OFF", depress=live.is_on())
     if chosen is not None:
         row.prop(chosen, "cache_bar", toggle=True)
+    row.operator("edtalk.frame_face", text="", icon="ZOOM_SELECTED")
     workspace.draw(layout)
     last = message_line.outcome(context)
     if live.trouble() and (last is None or live.trouble() not in jobs.sentence(last)):  # once is enough
