@@ -28,7 +28,7 @@ from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings.preferences import checkpoint_folder
-from . import apply, display, ready, work_folder
+from . import apply, display, ready, undo_steps, work_folder
 from .apply import Pictures
 from .request import Order, look_of
 
@@ -86,7 +86,29 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
     found_faces.keep(face, order.portrait, seen)
     new = face.session_uid != order.rig
     order = replace(order, rig=face.session_uid)
-    push_undo("EDTalk: Load Take")
+    if order.draw:
+        undo_steps.begin(face)
+    else:
+        push_undo(undo_steps.GENERATE)
+    try:
+        outcome = yield from _first_pictures(job, server, order, analyzed, motion, rate, new)
+    except Exception:
+        undo_steps.end(find_object(order.rig), order.take)
+        raise
+    undo_steps.end(find_object(order.rig), order.take)
+    return outcome
+
+
+def _first_pictures(
+    job: Job,
+    server: Server,
+    order: Order,
+    analyzed: messages.Analyzed,
+    motion: np.ndarray,
+    rate: float,
+    new: bool,
+) -> Generator[None, None, Outcome]:
+    """The pictures of a take whose curves have just been written; `new` is its face, too."""
     pictures, wrong = yield from _read_curves(job, order, fresh=True)
     warnings = list(analyzed.warnings) + wrong + apply.hidden(pictures, motion, rate, order)
     if not order.draw:

@@ -29,6 +29,7 @@ from . import (
     crop_buttons,
     face_buttons,
     first_steps,
+    generate_buttons,
     movie_buttons,
     preferences_view,
     retime_buttons,
@@ -65,7 +66,7 @@ class EDTalkPanel:
             preferences_view.draw_progress(layout)
             first_steps.draw(layout, context, _letters(context))
         else:
-            _draw_road(layout, settings)
+            _draw_road(layout, settings, face)
         message_line.draw(layout, context, _letters(context))
         if face is not None:
             _draw_sight(layout, context, _letters(context))
@@ -114,7 +115,9 @@ def _stale_words(stale: int, missing: int) -> tuple[str, str]:
     return f": {stale - missing} out of date{also}", YELLOW
 
 
-def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+def _draw_road(
+    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, face: bpy.types.Object | None
+) -> None:
     column = layout.column()
     column.prop(settings, "portrait")
     column.prop(settings, "audio")
@@ -125,8 +128,7 @@ def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
         column.label(text=jobs.current().title)
         column.label()
         return
-    column.operator("edtalk.generate_take", icon="PLAY")
-    column.operator("edtalk.render_changed", icon="FILE_REFRESH")
+    generate_buttons.draw(column, face, len(rig.faces_in(bpy.context.scene)) > 1)
     movie_buttons.draw(column)
 
 

@@ -83,6 +83,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> bpy.types.UILayo
     row.operator("edtalk.flip_take", icon="UV_SYNC_SELECT")
     beside = compare.compared(face) is not None
     row.operator("edtalk.compare_take", icon="IMAGE_REFERENCE", depress=beside)
+    row.operator("edtalk.blend_takes", text="", icon="ARROW_LEFTRIGHT")
     if not len(known.rows) and face.edtalk.take.name and not _is_waiting:
         _list_soon()
     return body

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Set Up for Film: what Blender's own Render Animation needs for a film of a take is shown, ticked and set. And
-Frame Face and Camera for Face, which put the picture into the view and into the camera.
+"""Set Up for Film: what Blender's own Render Animation needs for a film of a take is shown, ticked and set.
+And Frame Face and Camera for Face, which put the picture into the view and into the camera.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class EDTALK_OT_frame_face(PlaneOperator, bpy.types.Operator):
 
 
 class EDTALK_OT_camera_for_face(PlaneOperator, bpy.types.Operator):
-    """Add a camera that sees the face's picture and nothing beside it, make it the scene's camera, and set the
-    output to the size of the pictures; pressed again, it is fitted to the picture again"""
+    """Add a camera that sees the face's picture and nothing beside it, make it the scene's camera, and set
+    the output to the size of the pictures; pressed again, it is fitted to the picture again"""
 
     bl_idname = "edtalk.camera_for_face"
     bl_label = "Camera for Face"
