@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generate and Render Changed for all faces of a scene, one after the other. A face that cannot be done is said
-and passed over; what was made stays.
+"""Generate and Render Changed for all faces of a scene, one after the other. A face that cannot be done is
+said and passed over; what was made stays.
 """
 
 from __future__ import annotations

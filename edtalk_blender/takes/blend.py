@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blend Takes: a new take between two of a face, or one that goes over from one into the other. The weights are
-mixed key by key; both takes stay.
+"""Blend Takes: a new take between two of a face, or one that goes over from one into the other. The weights
+are mixed key by key; both takes stay.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
         described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
         if order.crop is None:
-            found_faces.one_face(seen, order.portrait, order.face)
+            _one_face(order, seen)
         analyzed = yield from ask(
             job,
             server,
@@ -97,6 +97,20 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
         raise
     undo_steps.end(find_object(order.rig), order.take)
     return outcome
+
+
+def _one_face(order: Order, seen: messages.Inspected) -> None:
+    """See to it that one face is meant. Where it is not, what was seen is kept: the panel then has a number
+    for each face to choose from. Raises NoFace and SeveralFaces.
+    """
+    try:
+        found_faces.one_face(seen, order.portrait, order.face)
+    except InputError:
+        owner = find_object(order.rig) if order.rig else find_scene(order.scene)
+        if owner is not None and seen.faces:
+            found_faces.keep(owner, order.portrait, seen)
+            push_undo("EDTalk: Find Face")
+        raise
 
 
 def _first_pictures(

@@ -22,5 +22,6 @@ MODULES = (
     "expressions",
     "desk.film_buttons",
     "desk.message_line",
+    "desk.pick_buttons",
     "desk.pose_buttons",
 )

@@ -182,12 +182,11 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     seen = found_faces.sighting_of(settings)
     if seen is not None and len(seen.faces) > 1:
         row = layout.row(align=True)
+        row.alert = not settings.face and not settings.use_crop  # the message says it in words
         row.label(text="Face")
         for number in range(1, min(len(seen.faces), 12) + 1):
             chosen = settings.face == number
             row.operator("edtalk.pick_face", text=str(number), depress=chosen).number = number
-        if not settings.face and not settings.use_crop:
-            layout.label(text="Choose one, counted from the left", icon="ERROR")
     elif settings.face:
         layout.prop(settings, "face")
     layout.prop(settings, "use_crop")

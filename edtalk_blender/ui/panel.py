@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-Always visible on top: which face, its status, portrait, sound, Generate, Render Changed, and what is
-shown while you work. Below, in sub-panels, in the order of the work: source, take, output, takes,
-emotions, handles, curves, weights. All but takes and emotions begin closed, so that a small sidebar shows
-the whole list. While a job runs, its progress and an X take the place of the buttons.
+Always visible on top: which face, its status, portrait, sound, Generate, Render Changed, the last message,
+and what is shown while you work. Below, in sub-panels, what is used every minute first: emotions, handles,
+takes; then source, take, output, curves, weights. All but emotions and takes begin closed, so that status,
+buttons and sliders are seen together. While a job runs, its progress and an X take the place of the buttons.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from . import (
     slider_buttons,
     take_list,
 )
-from .desk import film_buttons, message_line
+from .desk import film_buttons, message_line, pick_buttons
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
@@ -66,19 +66,20 @@ class EDTalkPanel:
             preferences_view.draw_progress(layout)
             first_steps.draw(layout, context, _letters(context))
         else:
-            _draw_road(layout, settings, face)
+            _draw_road(layout, settings, face, _letters(context))
         message_line.draw(layout, context, _letters(context))
         if face is not None:
             _draw_sight(layout, context, _letters(context))
-        _draw_source(layout, settings)
-        _draw_take(layout, settings)
-        _draw_output(layout, settings)
         if face is not None:
+            slider_buttons.draw(layout, face)
             body = take_list.draw(layout, face)
             if body is not None:
                 edit_on_top.draw(body, face)
                 capture_buttons.draw(body)
-            slider_buttons.draw(layout, face)
+        _draw_source(layout, settings)
+        _draw_take(layout, settings)
+        _draw_output(layout, settings)
+        if face is not None:
             menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_buttons.draw(layout, face)
@@ -116,13 +117,15 @@ def _stale_words(stale: int, missing: int) -> tuple[str, str]:
 
 
 def _draw_road(
-    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, face: bpy.types.Object | None
+    layout: bpy.types.UILayout,
+    settings: bpy.types.PropertyGroup,
+    face: bpy.types.Object | None,
+    letters: int,
 ) -> None:
-    column = layout.column()
-    column.prop(settings, "portrait")
-    column.prop(settings, "audio")
     column = layout.column(align=True)
-    column.scale_y = 1.3
+    pick_buttons.draw(column, settings, letters)
+    column = layout.column(align=True)
+    column.scale_y = 1.2
     if jobs.current() is not None:  # as high as the three buttons, so that nothing below moves
         preferences_view.draw_progress(column)
         column.label(text=jobs.current().title)
@@ -137,6 +140,8 @@ def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     header.label(text="Crop and Driving Clip")
     if body is None:
         return
+    body.prop(settings, "portrait")
+    body.prop(settings, "audio")
     body.prop(settings, "driving")
     crop_buttons.draw(body, bpy.context)
 
@@ -183,8 +188,6 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     column.prop(settings, "make_strips")
     column.prop(settings, "extend_scene")
     if settings.take.name:
-        if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
-            body.operator("edtalk.bring_take", icon="FILE_FOLDER")
         row = body.row(align=True)
         row.prop(settings.take, "first", text="Frames")
         row.prop(settings.take, "last", text="")
@@ -204,6 +207,10 @@ def _draw_sight(layout: bpy.types.UILayout, context: bpy.types.Context, letters:
         row.prop(chosen, "cache_bar", toggle=True)
     row.operator("edtalk.frame_face", text="", icon="ZOOM_SELECTED")
     workspace.draw(layout)
+    if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
+        row = layout.row()
+        row.alert = True  # a restart of the computer empties that folder
+        row.operator("edtalk.bring_take", icon="FILE_FOLDER")
     last = message_line.outcome(context)
     if live.trouble() and (last is None or live.trouble() not in jobs.sentence(last)):  # once is enough
         column = layout.column(align=True)

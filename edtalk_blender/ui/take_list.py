@@ -15,6 +15,9 @@ from ..takes import compare, migrate, status, take_rows
 WIDE = 360
 """From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
 
+NARROW = 190
+"""Up to this width the number of frames is left out: the icons would lie over each other."""
+
 
 class EDTALK_UL_takes(bpy.types.UIList):
     """A take: worn or not, name, model, frames, whether its pictures are up to date, muted or not"""
@@ -38,9 +41,11 @@ class EDTALK_UL_takes(bpy.types.UIList):
         about = row.row(align=True)
         about.alignment = "RIGHT"
         about.active = not item.muted
-        if context.region.width / context.preferences.system.ui_scale > WIDE:
+        width = context.region.width / context.preferences.system.ui_scale
+        if width > WIDE:
             about.label(text=model_of(take))
-        about.label(text=str(take.last - take.first + 1))
+        if width > NARROW:
+            about.label(text=str(take.last - take.first + 1))
         stale = status.stale_frames(face) if is_worn else (None if item.stale < 0 else item.stale)
         if is_worn and stale and stale == status.missing_frames(face):
             stale = None  # never made is not wrong: the status above says so, too

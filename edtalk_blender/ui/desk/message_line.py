@@ -17,6 +17,7 @@ from bpy.app.handlers import persistent
 
 from ...face import rig
 from ...face.rig import settings_of
+from ...portrait import found_faces
 from ...server_process import jobs
 from ...settings.preferences import preferences
 
@@ -102,6 +103,13 @@ def body(layout: bpy.types.UILayout, found: jobs.Outcome) -> None:
     for part in (found.text, found.hint):
         for line in textwrap.wrap(part, 80):
             layout.label(text=line)
+    settings = settings_of(bpy.context)
+    seen = found_faces.sighting_of(settings)
+    if seen is not None and len(seen.faces) > 1 and "faces were found" in found.text:
+        row = layout.row(align=True)
+        row.label(text="Face")
+        for number in range(1, min(len(seen.faces), 12) + 1):
+            row.operator("edtalk.pick_face", text=str(number)).number = number
     if found.level == "ERROR" and any(word in found.text for word in ABOUT_PYTHON):
         layout.separator()
         layout.operator("edtalk.set_up_server", icon="IMPORT")
