@@ -105,6 +105,15 @@ def names_of(face: bpy.types.Object) -> list[tuple[str, str]]:
     return [(bone, name) for bone, name in wanted if bone in bones and name in bones[bone]]
 
 
+def why_not_pose(face: bpy.types.Object | None) -> str:
+    """Why the sliders of what is active cannot be set, "" when they can."""
+    if reason := rig.why_not_ours(face):
+        return reason
+    if not names_of(face):
+        return "This face has no emotions and handles yet: press Update Face first"
+    return ""
+
+
 def label_of(face: bpy.types.Object, bone: str, name: str) -> str:
     """What stands beside a slider; a handle in degrees says so."""
     if bone == "emotion":

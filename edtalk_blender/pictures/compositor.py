@@ -102,10 +102,10 @@ def add_pass_nodes(scene: bpy.types.Scene, face: bpy.types.Object) -> list[str]:
     return made
 
 
-def strips_hide_it(scene: bpy.types.Scene) -> bool:
-    """Does F12 give the Sequencer's picture although the compositor has a take of ours?"""
+def strips_compete(scene: bpy.types.Scene) -> bool:
+    """Are there strips and a compositor with a take of ours, so that F12 gives the one or the other?"""
     tree, editor = tree_of(scene), scene.sequence_editor
-    if tree is None or editor is None or not scene.render.use_sequencer or not scene.render.use_compositing:
+    if tree is None or editor is None or not scene.render.use_compositing:
         return False
     ours = (
         n.bl_idname == "CompositorNodeImage" and n.name.startswith(image_sequence.TEXTURE)

@@ -205,8 +205,9 @@ def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     row.operator("edtalk.add_camera_background")
     column.operator("edtalk.add_reference")
     column.operator("edtalk.set_up_colour")
-    if compositor.strips_hide_it(scene):
-        layout.label(text="F12 shows the strips while this is on:", icon="INFO")
+    if compositor.strips_compete(scene):  # the tick stays when it is off, else nobody finds it again
+        shown = "strips" if scene.render.use_sequencer else "compositor"
+        layout.label(text=f"F12 shows the {shown}:", icon="INFO")
         layout.prop(scene.render, "use_sequencer", text="Sequencer")
 
 

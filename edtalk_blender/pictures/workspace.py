@@ -22,6 +22,7 @@ from mathutils import Quaternion, Vector
 from ..face import rig
 from ..server_process import jobs
 from ..settings.explained import ExplainedOperator
+from ..settings.paths import absolute
 from . import image_sequence
 
 NAME = "Talking Head"
@@ -68,10 +69,29 @@ def show_take(
             space.image = take.image
             _soon(_fit)
             _soon(_fit_picture)
-        elif space.image == (before or take.before):
+        elif space.image == (before or take.before) or _is_portrait(space.image, face):
             space.image = take.image
             _soon(_fit_picture)
     set_timing(face, timing or image_sequence.timing_of(face))
+
+
+def _is_portrait(image: bpy.types.Image, face: bpy.types.Object) -> bool:
+    """Was this editor lent to Show Crop? It goes back to the take with the next one."""
+    return (
+        image.source == "FILE"
+        and bool(image.filepath)
+        and absolute(image.filepath) == absolute(face.edtalk.portrait)
+    )
+
+
+def replace(images: set[bpy.types.Image], face: bpy.types.Object) -> None:
+    """Let the workspace's editors that show one of these images show the face's take."""
+    workspace, take = find(), face.edtalk.take
+    for area in _areas(workspace, "IMAGE_EDITOR") if workspace is not None else ():
+        if area.spaces.active.image in images:
+            area.spaces.active.image = take.image
+            _soon(_fit_picture)
+    set_timing(face, image_sequence.timing_of(face))
 
 
 def set_timing(face: bpy.types.Object, timing: tuple[int, int, int]) -> None:
@@ -113,13 +133,19 @@ def look_at(face: bpy.types.Object) -> None:
     for area in _areas(workspace, "VIEW_3D"):
         view = area.spaces.active.region_3d
         if view is not None and view.view_perspective != "CAMERA":
-            view.view_perspective = "PERSP"
-            view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
-            view.view_distance = ROOM * max(plane.dimensions)
-            aside = Vector((_covered(area) * WIDTH * view.view_distance / 2, 0.0, 0.0))
-            view.view_location = plane.matrix_world.translation + view.view_rotation @ aside
+            turn(area, plane)
             overlay = area.spaces.active.overlay  # the floor, seen from its edge, crosses the picture
             overlay.show_floor = overlay.show_axis_x = overlay.show_axis_y = False
+
+
+def turn(area: bpy.types.Area, plane: bpy.types.Object) -> None:
+    """Turn a 3D View to a picture plane, from the front, so that all of it is seen beside the sidebar."""
+    view = area.spaces.active.region_3d
+    view.view_perspective = "PERSP"
+    view.view_rotation = plane.matrix_world.to_quaternion() @ FRONT
+    view.view_distance = ROOM * max(plane.dimensions)
+    aside = Vector((_covered(area) * WIDTH * view.view_distance / 2, 0.0, 0.0))
+    view.view_location = plane.matrix_world.translation + view.view_rotation @ aside
 
 
 def _covered(area: bpy.types.Area) -> float:

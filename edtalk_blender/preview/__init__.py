@@ -4,4 +4,5 @@
 MODULES = (
     "live_switch",
     "cache_bar",
+    "big_picture",
 )

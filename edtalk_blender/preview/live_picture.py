@@ -138,32 +138,45 @@ def corners(face: bpy.types.Object, asked: messages.Preview) -> list[tuple[float
     return [(left, near, bottom), (right, near, bottom), (left, near, top), (right, near, top)]
 
 
+def is_live(face: bpy.types.Object, frame: int) -> bool:
+    """Does the live picture show what this face's take on disk does not, at this scene frame?"""
+    if image_or_none() is None or _shown is None or face.session_uid != _shown[0] or is_playing():
+        return False
+    return not status.is_on_disk(face, frame, _shown[1].weights)
+
+
 def _paint() -> None:
-    context, image = bpy.context, image_or_none()
+    context = bpy.context
     face = rig.active_face(context)
-    if image is None or _shown is None or face is None or face.session_uid != _shown[0]:
+    if face is None or not is_live(face, context.scene.frame_current):
         return
     plane = image_sequence.plane_of(face)
-    if plane is None or not plane.visible_get(viewport=context.space_data) or is_playing():
+    if plane is None or not plane.visible_get(viewport=context.space_data):
         return
-    if status.is_on_disk(face, context.scene.frame_current, _shown[1].weights):
-        return
+    import gpu
+
+    gpu.state.depth_test_set("LESS_EQUAL")
+    with gpu.matrix.push_pop():
+        gpu.matrix.multiply_matrix(plane.matrix_world)
+        paint(corners(face, _shown[1]))
+    gpu.state.depth_test_set("NONE")
+
+
+def paint(points: list[tuple[float, float, float]], display: bool = False) -> None:
+    """Draw the live picture between four corners, in the order of `corners`. `display`: what is drawn on is
+    shown as it is, as in an Image Editor; the 3D View turned linear light into the screen's before 5.0.
+    """
     import gpu
     from gpu_extras.batch import batch_for_shader
 
     try:
         shader = gpu.shader.from_builtin("IMAGE_SCENE_LINEAR_TO_REC709_SRGB")
     except ValueError:
-        shader = gpu.shader.from_builtin("IMAGE")  # before 5.0 the viewport itself turned linear into sRGB
+        shader = gpu.shader.from_builtin("IMAGE")
     texture = ((0, 0), (1, 0), (0, 1), (1, 1))
-    points = {"pos": corners(face, _shown[1]), "texCoord": texture}
-    batch = batch_for_shader(shader, "TRI_STRIP", points)
-    gpu.state.depth_test_set("LESS_EQUAL")
+    batch = batch_for_shader(shader, "TRI_STRIP", {"pos": points, "texCoord": texture})
     gpu.state.blend_set("ALPHA")
-    with gpu.matrix.push_pop():
-        gpu.matrix.multiply_matrix(plane.matrix_world)
-        shader.bind()
-        shader.uniform_sampler("image", gpu.texture.from_image(image))
-        batch.draw(shader)
+    shader.bind()
+    shader.uniform_sampler("image", gpu.texture.from_image(image_or_none()))
+    batch.draw(shader)
     gpu.state.blend_set("NONE")
-    gpu.state.depth_test_set("NONE")

@@ -114,6 +114,7 @@ class EDTALK_Take(bpy.types.PropertyGroup):
         update=_tidy_range,
     )
     shown: bpy.props.BoolProperty(description="Plane and strips were made for this take")
+    landing: bpy.props.BoolProperty(description="Its curves are there, its first picture is being made")
     rate: bpy.props.FloatProperty(description="Frames a second it was made for; 0: not known")
     shift: bpy.props.IntProperty(description="Added to a scene frame to get its file number")
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the face's square, pixels")

@@ -49,9 +49,20 @@ def _opened(_path: str) -> None:
     _acted = not bpy.data.filepath
 
 
-def register() -> None:
-    """Begin to watch, with the file that is open: before every other handler, since they may read."""
+def _look() -> None:
     _opened("")
+
+
+def register() -> None:
+    """Begin to watch, with the file that is open: before every other handler, since they may read. Trap: a
+    window keeps the open file from add-ons while it registers them; it is looked at right after.
+    """
+    global _acted
+    _acted = False
+    if hasattr(bpy.data, "filepath"):
+        _opened("")
+    else:
+        bpy.app.timers.register(_look, first_interval=0.0)
     bpy.app.handlers.load_post.insert(0, _opened)
     files.GATE[:] = [may_read]
 
@@ -60,3 +71,5 @@ def unregister() -> None:
     """The reverse of `register`."""
     files.GATE.clear()
     bpy.app.handlers.load_post.remove(_opened)
+    if bpy.app.timers.is_registered(_look):
+        bpy.app.timers.unregister(_look)

@@ -7,5 +7,6 @@ MODULES = (
     "take_rows",
     "edit_on_top",
     "status",
+    "undo_steps",
     "exchange.weights",
 )

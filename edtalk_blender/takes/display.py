@@ -14,7 +14,7 @@ from ..pictures import image_sequence, sequencer, take_folder, workspace
 from ..server_process.jobs import push_undo
 from ..settings import paths
 from ..settings.properties import ACTS
-from . import owners, take_rows
+from . import owners, take_rows, undo_steps
 from .apply import Pictures
 from .request import Order, base_folder, temporary_folder
 
@@ -70,6 +70,8 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
     if face is None or scene is None or face.edtalk.take.name != order.take or face.edtalk.take.image is None:
         return
     take, changed = face.edtalk.take, False
+    step = undo_steps.GENERATE if take.landing else "EDTalk: Render Changed"
+    take.landing = False
     path = order.folder / take_folder.file_name(int(pictures.numbers[0]) + pictures.shift, order.format)
     if image_sequence.file_of(take.image) != path:
         image_sequence.move_image(take.image, path)
@@ -95,7 +97,7 @@ def show_take(order: Order, pictures: Pictures, arrived: int) -> None:
         if plane is not None:
             image_sequence.show_take_on_plane(face, plane)
         image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face))
-        push_undo("EDTalk: Show Take")
+        push_undo(step)
     if plane is not None:
         image_sequence.show_take_on_plane(face, plane, arrived)
     image_sequence.set_timing_everywhere(take.image, *image_sequence.timing_of(face, arrived))

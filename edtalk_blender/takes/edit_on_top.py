@@ -16,6 +16,31 @@ from ..face.take_action import base_strip, lay, replace_strip
 from ..settings.explained import ExplainedOperator
 from . import take_rows
 
+EDITS = "edtalk_edits"
+"""Custom property of the rig: the layer of edits that was laid aside."""
+
+
+def back_to_take(face: bpy.types.Object) -> bpy.types.Action:
+    """The reverse of `edit_on_top`: the take becomes the rig's own action again. The layer is laid aside and
+    given back; Edit on Top brings it back.
+    """
+    data, strip = face.animation_data, base_strip(face)
+    layer, action = data.action, strip.action
+    slot = strip.action_slot if fcurves.LAYERED else None
+    blend, extrapolation, influence = strip.blend_type, strip.extrapolation, strip.influence
+    track = next(track for track in data.nla_tracks if strip in track.strips.values())
+    layer.use_fake_user = True
+    data.action = None
+    track.strips.remove(strip)
+    if not len(track.strips):
+        data.nla_tracks.remove(track)
+    data.action = action
+    if slot is not None:
+        data.action_slot = slot
+    data.action_blend_type, data.action_extrapolation, data.action_influence = blend, extrapolation, influence
+    face[EDITS] = layer
+    return layer
+
 
 def land(face: bpy.types.Object, name: str, frames: np.ndarray, weights: np.ndarray) -> None:
     """Give the rig a new take: weights [T, 36] at scene frames [T]. Above it nothing changes; the take
@@ -51,8 +76,10 @@ def edit_on_top(face: bpy.types.Object) -> bpy.types.Action:
         track.name = take_action.TRACK
         strip = lay(track, action, slot)
         strip.blend_type, strip.extrapolation, strip.influence = blend, extrapolation, influence
-    layer = bpy.data.actions.new(f"{face.name} Edits")
-    layer.use_fake_user = True
+    layer = face.get(EDITS)
+    if not isinstance(layer, bpy.types.Action):  # else one that was laid aside comes back
+        layer = bpy.data.actions.new(f"{face.name} Edits")
+        layer.use_fake_user = True
     data.action = layer
     fcurves.curves_of(face)
     # Added, and held beyond its first and last key, as a layer alone is: a single key moves the whole take.
@@ -96,13 +123,52 @@ def why_not(context: bpy.types.Context) -> str:
     return ""
 
 
-def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
-    """The button; once there is a layer, where the keys go."""
+class EDTALK_OT_back_to_take(ExplainedOperator, bpy.types.Operator):
+    """Let keys go into the take itself again. The layer on top is laid aside and adds nothing meanwhile; Edit
+    on Top brings it back"""
+
+    bl_idname = "edtalk.back_to_take"
+    bl_label = "Back to Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only from a layer right above the take."""
+        face = rig.active_face(context)
+        if reason := rig.why_not_ours(face):
+            return reason
+        data, strip = face.animation_data, base_strip(face)
+        if not is_on_top(face) or strip is None:
+            return "Keys go into the take already"
+        if data.use_tweak_mode:
+            return "Leave the Tweak Mode of the NLA Editor first"
+        tracks = [track for track in data.nla_tracks if not track.mute and len(track.strips)]
+        if strip not in tracks[-1].strips.values():
+            return "There are NLA tracks of your own above the take: use the NLA Editor"
+        return ""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Say where the edits are."""
+        face = rig.active_face(context)
+        layer = back_to_take(face)
+        self.report({"INFO"}, f"Keys go into {face.edtalk.take.name}; Edit on Top brings {layer.name} back")
+        return {"FINISHED"}
+
+
+def is_on_top(face: bpy.types.Object) -> bool:
+    """Do new keys go into a layer above the take?"""
     data = face.animation_data
-    if data is not None and data.action is not None and data.action_blend_type != "REPLACE":
-        layout.label(text=f"Keys go on top: {data.action.name}", icon="NLA_PUSHDOWN")
+    return data is not None and data.action is not None and data.action_blend_type != "REPLACE"
+
+
+def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
+    """The button; once there is a layer, where the keys go, and the way back."""
+    if is_on_top(face):
+        row = layout.row(align=True)
+        row.label(text=f"Keys go on top: {face.animation_data.action.name}", icon="NLA_PUSHDOWN")
+        row.operator("edtalk.back_to_take", text="", icon="LOOP_BACK")
     else:
         layout.operator("edtalk.edit_on_top", icon="NLA_PUSHDOWN")
 
 
-CLASSES = (EDTALK_OT_edit_on_top,)
+CLASSES = (EDTALK_OT_edit_on_top, EDTALK_OT_back_to_take)

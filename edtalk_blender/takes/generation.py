@@ -28,7 +28,7 @@ from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
 from ..server_process.supervisor import ask, ready_server
 from ..settings.preferences import checkpoint_folder
-from . import apply, display, origin, ready, respoken, work_folder
+from . import apply, display, origin, ready, respoken, undo_steps, work_folder
 from .apply import Pictures
 from .request import Order, look_of
 
@@ -58,7 +58,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
         described = yield from ask(job, server, messages.Describe(checkpoint=order.checkpoint))
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
         if order.crop is None:
-            found_faces.one_face(seen, order.portrait, order.face)
+            _one_face(order, seen)
         analyzed = yield from ask(
             job,
             server,
@@ -86,7 +86,43 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
     found_faces.keep(face, order.portrait, seen)
     new = face.session_uid != order.rig
     order = replace(order, rig=face.session_uid)
-    push_undo("EDTalk: Load Take")
+    if order.draw:
+        undo_steps.begin(face)
+    else:
+        push_undo(undo_steps.GENERATE)
+    try:
+        outcome = yield from _first_pictures(job, server, order, analyzed, motion, rate, new)
+    except Exception:
+        undo_steps.end(find_object(order.rig), order.take)
+        raise
+    undo_steps.end(find_object(order.rig), order.take)
+    return outcome
+
+
+def _one_face(order: Order, seen: messages.Inspected) -> None:
+    """See to it that one face is meant. Where it is not, what was seen is kept: the panel then has a number
+    for each face to choose from. Raises NoFace and SeveralFaces.
+    """
+    try:
+        found_faces.one_face(seen, order.portrait, order.face)
+    except InputError:
+        owner = find_object(order.rig) if order.rig else find_scene(order.scene)
+        if owner is not None and seen.faces:
+            found_faces.keep(owner, order.portrait, seen)
+            push_undo("EDTalk: Find Face")
+        raise
+
+
+def _first_pictures(
+    job: Job,
+    server: Server,
+    order: Order,
+    analyzed: messages.Analyzed,
+    motion: np.ndarray,
+    rate: float,
+    new: bool,
+) -> Generator[None, None, Outcome]:
+    """The pictures of a take whose curves have just been written; `new` is its face, too."""
     pictures, wrong = yield from _read_curves(job, order, fresh=True)
     warnings = list(analyzed.warnings) + wrong + apply.hidden(pictures, motion, rate, order)
     if not order.draw:

@@ -19,9 +19,19 @@ from . import request, take_rows
 
 def why_not_generate(context: bpy.types.Context) -> str:
     """Why no take can be generated, "" when it can."""
-    settings, face = settings_of(context), rig.active_face(context)
+    face = rig.active_face(context)
     reason = busy() or (rig.LINKED if face is not None and face.library is not None else "")
-    reason = reason or missing_file(settings.portrait, "a portrait")
+    return reason or _lacks(settings_of(context)) or (lost(context) if face is None else "")
+
+
+def why_not_generate_for(face: bpy.types.Object) -> str:
+    """Why no take can be generated for a face, whatever is active, "" when it can."""
+    return rig.LINKED if face.library is not None else _lacks(face.edtalk)
+
+
+def _lacks(settings: bpy.types.PropertyGroup) -> str:
+    """Which file a take lacks, "" when all are there."""
+    reason = missing_file(settings.portrait, "a portrait")
     if not reason and not settings.audio.strip() and not settings.driving.strip():
         reason = "Pick an audio file or a driving clip first"
     for path, what in (
@@ -31,7 +41,7 @@ def why_not_generate(context: bpy.types.Context) -> str:
     ):
         if not reason and path.strip():
             reason = missing_file(path, what)
-    return reason or (lost(context) if face is None else "")
+    return reason
 
 
 def why_not_render(context: bpy.types.Context) -> str:
@@ -39,14 +49,19 @@ def why_not_render(context: bpy.types.Context) -> str:
     face = rig.active_face(context)
     if face is None:
         return busy() or lost(context) or rig.NO_FACE
+    return busy() or why_not_render_for(face)
+
+
+def why_not_render_for(face: bpy.types.Object) -> str:
+    """Why nothing of a face can be rendered again, whatever is active, "" when it can."""
     if face.library is not None:
-        return busy() or rig.LINKED
+        return rig.LINKED
     take = face.edtalk.take
     if not take.name:
-        return busy() or "Generate a take first"
+        return "Generate a take first"
     if take_rows.is_muted(face):
-        return busy() or f"The take {take.name} is muted: open its eye in the list of takes first"
-    reason = busy() or no_curves(face) or missing_file(face.edtalk.portrait, "a portrait")
+        return f"The take {take.name} is muted: open its eye in the list of takes first"
+    reason = no_curves(face) or missing_file(face.edtalk.portrait, "a portrait")
     return reason or missing_checkpoint(face)
 
 

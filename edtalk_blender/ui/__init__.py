@@ -21,4 +21,8 @@ MODULES = (
     "shape_buttons",
     "face_buttons",
     "expressions",
+    "desk.film_buttons",
+    "desk.message_line",
+    "desk.pick_buttons",
+    "desk.pose_buttons",
 )

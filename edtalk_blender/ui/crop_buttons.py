@@ -9,6 +9,7 @@ import bpy
 
 from ..face import rig
 from ..face.rig import settings_of
+from ..pictures import image_sequence
 from ..portrait import found_faces
 from ..portrait.crop_gizmo import is_ours, picture_of, shows_portrait
 from ..server_process import jobs
@@ -106,6 +107,38 @@ class EDTALK_OT_show_portrait(ExplainedOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+def editors_with_portrait(context: bpy.types.Context) -> list[bpy.types.Area]:
+    """The Image Editors in sight that show the portrait in the place of something else."""
+    settings = settings_of(context)
+    areas = [area for window in context.window_manager.windows for area in window.screen.areas]
+    return [
+        area for area in areas if area.type == "IMAGE_EDITOR" and shows_portrait(area.spaces.active, settings)
+    ]
+
+
+class EDTALK_OT_show_take_again(ExplainedOperator, bpy.types.Operator):
+    """Show the take again in the Image Editor that shows the portrait"""
+
+    bl_idname = "edtalk.show_take_again"
+    bl_label = "Back to Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only with a take."""
+        face = rig.active_face(context)
+        return "Generate a take first" if face is None or face.edtalk.take.image is None else ""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """In every editor that Show Crop was given."""
+        face = rig.active_face(context)
+        for area in editors_with_portrait(context):
+            area.spaces.active.image = face.edtalk.take.image
+            image_sequence.set_timing(area.spaces.active.image_user, *image_sequence.timing_of(face))
+            _fit(area)
+        return {"FINISHED"}
+
+
 def _worth(area: bpy.types.Area, image: bpy.types.Image) -> tuple[bool, int]:
     """Where the portrait is shown best comes first: where it is, or nothing else is; then the largest."""
     return area.spaces.active.image not in (image, None), -area.width * area.height
@@ -144,15 +177,16 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row = layout.row(align=True)
     row.operator("edtalk.find_face", icon="VIEWZOOM")
     row.operator("edtalk.show_portrait", icon="IMAGE_BACKGROUND")
+    if settings.take.image is not None and editors_with_portrait(context):
+        row.operator("edtalk.show_take_again", text="", icon="LOOP_BACK")
     seen = found_faces.sighting_of(settings)
     if seen is not None and len(seen.faces) > 1:
         row = layout.row(align=True)
+        row.alert = not settings.face and not settings.use_crop  # the message says it in words
         row.label(text="Face")
         for number in range(1, min(len(seen.faces), 12) + 1):
             chosen = settings.face == number
             row.operator("edtalk.pick_face", text=str(number), depress=chosen).number = number
-        if not settings.face and not settings.use_crop:
-            layout.label(text="Choose one, counted from the left", icon="ERROR")
     elif settings.face:
         layout.prop(settings, "face")
     layout.prop(settings, "use_crop")
@@ -189,5 +223,6 @@ CLASSES = (
     EDTALK_OT_find_face,
     EDTALK_OT_pick_face,
     EDTALK_OT_show_portrait,
+    EDTALK_OT_show_take_again,
     EDTALK_PT_crop,
 )

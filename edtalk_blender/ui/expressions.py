@@ -177,4 +177,25 @@ def draw(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.save_expression", text="", icon="ADD")
 
 
+_WAS_THERE = f"{__package__}.library"
+"""Kept while this Blender runs: switched off and on again, EDTalk has its library again."""
+
+
+def register() -> None:
+    """The library comes back with the add-on that was switched off."""
+    if bpy.app.driver_namespace.pop(_WAS_THERE, False):
+        add()
+
+
+def unregister() -> None:
+    """Take the library out of the preferences, lest they point at nothing once the add-on is uninstalled.
+    Blender saves its preferences before it switches add-ons off on leaving, so they keep it then.
+    """
+    entry = library()
+    if entry is not None and Path(entry.path) == FOLDER:
+        bpy.context.preferences.filepaths.asset_libraries.remove(entry)
+        bpy.context.preferences.is_dirty = True
+        bpy.app.driver_namespace[_WAS_THERE] = True
+
+
 CLASSES = (EDTALK_OT_expression_library, EDTALK_OT_save_expression)

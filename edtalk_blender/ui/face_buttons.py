@@ -112,12 +112,14 @@ class EDTALK_OT_new_face(ExplainedOperator, bpy.types.Operator):
         reason = ""
         if context.scene.library is not None:
             reason = "This scene is linked from another file"
-        elif context.mode != "OBJECT":
+        elif context.mode not in {"OBJECT", "POSE"}:  # the Expression Library leaves one in Pose Mode
             reason = "Go to Object Mode first"
         return reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Beside the others."""
+        if context.mode == "POSE":
+            bpy.ops.object.mode_set(mode="OBJECT")
         face = new_face(context)
         self.report({"INFO"}, f"{face.name}: pick a portrait and a sound for it, then Generate")
         return {"FINISHED"}

@@ -119,8 +119,10 @@ def _draw_button(column: bpy.types.UILayout, step: Step, settings: bpy.types.Pro
         row.operator("edtalk.open_preferences", text="Preferences", icon="PREFERENCES")
     elif step.name == "portrait":
         row.prop(settings, "portrait", text="")
+        row.operator("edtalk.pick_portrait", text="", icon="FILE_IMAGE")
     elif step.name == "voice":
         row.prop(settings, "audio", text="")
+        row.operator("edtalk.pick_sound", text="", icon="FILE_SOUND")
     elif step.name == "generate" and jobs.current() is None:
         row.scale_y = 1.3
         row.operator("edtalk.generate_take", icon="PLAY")

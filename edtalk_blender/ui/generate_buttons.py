@@ -8,7 +8,8 @@ import bpy
 from ..face import rig
 from ..preview import live_switch
 from ..server_process import jobs
-from ..takes import generation, request
+from ..server_process.jobs import busy
+from ..takes import all_faces, generation, request
 from ..takes.ready import why_not_generate, why_not_render
 from .job_operator import JobOperator
 
@@ -50,4 +51,55 @@ class EDTALK_OT_render_changed(JobOperator, bpy.types.Operator):
         return jobs.Job("Render Changed", generation.render_changed(order))
 
 
-CLASSES = (EDTALK_OT_generate_take, EDTALK_OT_render_changed)
+class AllFacesOperator(JobOperator):
+    """What both buttons for all faces share."""
+
+    bl_options = {"REGISTER"}
+    works = staticmethod(all_faces.to_render)
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only with several faces of which one can be done."""
+        if len(rig.faces_in(context.scene)) < 2:
+            return "There is only one face in this scene"
+        return busy()
+
+    def job(self, context: bpy.types.Context) -> jobs.Job:
+        """Every face that has what it needs, with what its own panel says now."""
+        return jobs.Job(self.bl_label, all_faces.one_after_the_other(self.works(context)))
+
+
+class EDTALK_OT_generate_all(AllFacesOperator, bpy.types.Operator):
+    """Generate a new take for every face of this scene that has a portrait and a sound"""
+
+    bl_idname = "edtalk.generate_all"
+    bl_label = "Generate All Faces"
+    works = staticmethod(all_faces.to_generate)
+
+
+class EDTALK_OT_render_all_changed(AllFacesOperator, bpy.types.Operator):
+    """Render the frames that changed for every face of this scene, one face after the other"""
+
+    bl_idname = "edtalk.render_all_changed"
+    bl_label = "Render Changed of All Faces"
+
+
+def draw(layout: bpy.types.UILayout, face: bpy.types.Object | None, several: bool) -> None:
+    """The two buttons; with several faces, beside each the one for all of them."""
+    row = layout.row(align=True)
+    has_take = face is not None and bool(face.edtalk.take.name)
+    row.operator("edtalk.generate_take", text="New Take" if has_take else "Generate", icon="PLAY")
+    if several:
+        row.operator("edtalk.generate_all", text="", icon="COMMUNITY")
+    row = layout.row(align=True)
+    row.operator("edtalk.render_changed", icon="FILE_REFRESH")
+    if several:
+        row.operator("edtalk.render_all_changed", text="", icon="COMMUNITY")
+
+
+CLASSES = (
+    EDTALK_OT_generate_take,
+    EDTALK_OT_render_changed,
+    EDTALK_OT_generate_all,
+    EDTALK_OT_render_all_changed,
+)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sidebar tab EDTalk, the same in the 3D View and in the Sequencer.
 
-Always visible on top: which face, its status, portrait, sound, Generate, Render Changed, and what is
-shown while you work. Below, in sub-panels, in the order of the work: source, take, output, takes,
-emotions, handles, curves, weights. All but takes and emotions begin closed, so that a small sidebar shows
-the whole list. While a job runs, its progress and an X take the place of the buttons.
+Always visible on top: which face, its status, portrait, sound, Generate, Render Changed, the last message,
+and what is shown while you work. Below, in sub-panels, what is used every minute first: emotions, handles,
+takes; then source, take, output, curves, weights. All but emotions and takes begin closed, so that status,
+buttons and sliders are seen together. While a job runs, its progress and an X take the place of the buttons.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from . import (
     crop_buttons,
     face_buttons,
     first_steps,
+    generate_buttons,
     movie_buttons,
     origin_buttons,
     preferences_view,
@@ -37,6 +38,7 @@ from . import (
     slider_buttons,
     take_list,
 )
+from .desk import film_buttons, message_line, pick_buttons
 
 # Icons that every version has; strip colours, for one, were renamed in 4.4.
 GREEN, YELLOW, GREY = "COLLECTION_COLOR_04", "COLLECTION_COLOR_03", "DOT"
@@ -65,19 +67,20 @@ class EDTalkPanel:
             preferences_view.draw_progress(layout)
             first_steps.draw(layout, context, _letters(context))
         else:
-            _draw_road(layout, settings)
+            _draw_road(layout, settings, face, _letters(context))
+        message_line.draw(layout, context, _letters(context))
         if face is not None:
-            _draw_sight(layout, _letters(context))
-        _draw_source(layout, settings)
-        _draw_take(layout, settings)
-        _draw_output(layout, settings)
-        if face is not None:
+            _draw_sight(layout, context, _letters(context))
+            slider_buttons.draw(layout, face)
+            strengths.draw(layout, face)
             body = take_list.draw(layout, face)
             if body is not None:
                 edit_on_top.draw(body, face)
                 capture_buttons.draw(body)
-            slider_buttons.draw(layout, face)
-            strengths.draw(layout, face)
+        _draw_source(layout, settings)
+        _draw_take(layout, settings)
+        _draw_output(layout, settings)
+        if face is not None:
             menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_buttons.draw(layout, face)
@@ -85,14 +88,7 @@ class EDTalkPanel:
 
 
 def _draw_status(layout: bpy.types.UILayout, face: bpy.types.Object | None, letters: int) -> None:
-    """Green, yellow or red, with words; the last outcome stays until the next job."""
-    last = jobs.last()
-    if last is not None and last.level != "INFO":
-        icon = "ERROR" if last.level == "ERROR" else "INFO"
-        box = layout.box().column(align=True)
-        box.alert = last.level == "ERROR"
-        for number, line in enumerate(_wrapped(jobs.sentence(last), letters)):
-            box.label(text=line, icon=icon if number == 0 else "BLANK1")
+    """Green, yellow or grey, with words."""
     if face is None or not face.edtalk.take.name:
         return
     take, stale = face.edtalk.take, status.stale_frames(face)
@@ -104,30 +100,39 @@ def _draw_status(layout: bpy.types.UILayout, face: bpy.types.Object | None, lett
         text, icon = _stale_words(stale, status.missing_frames(face))
     else:
         text, icon = ": up to date", GREEN
-    layout.label(text=f"{take.name}{text}", icon=icon)
+    layout.label(text=_both_ends(take.name, text, letters), icon=icon)
+
+
+def _both_ends(name: str, state: str, letters: int) -> str:
+    """A take and its state in so many letters: the state is what matters, and the end of the name."""
+    room = max(6, letters - len(state))
+    return f"{name if len(name) <= room else '...' + name[3 - room :]}{state}"
 
 
 def _stale_words(stale: int, missing: int) -> tuple[str, str]:
     """What the status says of frames that are not as they should be; missing ones are not wrong."""
     if stale == missing:
-        return f": {missing} frames not rendered yet", GREY
+        return f": {missing} not rendered yet", GREY
     also = f", {missing} missing" if missing else ""
-    return f": {stale - missing} frames out of date{also}", YELLOW
+    return f": {stale - missing} out of date{also}", YELLOW
 
 
-def _draw_road(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    column = layout.column()
-    column.prop(settings, "portrait")
-    column.prop(settings, "audio")
+def _draw_road(
+    layout: bpy.types.UILayout,
+    settings: bpy.types.PropertyGroup,
+    face: bpy.types.Object | None,
+    letters: int,
+) -> None:
     column = layout.column(align=True)
-    column.scale_y = 1.3
+    pick_buttons.draw(column, settings, letters)
+    column = layout.column(align=True)
+    column.scale_y = 1.2
     if jobs.current() is not None:  # as high as the three buttons, so that nothing below moves
         preferences_view.draw_progress(column)
         column.label(text=jobs.current().title)
         column.label()
         return
-    column.operator("edtalk.generate_take", icon="PLAY")
-    column.operator("edtalk.render_changed", icon="FILE_REFRESH")
+    generate_buttons.draw(column, face, len(rig.faces_in(bpy.context.scene)) > 1)
     movie_buttons.draw(column)
 
 
@@ -136,6 +141,8 @@ def _draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     header.label(text="Crop and Driving Clip")
     if body is None:
         return
+    body.prop(settings, "portrait")
+    body.prop(settings, "audio")
     body.prop(settings, "driving")
     crop_buttons.draw(body, bpy.context)
 
@@ -183,8 +190,6 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
     column.prop(settings, "extend_scene")
     origin_buttons.draw_settings(body, settings)
     if settings.take.name:
-        if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
-            body.operator("edtalk.bring_take", icon="FILE_FOLDER")
         row = body.row(align=True)
         row.prop(settings.take, "first", text="Frames")
         row.prop(settings.take, "last", text="")
@@ -192,17 +197,24 @@ def _draw_output(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) 
         row = body.row(align=True)
         row.operator("edtalk.add_plane")
         row.operator("edtalk.add_strips")
+        film_buttons.draw(body)
         destinations.draw(body, bpy.context.scene)
 
 
-def _draw_sight(layout: bpy.types.UILayout, letters: int) -> None:
+def _draw_sight(layout: bpy.types.UILayout, context: bpy.types.Context, letters: int) -> None:
     row, chosen = layout.row(align=True), preferences()
     row.use_property_split = False
     row.operator("edtalk.live_preview", icon="HIDE_OFF", depress=live.is_on())
     if chosen is not None:
         row.prop(chosen, "cache_bar", toggle=True)
+    row.operator("edtalk.frame_face", text="", icon="ZOOM_SELECTED")
     workspace.draw(layout)
-    if live.trouble():
+    if bpy.data.filepath and bpy.ops.edtalk.bring_take.poll():
+        row = layout.row()
+        row.alert = True  # a restart of the computer empties that folder
+        row.operator("edtalk.bring_take", icon="FILE_FOLDER")
+    last = message_line.outcome(context)
+    if live.trouble() and (last is None or live.trouble() not in jobs.sentence(last)):  # once is enough
         column = layout.column(align=True)
         for number, line in enumerate(_wrapped(live.trouble(), letters)):
             column.label(text=line, icon="ERROR" if number == 0 else "BLANK1")

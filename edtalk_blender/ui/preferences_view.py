@@ -21,9 +21,17 @@ def draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, context
     """All of it."""
     layout.use_property_split = True
     letters = max(40, int(context.region.width / context.preferences.system.ui_scale / 7.5))
+    found = python_search.answer()
+    lacks = not found.python and bool(found.trouble)
+    if lacks:  # what a new user needs comes first
+        _draw_set_up(layout, letters)
     _draw_server(layout, chosen, letters)
     _draw_checkpoints(layout, chosen)
-    _draw_set_up(layout, letters)
+    if not lacks:
+        header, body = layout.panel("EDTALK_set_up", default_closed=True)
+        header.label(text="The Server's Python")
+        if body is not None:
+            _draw_set_up(body, letters)
     layout.prop(chosen, "cache_bar")
 
 
@@ -36,7 +44,7 @@ def _draw_server(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences,
         said = "It has what the server needs" if chosen.python else f"Found by itself: {found.python}"
         box.label(text=said, icon="CHECKMARK")
     elif found.trouble:
-        said = "None found yet: see The Server's Python below"
+        said = "None found yet: see The Server's Python above"
         said = "It cannot run the server: Check Server says why" if chosen.python else said
         box.label(text=said, icon="ERROR" if chosen.python else "INFO")
     else:
@@ -117,6 +125,9 @@ def _draw_set_up(layout: bpy.types.UILayout, letters: int) -> None:
     row.operator("edtalk.set_up_server", icon="IMPORT")
     row.operator("edtalk.copy_server_command", icon="COPYDOWN")
     _draw_wrapped(box, setup.why_not_set_up(), "INFO", letters)
+    system = bpy.context.preferences.system
+    if hasattr(system, "use_online_access") and not bpy.app.online_access:
+        box.prop(system, "use_online_access")
 
 
 def _draw_wrapped(layout: bpy.types.UILayout, text: str, icon: str, letters: int) -> None:

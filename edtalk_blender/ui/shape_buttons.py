@@ -126,6 +126,8 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
     header.label(text="3D Character")
     if body is None:
         return
+    if face.edtalk_character is None:
+        body.label(text="A mesh with shape keys follows this face", icon="INFO")
     body.prop(face, "edtalk_character", text="Character")
     row = body.row(align=True)
     row.operator("edtalk.copy_to_shape_keys", text="Drive", icon="DRIVER").way = "DRIVERS"

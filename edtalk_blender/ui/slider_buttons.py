@@ -19,19 +19,10 @@ from ..settings.explained import ExplainedOperator
 from ..settings.paths import missing_file
 from ..takes import request
 from . import expressions
+from .desk import pose_buttons
 from .job_operator import JobOperator
 
 TITLES = {"emotion": "Emotions", "handle": "Handles"}
-
-
-def why_not_pose(context: bpy.types.Context) -> str:
-    """Why the sliders cannot be set, "" when they can."""
-    face = rig.active_face(context)
-    if reason := rig.why_not_ours(face):
-        return reason
-    if not sliders.names_of(face):
-        return "This face has no emotions and handles yet: press Update Face first"
-    return ""
 
 
 def key(face: bpy.types.Object, frame: float) -> int:
@@ -48,7 +39,7 @@ class SliderOperator(ExplainedOperator):
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str:
         """Only with sliders that may be changed."""
-        return why_not_pose(context)
+        return sliders.why_not_pose(rig.active_face(context))
 
 
 class EDTALK_OT_key_sliders(SliderOperator, bpy.types.Operator):
@@ -143,6 +134,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
             continue
         if bone == names[0][0]:
             expressions.draw(body)
+            pose_buttons.draw(body, face, bpy.context.scene)
             row = body.row(align=True)
             row.operator("edtalk.key_sliders", text="Key All", icon="KEYFRAME")
             row.operator("edtalk.reset_sliders", text="Reset All", icon="LOOP_BACK")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import bpy
 
-from ..face import rig
+from ...core.wire.errors import EDTalkError
+from ..face import rig, take_action
 from ..pictures import image_sequence
 from ..server_process.jobs import busy
+from ..settings import timing
 from ..settings.explained import ExplainedOperator
-from ..takes import compare, delete, migrate, switch, take_rows
+from ..takes import blend, compare, delete, migrate, switch, take_rows
 
 
 def why_not(context: bpy.types.Context) -> str:
@@ -99,8 +101,16 @@ class EDTALK_OT_flip_take(RowOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+def _another(face: bpy.types.Object) -> take_rows.EDTALK_TakeRow | None:
+    """The take that was worn before this one, else the last of the others; None when there is no other."""
+    others = [row for row in take_rows.rows_of(face) if row.key != face.edtalk.take.name]
+    before = next((row for row in others if row.key == face.edtalk_takes.other), None)
+    return before or (others[-1] if others else None)
+
+
 class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
-    """Show the selected take on a plane beside the face, in the viewport only; press again to take it away"""
+    """Show the selected take on a plane beside the face, in the viewport only; press again to take it away.
+    Where the selected one is worn, the one worn before is shown"""
 
     bl_idname = "edtalk.compare_take"
     bl_label = "Show Beside"
@@ -108,6 +118,10 @@ class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The plane comes or goes."""
         face, row = self.row(context)
+        if row is not None and not self.take and row.key == face.edtalk.take.name:
+            row = _another(face)
+            if row is None:
+                self.report({"WARNING"}, "There is no other take to show beside this one")
         if row is None:
             return {"CANCELLED"}
         take = take_rows.take_in(face, row)
@@ -115,6 +129,85 @@ class EDTALK_OT_compare_take(RowOperator, bpy.types.Operator):
             self.report({"ERROR"}, f"{row.key} has no pictures yet: wear it and press Render Changed")
             return {"CANCELLED"}
         compare.compare(face, row, context.scene)
+        return {"FINISHED"}
+
+
+class EDTALK_OT_blend_takes(RowOperator, bpy.types.Operator):
+    """Make a new take between the one that is worn and another one, or one that goes over into it at the
+    current frame. Both stay; Render Changed makes the pictures"""
+
+    bl_idname = "edtalk.blend_takes"
+    bl_label = "Blend Takes"
+
+    share: bpy.props.FloatProperty(
+        name="Share",
+        description="How much of the other take",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    over: bpy.props.BoolProperty(
+        name="From This Frame On",
+        description="The take that is worn until the current frame, the other one after it",
+        options={"SKIP_SAVE"},
+    )
+    fade: bpy.props.FloatProperty(
+        name="Fade",
+        description="Seconds in which the one goes over into the other",
+        default=0.4,
+        min=0.0,
+        soft_max=2.0,
+        unit="TIME_ABSOLUTE",
+    )
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """Only with two takes, of which the one that is worn has curves."""
+        reason, face = super().why_not(context), rig.active_face(context)
+        if not reason and len(take_rows.rows_of(face)) < 2:
+            reason = "There is only one take: generate another one to blend it with"
+        if not reason and take_action.is_at_rest(face):
+            reason = "The take is muted: open its eye in the list of takes first"
+        return reason
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask how."""
+        return context.window_manager.invoke_props_dialog(self, confirm_text="Blend")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Which two, and how."""
+        face, layout = rig.active_face(context), self.layout
+        layout.use_property_split = True
+        row = self._other(face)
+        layout.label(text=f"{face.edtalk.take.name} and {row.key if row is not None else '?'}")
+        layout.prop(self, "over")
+        if self.over:
+            layout.prop(self, "fade")
+        else:
+            layout.prop(self, "share", slider=True)
+
+    def _other(self, face: bpy.types.Object) -> take_rows.EDTALK_TakeRow | None:
+        rows, index = take_rows.rows_of(face), face.edtalk_takes.index
+        named = take_rows.row_named(face, self.take) if self.take else None
+        chosen = named or (rows[index] if 0 <= index < len(rows) else None)
+        return chosen if chosen is not None and chosen.key != face.edtalk.take.name else _another(face)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Worn from now on."""
+        face, scene = rig.active_face(context), context.scene
+        row, worn = self._other(face), take_action.take_of(face)
+        if row is None or row.action is None or worn is None or not len(blend.keys_of(face, worn)):
+            self.report({"ERROR"}, "One of the two takes has no curves")
+            return {"CANCELLED"}
+        at = scene.frame_current_final if self.over else None
+        share = 1.0 if self.over else self.share
+        try:
+            name = blend.blend(context, face, row, share, at, self.fade * timing.rate_in(scene))
+        except EDTalkError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{name} is worn; press Render Changed for its pictures")
         return {"FINISHED"}
 
 
@@ -204,6 +297,7 @@ CLASSES = (
     EDTALK_OT_switch_take,
     EDTALK_OT_flip_take,
     EDTALK_OT_compare_take,
+    EDTALK_OT_blend_takes,
     EDTALK_OT_mute_take,
     EDTALK_OT_delete_take,
     EDTALK_OT_list_takes,

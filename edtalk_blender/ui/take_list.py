@@ -16,6 +16,9 @@ from . import origin_buttons
 WIDE = 360
 """From this width of the sidebar on, a row has room for the model's name; else it stands below the list."""
 
+NARROW = 190
+"""Up to this width the number of frames is left out: the icons would lie over each other."""
+
 
 class EDTALK_UL_takes(bpy.types.UIList):
     """A take: worn or not, name, model, frames, whether its pictures are up to date, muted or not"""
@@ -39,10 +42,14 @@ class EDTALK_UL_takes(bpy.types.UIList):
         about = row.row(align=True)
         about.alignment = "RIGHT"
         about.active = not item.muted
-        if context.region.width / context.preferences.system.ui_scale > WIDE:
+        width = context.region.width / context.preferences.system.ui_scale
+        if width > WIDE:
             about.label(text=model_of(take))
-        about.label(text=str(take.last - take.first + 1))
+        if width > NARROW:
+            about.label(text=str(take.last - take.first + 1))
         stale = status.stale_frames(face) if is_worn else (None if item.stale < 0 else item.stale)
+        if is_worn and stale and stale == status.missing_frames(face):
+            stale = None  # never made is not wrong: the status above says so, too
         row.label(text="", icon=status_icon(stale))
         row.operator(
             "edtalk.mute_take", text="", icon="HIDE_ON" if item.muted else "HIDE_OFF", emboss=False
@@ -84,6 +91,7 @@ def draw(layout: bpy.types.UILayout, face: bpy.types.Object) -> bpy.types.UILayo
     row.operator("edtalk.flip_take", icon="UV_SYNC_SELECT")
     beside = compare.compared(face) is not None
     row.operator("edtalk.compare_take", icon="IMAGE_REFERENCE", depress=beside)
+    row.operator("edtalk.blend_takes", text="", icon="ARROW_LEFTRIGHT")
     if not len(known.rows) and face.edtalk.take.name and not _is_waiting:
         _list_soon()
     return body

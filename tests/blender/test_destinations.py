@@ -239,13 +239,37 @@ def test_every_button_is_an_undo_step(face, camera, button: str) -> None:
     assert not bpy.data.node_groups and getattr(scene, "node_tree", None) is None
 
 
-def test_it_is_said_when_f12_gives_the_strips_instead_of_the_compositor(part, face, tmp_path: Path) -> None:
+def test_whether_f12_gives_strips_or_compositor_can_be_chosen_either_way(part, face, tmp_path: Path) -> None:
     import bpy
 
     compositor, scene = part("pictures.compositor"), bpy.context.scene
     part("takes.display").add_strips(face, scene)
-    assert not compositor.strips_hide_it(scene)  # no compositor
+    assert not compositor.strips_compete(scene)  # no compositor
     compositor.add_node(scene, face)
-    assert compositor.strips_hide_it(scene)
-    scene.render.use_sequencer = False
-    assert not compositor.strips_hide_it(scene)
+    for ticked in (True, False):
+        scene.render.use_sequencer = ticked
+        assert compositor.strips_compete(scene)
+
+
+def test_the_camera_for_a_face_sees_its_picture_and_nothing_beside_it(part, face) -> None:
+    import bpy
+    from bpy_extras.object_utils import world_to_camera_view
+
+    sequence, scene = part("pictures.image_sequence"), bpy.context.scene
+    face.location, face.rotation_euler = (3, 1, 2), (0, 0, 0.4)
+    plane = sequence.make_plane(face, scene)
+    sequence.show_take_on_plane(face, plane)
+    for _ in range(2):
+        assert bpy.ops.edtalk.camera_for_face() == {"FINISHED"}
+        assert len([one for one in face.children if one.type == "CAMERA"]) == 1
+        plane.scale.x = 1.5  # a portrait that is wider than it is high
+    assert bpy.ops.edtalk.camera_for_face() == {"FINISHED"}
+    bpy.context.view_layer.update()
+    scene.render.resolution_x, scene.render.resolution_y = 300, 200
+    seen = [world_to_camera_view(scene, scene.camera, plane.matrix_world @ v.co) for v in plane.data.vertices]
+    assert [round(one.x, 3) for one in seen] == [0, 1, 1, 0]
+    assert [round(one.y, 3) for one in seen] == [0, 0, 1, 1]
+    scene.render.resolution_percentage = 40
+    bpy.ops.edtalk.camera_for_face()
+    size = scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage
+    assert size == (face.edtalk.size, face.edtalk.size, 100)

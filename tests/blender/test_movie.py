@@ -242,3 +242,49 @@ def test_any_file_can_be_looked_into(take, tmp_path: Path) -> None:
     assert words(take.face) == "Frames will say they are synthetic"
     take.render_changed()
     assert words(take.face) == "Synthetic, shown: Anna"
+
+
+def spoil(scene) -> None:
+    """A scene as far from a film as a scene can be, and another size than the strips were fitted to."""
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 300, 100, 50
+    scene.frame_start, scene.frame_end = 1, 400
+    scene.view_settings.view_transform, scene.view_settings.exposure = "AgX", 1.0
+    scene.render.dither_intensity, scene.render.use_sequencer = 2.0, False
+    scene.sync_mode, scene.use_audio_scrub = "NONE", False
+
+
+def test_a_scene_set_up_for_film_renders_by_hand_what_is_on_disk(take, tmp_path: Path) -> None:
+    import bpy
+
+    scene = bpy.context.scene
+    spoil(scene)
+    assert bpy.ops.edtalk.set_up_for_film() == {"FINISHED"}
+    assert (scene.frame_start, scene.frame_end) == (101, 150)
+    assert (scene.sync_mode, scene.use_audio_scrub) == ("AUDIO_SYNC", True)
+    assert bpy.ops.edtalk.set_up_for_film.poll()
+    assert not take.part("pictures.film_scene").changes(
+        scene, take.face, set(take.part("pictures.film_scene").GROUPS)
+    )
+    scene.render.filepath = str(tmp_path / "film.mp4")
+    bpy.ops.render.render(animation=True)
+    seen, files = probe(next(tmp_path.glob("film*.mp4"))), frames_of(take)
+    assert seen["codecs"] == ["h264", "aac"] and len(seen["frames"]) == len(files)
+    Image = pytest.importorskip("PIL.Image")
+    for shown, file in zip(seen["frames"][::10], files[::10]):
+        true = np.asarray(Image.open(file).convert("RGB"), float)
+        assert shown.shape == true.shape
+        assert np.abs(shown.mean((0, 1)) - true.mean((0, 1))).max() < 3
+
+
+@pytest.mark.parametrize("group", ["SIZE", "STRIPS", "RANGE", "SOUND", "COLOUR", "FILE"])
+def test_only_what_is_ticked_is_set_up(take, group: str) -> None:
+    import bpy
+
+    film, scene = take.part("pictures.film_scene"), bpy.context.scene
+    spoil(scene)
+    before = {name: film.changes(scene, take.face, {name}) for name in film.GROUPS}
+    assert all(before.values())
+    bpy.ops.edtalk.set_up_for_film(what={group})
+    assert not film.changes(scene, take.face, {group})
+    others = set(film.GROUPS) - {group} - ({"STRIPS"} if group == "SIZE" else set())
+    assert all(film.changes(scene, take.face, {name}) == before[name] for name in others)

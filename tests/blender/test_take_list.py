@@ -121,6 +121,11 @@ def test_a_take_beside_the_face_comes_and_goes(desk) -> None:
     import bpy
 
     sequence, many, images = desk.part("pictures.image_sequence"), len(bpy.data.objects), len(bpy.data.images)
+    desk.face.edtalk_takes.index = 1  # the list stands at the take that is worn
+    press("compare_take")
+    assert desk.part("takes.compare").compared(desk.face).name == "anna_001"
+    press("compare_take")
+    assert desk.part("takes.compare").compared(desk.face) is None
     press("compare_take", take="anna_001")
     plane = desk.part("takes.compare").compared(desk.face)
     assert plane.hide_render and plane.show_name and plane != sequence.plane_of(desk.face)
@@ -414,3 +419,61 @@ def test_a_take_that_was_imported_is_listed_before_it_has_pictures(desk) -> None
     assert (
         shown(desk)[0] == "anna_003" and desk.jobs.last().text == "anna_003: 50 of 50 frames rendered again"
     )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_blend_lies_between_two_takes_and_leaves_both(desk, share: float) -> None:
+    second = weights(desk)
+    press("switch_take", take="anna_001")
+    first = weights(desk)
+    press("blend_takes", take="anna_002", share=share)
+    assert names(desk) == ["anna_001", "anna_002", "anna_003"] and desk.face.edtalk.take.name == "anna_003"
+    wanted = first * (1 - share) + second * share
+    assert np.abs(weights(desk) - wanted).max() < 1e-3 * max(1, np.abs(wanted).max())
+    for name, before in (("anna_001", first), ("anna_002", second)):
+        press("switch_take", take=name)
+        assert np.array_equal(weights(desk), before)
+
+
+def test_a_take_goes_over_into_another_at_the_current_frame(desk) -> None:
+    import bpy
+
+    second = weights(desk)
+    press("switch_take", take="anna_001")
+    first = weights(desk)
+    bpy.context.scene.frame_set(125)
+    press("blend_takes", take="anna_002", over=True, fade=0.4)
+    found = weights(desk)
+    assert np.abs(found[:19] - first[:19]).max() < 1e-3 and np.abs(found[30:] - second[30:]).max() < 1e-3
+    assert np.abs(found[24] - (first[24] + second[24]) / 2).max() < 0.3 * np.abs(first[24] - second[24]).max()
+    desk.render_changed()
+    assert desk.face.edtalk.take.shown and len(hashes(desk.frames)) == 51
+
+
+def test_generate_is_one_undo_step_and_one_redo_step(desk) -> None:
+    import bpy
+
+    steps = desk.part("takes.undo_steps")
+    bpy.ops.ed.undo()
+    assert steps.is_between()
+    steps.go_on()  # which the timer does in a window
+    assert desk.face.edtalk.take.name == "anna_001" and not steps.is_between()
+    bpy.ops.ed.redo()
+    assert steps.is_between()
+    steps.go_on()
+    assert desk.face.edtalk.take.name == "anna_002" and desk.face.edtalk.take.shown
+    assert not steps.is_between()
+
+
+def test_a_generate_that_is_cancelled_before_a_picture_is_a_step_of_its_own(desk) -> None:
+    import bpy
+
+    job = desk.begin()
+    desk.until(lambda: job.finished or desk.face.edtalk.take.name == "anna_003")
+    assert desk.face.edtalk.take.landing
+    job.cancel()
+    desk.until(lambda: job.finished)
+    assert desk.face.edtalk.take.name == "anna_003" and not desk.face.edtalk.take.landing
+    bpy.ops.ed.undo()
+    desk.part("takes.undo_steps").go_on()
+    assert desk.face.edtalk.take.name == "anna_002"

@@ -141,3 +141,46 @@ def test_after_undo_it_shows_the_take_that_is_worn_again(edtalk, part, face, tmp
     space.image = second  # what the artist looks at stays
     workspace._replaced()
     assert space.image == second
+
+
+def test_the_big_picture_follows_the_active_face_and_leaves_other_pictures(
+    edtalk, part, face, tmp_path
+) -> None:
+    import bpy
+
+    rig, sequence, scene = part("face.rig"), part("pictures.image_sequence"), bpy.context.scene
+    big = part("preview.big_picture")
+    bpy.ops.edtalk.add_workspace()
+    space = areas(part("pictures.workspace").find())["IMAGE_EDITOR"].spaces.active
+    other = rig.make_rig(scene, "Bo")
+    other.edtalk.take.name = "bo_001"
+    other.edtalk.take.image = sequence.make_image("bo_001", tmp_path / "bo" / "take.0001.png")
+    for one in (other, face, other):
+        bpy.context.view_layer.objects.active = one
+        big._something_happened()
+        assert space.image == one.edtalk.take.image
+    own = space.image = bpy.data.images.new("Own", 4, 4)
+    bpy.context.view_layer.objects.active = face
+    big._something_happened()
+    assert space.image == own
+
+
+def test_it_is_said_what_the_big_picture_shows(edtalk, part, face) -> None:
+    import numpy as np
+
+    status, record = part("takes.status"), part("pictures.frame_record")
+    states = np.array([record.CURRENT, record.STALE, record.MISSING])
+    status._states[face.session_uid] = "anna_001", 101, states, np.zeros((3, 36), np.float32)
+    seen = [part("preview.big_picture").what_is_seen(face, frame) for frame in (101, 102, 103, 200)]
+    assert seen == ["DISK", "STALE", "MISSING", "DISK"]
+
+
+def test_an_editor_lent_to_the_crop_comes_back_with_the_next_take_or_a_button(edtalk, part, face, portrait):
+    import bpy
+
+    face.edtalk.portrait = str(portrait)
+    bpy.ops.edtalk.add_workspace()
+    space = areas(part("pictures.workspace").find())["IMAGE_EDITOR"].spaces.active
+    space.image = bpy.data.images.load(str(portrait))
+    part("pictures.workspace").show_take(face)
+    assert space.image == face.edtalk.take.image
