@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +19,9 @@ from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
 from core.pictures import face
 from core.pictures import picture as pictures
+from core.pictures.face_marks import FaceMarks
 from core.pictures.picture import Crop, Levels, Picture
+from core.wire.marks import Points
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine, Source
@@ -124,6 +126,15 @@ def prepare_portrait(
     source = engine.prepare(framed(engine, picture, crop))
     layers = face_layers(engine, picture, crop, source.weights)
     return Portrait(picture, crop, source, rest_of(engine, source), doubts, layers)
+
+
+def marked(engine: Engine, portrait: Portrait, marks: Points) -> Portrait:
+    """The portrait with the layers that stand on these marks, in place of those that were read. Raises
+    InputError for marks that are no face.
+    """
+    found = FaceMarks.placed(marks, portrait.crop, portrait.picture.rgb.shape)
+    layers = face_layers(engine, portrait.picture, portrait.crop, portrait.weights, found)
+    return replace(portrait, layers=layers)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from core import files
 from core.files import written_whole
 from core.motion import tables
-from core.wire import moments
+from core.wire import moments, mouth_knobs
 from core.wire.channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from core.wire.errors import BadMotion
 
@@ -59,6 +59,9 @@ class Motion:
     """Id of the checkpoint the weights belong to; weights of one mean nothing to another."""
     numbers: NDArray[np.int64] | None = None
     """[T] frame numbers; None stands for 0..T-1."""
+    looks: Weights | None = None
+    """[T, 7] how the inside of the mouth shall be drawn (`core.wire.mouth_knobs`); None: nothing is asked
+    for."""
 
     def __post_init__(self) -> None:
         """Refuse what is no motion. Raises BadMotion."""
@@ -79,6 +82,8 @@ class Motion:
             raise BadMotion(f"The motion has {len(weights)} rows but {numbers.size} frame numbers")
         if len(np.unique(numbers)) != len(numbers):
             raise BadMotion("The motion names a frame number twice")
+        if self.looks is not None:
+            object.__setattr__(self, "looks", _tidy_looks(self.looks, len(weights)))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "rate", float(self.rate))
         object.__setattr__(self, "numbers", numbers)
@@ -119,7 +124,13 @@ class Motion:
 
     def slice(self, start: int, stop: int) -> Motion:
         """Rows start..stop-1, with their frame numbers. Raises BadMotion when none are left."""
-        return replace(self, weights=self.weights[start:stop], numbers=self.frames[start:stop])
+        return self.rows(np.arange(len(self))[start:stop])
+
+    def rows(self, which: NDArray[Any]) -> Motion:
+        """Some of the rows, by index or mask, with their frame numbers. Raises BadMotion when none are
+        left."""
+        looks = None if self.looks is None else self.looks[which]
+        return replace(self, weights=self.weights[which], numbers=self.frames[which], looks=looks)
 
     def smooth(self, sigma: float, bank: str = "") -> Motion:
         """Gaussian over time, `sigma` in rows, for one bank or all. The ends are held, so nothing fades
@@ -140,7 +151,9 @@ class Motion:
         """The same motion with another number of rows a second, linear in time and as many as begin while it
         lasts; numbers start from 0 again."""
         rows = np.arange(moments.frames_within(len(self), self.rate, rate))
-        return Motion(self._between(moments.carried(rows, rate, self.rate)), rate, self.model)
+        places = moments.carried(rows, rate, self.rate)
+        looks = None if self.looks is None else _looks_between(self.looks, places)
+        return Motion(self._between(places), rate, self.model, looks=looks)
 
     def _between(self, rows: ArrayLike) -> Weights:
         """[N, 36] weights at places between rows, counted from the first."""
@@ -153,6 +166,8 @@ class Motion:
         arrays: dict[str, Any] = {bank: self.weights[:, part] for bank, part in BANK_SLICES.items()}
         arrays |= {"rate": np.float64(self.rate), "numbers": self.frames, "model": np.array(self.model)}
         arrays |= {"schema": np.int64(MOTION_SCHEMA)}
+        if self.looks is not None and (self.looks != np.array(mouth_knobs.DEFAULTS, np.float32)).any():
+            arrays[mouth_knobs.MOTION_KEY] = self.looks
         with written_whole(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays)
 
@@ -161,6 +176,7 @@ class Motion:
         """Read motion.npz. Nothing in it is ever unpickled. Raises BadMotion."""
         path = Path(path)
         arrays = _arrays(path)
+        looks = arrays.pop(mouth_knobs.MOTION_KEY, None)
         missing, unknown = (
             sorted(MOTION_KEYS.keys() - arrays.keys()),
             sorted(arrays.keys() - MOTION_KEYS.keys()),
@@ -191,7 +207,9 @@ class Motion:
         weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
         _check_range(weights, path)
         _check_numbers(arrays["numbers"].tolist(), path)
-        return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"])
+        if looks is not None and looks.dtype.kind not in "fiu":
+            raise BadMotion(f"In {path.name}, {mouth_knobs.MOTION_KEY} must be numbers")
+        return cls(weights, float(arrays["rate"]), str(arrays["model"]), arrays["numbers"], looks)
 
     def save_csv(self, path: Path | str) -> None:
         """Write a table: number, seconds since the first row, 36 weights. Reading it back is exact. Raises
@@ -269,6 +287,27 @@ def soft(place: NDArray[Any]) -> NDArray[np.float64]:
     """From 0 (at 0 and before) to 1 (at 1 and after) without a corner."""
     place = np.clip(place, 0, 1)
     return np.asarray(place * place * (3 - 2 * place), np.float64)
+
+
+def _tidy_looks(looks: NDArray[Any], count: int) -> Weights:
+    """[count, 7] looks within their ranges. Raises BadMotion."""
+    rows = np.array(looks, np.float32)
+    if rows.shape != (count, len(mouth_knobs.KNOBS)):
+        raise BadMotion(
+            f"The knobs of the mouth are {' x '.join(map(str, rows.shape))}, not {count} rows of "
+            f"{len(mouth_knobs.KNOBS)}"
+        )
+    if not np.isfinite(rows).all():
+        raise BadMotion("The knobs of the mouth hold a value that is not a number")
+    return np.array([mouth_knobs.tidy(row) for row in rows.tolist()], np.float32)
+
+
+def _looks_between(looks: Weights, places: NDArray[Any]) -> Weights:
+    """Looks [T, 7] at places between rows: linear, but which teeth are drawn changes at once."""
+    found = interpolate(np.arange(len(looks)), looks, places)
+    before = np.clip(np.floor(places), 0, len(looks) - 1).astype(int)
+    found[:, 0] = looks[before, 0]
+    return found
 
 
 _AGAIN = "Choose the file again"

@@ -15,6 +15,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .channels import CHANNELS, EMOTIONS, Channel, Handle
+from .marks import COUNTS, Points
+from .mouth_knobs import KNOBS
 
 Rule = Callable[[Any], Any]
 
@@ -182,6 +184,18 @@ def crop(value: Any) -> tuple[float, float, float]:
     return x, y, side
 
 
+def marks(value: Any) -> Points:
+    """Marks of a face, see `core.wire.marks`; whether they make a face is checked where they are used."""
+    if not isinstance(value, Mapping) or set(value) != set(COUNTS):
+        raise ValueError(f"wants the face marks {', '.join(COUNTS)}, not {_show(value)}")
+    place = number(-1e6, 1e6)
+    return {
+        name: several(several(place, width, width), count, count)(value[name])
+        for name, (count, width) in COUNTS.items()
+    }
+
+
+MOUTH: Rule = several(number(-1e6, 1e6), len(KNOBS), len(KNOBS))
 WEIGHT = number(-1000.0, 1000.0)
 WEIGHTS = several(WEIGHT, len(CHANNELS), len(CHANNELS))
 

@@ -29,7 +29,7 @@ import bpy
 import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, bank_of
-from . import sliders, stand_in
+from . import sliders, stand_in, teeth
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -179,6 +179,15 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
     return _total(rig, names, _read(rig, frames, like, WEIGHTS + names))
 
 
+def read_rows(
+    rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene
+) -> tuple[np.ndarray, teeth.Rows]:
+    """The same, with the knobs of the mouth at each of these frames."""
+    names, knobs = sliders.names_of(rig), teeth.names_of(rig)
+    rows, count = _read(rig, frames, like, WEIGHTS + names + knobs), len(WEIGHTS) + len(names)
+    return _total(rig, names, rows[:, :count]), teeth.rows_of(knobs, rows[:, count:])
+
+
 def read_generated(
     rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, own: bool = True
 ) -> np.ndarray:
@@ -202,6 +211,13 @@ def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray
     names = sliders.names_of(rig)
     row = _values(rig.evaluated_get(graph), _by_bone(WEIGHTS + names))
     return _total(rig, names, np.array([row], np.float32))[0]
+
+
+def mouth_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[float, ...]:
+    """The knobs of the rig's mouth, as it is posed in an evaluated scene."""
+    knobs = teeth.names_of(rig)
+    row = _values(rig.evaluated_get(graph), _by_bone(knobs))
+    return teeth.rows_of(knobs, np.array([row], np.float32).reshape(1, -1))[0]
 
 
 def _total(rig: bpy.types.Object, names: Sequence[tuple[str, str]], rows: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import bpy
 from ..face.rig import settings_of
 from ..server_process import jobs
 from ..settings.paths import absolute
-from . import crop_box, crop_drawing, found_faces
+from . import crop_box, crop_drawing, face_marks, found_faces
 from .crop_drawing import Frame
 
 REACH = 9.0  # pixels around a handle that take hold of it, at normal interface scale
@@ -146,6 +146,8 @@ class EDTALK_GGT_crop(bpy.types.GizmoGroup):
         """Only over the portrait of the active face, of which something is known."""
         settings, space = settings_of(context), context.space_data
         if space.mode != "VIEW" or not shows_portrait(space, settings) or not is_ours(context):
+            return False
+        if face_marks.are_shown(settings):
             return False
         return found_faces.crop_of(settings) is not None or found_faces.sighting_of(settings) is not None
 

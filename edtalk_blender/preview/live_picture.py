@@ -146,7 +146,7 @@ def _paint() -> None:
     plane = image_sequence.plane_of(face)
     if plane is None or not plane.visible_get(viewport=context.space_data) or is_playing():
         return
-    if status.is_on_disk(face, context.scene.frame_current, _shown[1].weights):
+    if status.is_on_disk(face, context.scene.frame_current, _shown[1].weights, _shown[1].mouth):
         return
     import gpu
     from gpu_extras.batch import batch_for_shader

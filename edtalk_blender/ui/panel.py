@@ -15,7 +15,7 @@ import bpy
 
 from ...core.wire.channels import BANKS, PARTS
 from ..curves import menu
-from ..face import rig
+from ..face import rig, teeth
 from ..face.rig import settings_of
 from ..pictures import destinations, workspace
 from ..portrait import transcript
@@ -76,6 +76,7 @@ class EDTalkPanel:
                 edit_on_top.draw(body, face)
                 capture_buttons.draw(body)
             slider_buttons.draw(layout, face)
+            teeth.draw(layout, face)
             menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_buttons.draw(layout, face)

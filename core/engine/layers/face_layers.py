@@ -71,9 +71,14 @@ class FaceLayers(Layer):
         flow, mask = _flow(drawing), drawing.mask[None]
         mouth = self._mouth(len(rgb))
         if mouth is not None:
-            rgb = mouth(weights, flow, mask, rgb)
+            inside = mouth.layer(weights, flow, mask, drawing.look)
+            rgb = rgb if inside is None else inside.over(rgb)
+            if inside is not None and drawing.alone:
+                drawing.mouth = inside.alone(len(rgb))
         if self._lips is not None:
             rgb = self._lips(weights, flow, mask, rgb)
+            if drawing.mouth is not None:
+                drawing.mouth = self._lips(weights, flow, mask, drawing.mouth)
         if self._lids is not None:
             rgb = self._lids(weights, flow, mask, rgb)
         picture[..., :3] = rgb
@@ -92,14 +97,17 @@ class FaceLayers(Layer):
             return self._mouths[size]
 
 
-def face_layers(engine: Engine, picture: Picture, crop: Crop, own: Weights) -> tuple[Layer, ...]:
-    """What can be drawn on this portrait; nothing where no face is read or no handles are known."""
+def face_layers(
+    engine: Engine, picture: Picture, crop: Crop, own: Weights, marks: FaceMarks | None = None
+) -> tuple[Layer, ...]:
+    """What can be drawn on this portrait; nothing where no face is read or no handles are known. Marks that a
+    person has placed count in place of those that are read."""
     from core.engine.layers.mark_reader import marks_of
 
     directions = {handle.name: tuple(handle.direction) for handle in engine.handles}
     if not directions:
         return ()
-    marks = marks_of(picture.rgb, crop)
+    marks = marks or marks_of(picture.rgb, crop)
     return () if marks is None else (FaceLayers(picture, crop, marks, own, directions),)
 
 

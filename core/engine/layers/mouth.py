@@ -53,6 +53,24 @@ class Layer(NamedTuple):
     rgb: Plane  # [h, w, 3] levels 0 to 255
     share: Plane  # [h, w] 0 to 1
 
+    def over(self, picture: Plane) -> Plane:
+        """A picture [H, H, 3] in [-1, 1] with this laid over it."""
+        result = picture.copy()
+        part = result[self._where]
+        part += (self.rgb / np.float32(127.5) - 1 - part) * self.share[..., None]
+        return result
+
+    def alone(self, size: int) -> Plane:
+        """[H, H, 4] this without the picture: RGB in [-1, 1], and its share as alpha."""
+        result = np.zeros((size, size, 4), np.float32)
+        result[self._where] = np.dstack([self.rgb / np.float32(127.5) - 1, self.share])
+        return result
+
+    @property
+    def _where(self) -> tuple[slice, slice]:
+        height, width = self.share.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
 
 class Mouth:
     """Prepared once a portrait and output size.
@@ -106,13 +124,7 @@ class Mouth:
         flow [2, S, S] the one the picture was moved by; mask [1, S, S] share that comes from the portrait
         """
         layer = self.layer(weights, flow, mask, look)
-        if layer is None:
-            return picture
-        result = picture.copy()
-        height, width = layer.share.shape
-        part = result[layer.top : layer.top + height, layer.left : layer.left + width]
-        part += (layer.rgb / np.float32(127.5) - 1 - part) * layer.share[..., None]
-        return result
+        return picture if layer is None else layer.over(picture)
 
     def layer(
         self, weights: NDArray[np.float32], flow: Plane, mask: Plane, look: MouthLook | None = None
