@@ -139,10 +139,22 @@ def new_curve(curves, name: str) -> bpy.types.FCurve:
     return curve
 
 
+def key_property(curves, bone: str, name: str, frames: np.ndarray, values: np.ndarray) -> None:
+    """Key a property of a bone that is no weight at scene frames [T], instead of the keys that were there."""
+    path = sliders.path_of(bone, name)
+    curve = curves.fcurves.find(path, index=0) or curves.fcurves.new(path, index=0)
+    curve.group = curves.groups.get(bone) or curves.groups.new(bone)
+    _fill(curve, frames, values)
+
+
 def _write_curve(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
     curve = curves.fcurves.find(path_of(name), index=0)
     if curve is None:
         curve = new_curve(curves, name)
+    _fill(curve, frames, values)
+
+
+def _fill(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
     count, keys = len(frames), curve.keyframe_points
     keys.clear()
     keys.add(count)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weights as files for other programs: .npz and .csv as the command line has them, and .json. No bpy.
 
-docs/formats.md describes all three. Numbers are written so that reading them back is exact. Reading
-trusts nothing: what is wrong with a file is one sentence.
+docs/formats.md describes all three. The knobs of the mouth go along in .npz and .json, where any was turned;
+a .csv has no columns for them. Numbers are written so that reading them back is exact. Reading trusts
+nothing: what is wrong with a file is one sentence.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from ....core.wire.channels import BANK_SLICES, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from ....core.wire.errors import BadMotion, OutputBlocked
+from ....core.wire.mouth_knobs import DEFAULTS, KNOBS, MOTION_KEY, tidy
 from ...pictures import take_folder
 from ...settings import files
 
@@ -40,6 +42,13 @@ class Table:
     """Frames a second."""
     model: str = ""
     """Id of the checkpoint the weights belong to, "" where it is not known (a .csv does not say)."""
+    mouths: tuple[tuple[float, ...], ...] = ()
+    """Tidy rows of `core.wire.mouth_knobs`, one a frame; none where all rest."""
+
+    @property
+    def turned(self) -> bool:
+        """Is any knob of the mouth turned?"""
+        return any(row != DEFAULTS for row in self.mouths)
 
 
 def save(path: Path, table: Table) -> None:
@@ -47,7 +56,7 @@ def save(path: Path, table: Table) -> None:
     _check(path, table)
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        take_folder.save_motion(path, table.weights, table.rate, table.numbers, table.model)
+        take_folder.save_motion(path, table.weights, table.rate, table.numbers, table.model, table.mouths)
         return
     text = _csv_text(table) if suffix == ".csv" else _json_text(table)
     try:
@@ -72,20 +81,30 @@ def load(path: Path) -> Table:
             raise BadMotion(f"{path} is no file of weights" if path.exists() else f"There is no file {path}")
         if path.stat().st_size > MOST_BYTES:
             raise BadMotion(f"{path.name} is larger than {MOST_BYTES >> 20} MB: it holds more than weights")
-        weights, numbers, rate, model = reader(path)
+        weights, numbers, rate, model, mouths = reader(path)
         with np.errstate(over="ignore"):  # what is too large for a float32 is refused below
             weights = np.asarray(weights, np.float32)
         numbers = np.asarray(numbers)
         if numbers.dtype.kind not in "iu" or (numbers.size and int(numbers.max()) > LAST):
             raise ValueError(f"its frame numbers are no whole numbers up to {LAST}")
-        table = Table(weights, numbers.astype(np.int64), float(rate), str(model))
+        rows = _mouths(mouths, len(weights)) if mouths is not None else ()
+        table = Table(weights, numbers.astype(np.int64), float(rate), str(model), rows)
     except OSError as error:
         raise BadMotion(f"{path} cannot be read: {error.strerror or error}") from error
     except (KeyError, ValueError, TypeError, OverflowError, RecursionError, MemoryError, csv.Error) as error:
         raise BadMotion(f"{path.name} is not a file of weights: {error}") from error
     _check(path, table)
     order = np.argsort(table.numbers)
-    return Table(table.weights[order], table.numbers[order], table.rate, table.model)
+    mouths = tuple(table.mouths[row] for row in order) if table.mouths else ()
+    return Table(table.weights[order], table.numbers[order], table.rate, table.model, mouths)
+
+
+def _mouths(rows: object, count: int) -> tuple[tuple[float, ...], ...]:
+    """Tidy rows of knobs. Raises ValueError, TypeError for what is none."""
+    values = np.array(rows, np.float64)
+    if values.shape != (count, len(KNOBS)) or not np.isfinite(values).all():
+        raise ValueError(f"its {MOTION_KEY} is not {count} rows of {len(KNOBS)} numbers")
+    return tuple(tidy(row) for row in values.tolist())
 
 
 def _check(path: Path, table: Table) -> None:
@@ -114,7 +133,7 @@ def _from_npz(path: Path) -> tuple:
         raise BadMotion(f"{path.name} is not a motion file: it lacks {', '.join(missing)}")
     _check_schema(path, arrays["schema"][()])
     weights = np.concatenate([arrays[bank] for bank in BANK_SLICES], axis=1)
-    return weights, arrays["numbers"], arrays["rate"][()], arrays["model"][()]
+    return weights, arrays["numbers"], arrays["rate"][()], arrays["model"][()], arrays.get(MOTION_KEY)
 
 
 def _csv_text(table: Table) -> str:
@@ -137,13 +156,15 @@ def _from_csv(path: Path) -> tuple:
     cells = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]])
     span, steps = cells[-1, 0] - cells[0, 0], numbers[-1] - numbers[0]
     rate = round(float(steps / span), 9) if span > 0 else float(STEPS_PER_SECOND)
-    return cells[:, 1:], numbers, rate, ""
+    return cells[:, 1:], numbers, rate, "", None
 
 
 def _json_text(table: Table) -> str:
     """One row of weights a line, so that two versions can be compared by eye."""
     head = {"schema": MOTION_SCHEMA, "rate": table.rate, "model": table.model}
     head |= {"channels": list(CHANNELS), "numbers": table.numbers.tolist()}
+    if table.turned:
+        head[MOTION_KEY] = table.mouths
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     rows = ",\n".join(json.dumps(row) for row in table.weights.tolist())
     return "{\n" + ",\n".join([*lines, f'"weights": [\n{rows}\n]']) + "\n}\n"
@@ -164,7 +185,7 @@ def _from_json(path: Path) -> tuple:
     weights = np.array(data["weights"])
     if weights.dtype.kind not in "fiu":
         raise BadMotion(f"{path.name} has a weight that is not a number")
-    return weights, data["numbers"], data["rate"], data["model"]
+    return weights, data["numbers"], data["rate"], data["model"], data.get(MOTION_KEY)
 
 
 def _check_schema(path: Path, schema: object) -> None:

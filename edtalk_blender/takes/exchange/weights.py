@@ -18,7 +18,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ....core.wire import moments
 from ....core.wire.errors import BadMotion, EDTalkError, InputError, OutputExists
-from ...face import fcurves, in_effect, probe, rig
+from ....core.wire.mouth_knobs import KNOBS
+from ...face import fcurves, in_effect, keys, probe, rig, teeth
 from ...settings import timing
 from ...settings.explained import ExplainedOperator
 from ...settings.paths import absolute
@@ -44,11 +45,13 @@ def range_of(face: bpy.types.Object, scene: bpy.types.Scene) -> range:
 
 def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: Sequence[int]) -> weight_files.Table:
     """The face's evaluated weights at scene frames."""
+    weights, mouths = fcurves.read_rows(face, frames, scene)
     return weight_files.Table(
-        weights=fcurves.read_weights(face, frames, scene),
+        weights=weights,
         numbers=np.asarray(frames),
         rate=timing.rate_in(scene),
         model=face.edtalk.take.model,
+        mouths=tuple(mouths),
     )
 
 
@@ -78,7 +81,10 @@ def export(
     if face.edtalk.take.name:
         in_effect.check(face, table.numbers, table.weights)
     weight_files.save(path, table)
-    return f"{len(table.numbers)} frames of weights are in {path}"
+    said = f"{len(table.numbers)} frames of weights are in {path}"
+    if table.turned and path.suffix.lower() == ".csv":
+        said += "; the knobs of Teeth are not: a .csv holds weights alone, .npz and .json hold them too"
+    return said
 
 
 def layout_of(table: weight_files.Table, start: int, fps: float) -> tuple[np.ndarray, range]:
@@ -100,16 +106,29 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     """
     face, scene = rig.active_face(context), context.scene
     order = work_folder.claimed(request.order_from(context, face))
-    keys, frames = layout_of(table, order.start, order.fps)
+    times, frames = layout_of(table, order.start, order.fps)
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
         copy_settings(scene.edtalk, face.edtalk)
-    edit_on_top.land(face, order.take, keys, table.weights)
+    edit_on_top.land(face, order.take, times, table.weights)
+    if table.turned:
+        _land_mouths(face, times, table)
     apply.begin_take(order, face, frames[0], frames[-1])
     take = face.edtalk.take
     take.model = take.model or table.model
     take_rows.note(face, order)
     return face
+
+
+def _land_mouths(face: bpy.types.Object, frames: np.ndarray, table: weight_files.Table) -> None:
+    """Key the knobs of the mouth that the table turns, beside its weights."""
+    rig.add_bones(face, (teeth.BONE,))
+    teeth.fit(face)
+    place = keys.take_place(face)
+    for column, knob in enumerate(KNOBS):
+        values = np.array([row[column] for row in table.mouths])
+        if place is not None and (values != knob.default).any():
+            fcurves.key_property(place.curves, teeth.BONE, knob.name, frames, values)
 
 
 def seen_otherwise(face: bpy.types.Object, scene: bpy.types.Scene, table: weight_files.Table) -> bool:
