@@ -10,6 +10,7 @@ not get the marks of the one before.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 import bpy
@@ -93,7 +94,11 @@ def checked(text: str, width: float, height: float) -> Points | None:
 def checked_for(settings: bpy.types.PropertyGroup) -> Points | None:
     """What goes to the server for these settings; None for marks that it reads itself. Raises InputError."""
     seen, take = found_faces.sighting_of(settings), settings.take
-    size = (seen.width, seen.height) if seen is not None else (take.width, take.height)
+    size = math.inf, math.inf  # not known before anybody has looked
+    if seen is not None:
+        size = seen.width, seen.height
+    elif take.name:
+        size = take.width, take.height
     return checked(text_by_hand(settings), *size)
 
 
