@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.around import Around, around
-from core.engine.layers.face_layers import face_layers
+from core.engine.layers.face_layers import face_layers, opens
 from core.engine.layers.layer import Layer
 from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
@@ -133,7 +133,8 @@ def marked(engine: Engine, portrait: Portrait, marks: Points) -> Portrait:
     InputError for marks that are no face.
     """
     found = FaceMarks.placed(marks, portrait.crop, portrait.picture.rgb.shape)
-    layers = face_layers(engine, portrait.picture, portrait.crop, portrait.weights, found)
+    drawn = not opens(engine, portrait.source, found)
+    layers = face_layers(engine, portrait.picture, portrait.crop, portrait.weights, found, drawn)
     return replace(portrait, layers=layers)
 
 

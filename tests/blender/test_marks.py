@@ -72,9 +72,10 @@ def test_find_face_reads_marks_and_says_what_is_doubtful(desk, portrait) -> None
     import bpy
 
     settings, marks = bpy.context.scene.edtalk, desk.part("portrait.face_marks")
+    settings.portrait = str(portrait)
     assert bpy.ops.edtalk.find_face() == {"FINISHED"}
     assert desk.jobs.last().level == "WARNING" and "Place Marks" in desk.jobs.last().hint
-    assert marks.current(settings) is None  # in the drawing nothing is read
+    assert marks.current(settings) is None
     settings.portrait, settings.use_crop = str(ASTRONAUT), False
     assert bpy.ops.edtalk.find_face() == {"FINISHED"}
     read = marks.current(settings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A drawn face that no reader takes for one: a green figure with round eyes, a nose and a closed mouth."""
+"""A drawn face whose mouth no network opens: a green figure with ears, round eyes and closed lips."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from core.engine.layers import mouth_mesh
 from core.engine.layers.carried import carried
+from core.engine.layers.drawn_mouth import Opening
 from core.engine.layers.mouth_colours import Colours, colours, inside, own_teeth
 from core.engine.layers.mouth_draw import MouthLook, drawn, own_over
 from core.engine.layers.mouth_place import Place, Pose
@@ -127,18 +128,27 @@ class Mouth:
         return picture if layer is None else layer.over(picture)
 
     def layer(
-        self, weights: NDArray[np.float32], flow: Plane, mask: Plane, look: MouthLook | None = None
+        self,
+        weights: NDArray[np.float32],
+        flow: Plane,
+        mask: Plane,
+        look: MouthLook | None = None,
+        opening: Opening | None = None,
     ) -> Layer | None:
-        """What `__call__` lays over the frame, for a pass of its own; None where nothing shows."""
+        """What `__call__` lays over the frame, for a pass of its own; None where nothing shows. An `opening`
+        that was drawn counts in place of the network's mask.
+        """
         look = look or self.look
         there = self._changed(weights)
         if look.teeth == "off" or there <= 0:
             return None
-        found = self._opening(flow, mask[0])
+        found = self._opening(flow, mask[0]) if opening is None else opening[:3]
         if found is None:
             return None
         top, left, share = found
         pose = self.place.in_frame(weights, flow)
+        if opening is not None:
+            pose = self.place.dropped(pose, opening.drop)
         tints = self._with_own if look.teeth in ("auto", "own") else self._colours
         rgb = drawn(self.place, pose, look, tints, (top, left), share.shape)
         if self._blur:
