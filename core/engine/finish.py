@@ -15,7 +15,7 @@ is pasted back the motion comes to rest: there the plate is the portrait, and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,8 @@ class Finish:
         sent = self.sent(weights[None])[0]
         seen = portrait.at(portrait.rest.side).inner[..., :3]
         changed = anchor.change(portrait.rest, image, flow, mask, sent, seen, self._rim)
+        if not all(layer.painted for layer in portrait.layers):
+            changed = replace(changed, kept=np.ones_like(mask), added=np.zeros_like(image))
         size = self.side if self.detail_transfer else min(self.side, portrait.rest.side)
         x, y = anchor.places(changed.offset, size)
         drawing = Drawing(weights, flow, mask, changed.came_from, changed.kept, x, y, look=look)

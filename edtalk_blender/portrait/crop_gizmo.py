@@ -9,6 +9,7 @@ that is cancelled leaves no trace.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -36,7 +37,8 @@ def shows_portrait(space: bpy.types.Space | None, settings: bpy.types.PropertyGr
     image = space.image if space is not None and space.type == "IMAGE_EDITOR" else None
     if image is None or not image.filepath or not settings.portrait.strip() or not image.size[0]:
         return False
-    return Path(absolute(image.filepath, image.library)) == Path(picture_of(settings))
+    shown = absolute(image.filepath, image.library)  # a portrait beside the .blend has ".." in its path
+    return os.path.normpath(shown) == os.path.normpath(picture_of(settings))
 
 
 def is_ours(context: bpy.types.Context) -> bool:

@@ -59,6 +59,7 @@ class FaceLayers(Layer):
         self._eyes = EyeMotion(own, directions)
         self._lids = Lids(marks, self._eyes) if self._eyes.reads else None
         self._lips = Lips(marks, own, directions) if set(LIPS) <= set(directions) else None
+        self.painted = not drawn  # it paints a drawing's eyes as it would paint a person's
         self._drawn = DrawnMouth(marks, own, directions) if drawn else None
         self._mouths: dict[int, Mouth] = {}
         self._lock = Lock()

@@ -38,6 +38,9 @@ class Drawing:
 class Layer:
     """A layer that does nothing."""
 
+    painted = True
+    """May frames hold what the network paints? False: they are the portrait, moved, and what layers draw."""
+
     def sent(self, weights: Weights) -> Weights:
         """Weights [N,36] as the network is to get them: without what this layer draws in its place."""
         return weights
