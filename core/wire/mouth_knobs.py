@@ -31,7 +31,14 @@ class Knob(NamedTuple):
 
 
 KNOBS: tuple[Knob, ...] = (
-    Knob("teeth", "Teeth", 0, len(TEETH) - 1, 0, "Which teeth are drawn behind the lips"),
+    Knob(
+        "teeth",
+        "Teeth",
+        0,
+        len(TEETH) - 1,
+        0,
+        "Which teeth are drawn behind the lips; give its keys Constant interpolation",
+    ),
     Knob("position", "Position", -6.0, 6.0, 0.0, "Millimetres that both rows of teeth stand higher"),
     Knob("size", "Size", 0.7, 1.4, 1.0, "Size of teeth and tongue"),
     Knob("brightness", "Brightness", 0.3, 1.5, 1.0, "Brightness of the teeth"),

@@ -63,6 +63,7 @@ class EDTALK_OT_take_back_marks(ExplainedOperator, bpy.types.Operator):
 def draw(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     """A row, and what is wrong with the marks."""
     row = layout.row(align=True)
+    row.use_property_split = False  # else the words are cut off
     row.prop(settings.id_data.edtalk_marks, "shown", toggle=True)
     row.operator("edtalk.place_marks")
     if settings.id_data.edtalk_marks.points:
