@@ -4,6 +4,7 @@
 take.0101.png          the picture
 take_face.0101.png     the figure with alpha, frame by frame, the hold frame too
 take_matte.0101.png    its alpha as grey
+take_mouth.0101.png    the inside of the mouth with alpha
 take_plate.png         the portrait without the figure, one file for all frames
 take_passes.json       where the crop lies, what the files are, and in which colours
 """

@@ -107,7 +107,9 @@ class Runtime:
         )
 
     def _inspect(self, message: messages.Inspect, report: Report) -> messages.Inspected:
-        from core.pictures import face, image
+        from core.engine.layers.mark_reader import marks_of
+        from core.pictures import face, face_doubts, image
+        from core.pictures.picture import Crop
 
         picture = image.load(message.portrait)
         turned = image.is_turned(message.portrait)
@@ -116,6 +118,8 @@ class Runtime:
         faces = face.find_faces(picture.rgb)
         found = [face.crop_from_face(one, picture.rgb.shape) for one in faces]
         crops = tuple((float(crop.x), float(crop.y), float(crop.side)) for crop in found)
+        asked = [Crop.of(message.crop)] if message.crop is not None else []
+        read = [(crop, marks_of(picture.rgb, crop)) for crop in [*found, *asked]] if message.read else []
         return messages.Inspected(
             width=picture.width,
             height=picture.height,
@@ -123,6 +127,13 @@ class Runtime:
             crop=crops[0] if len(crops) == 1 else None,
             crops=crops,
             turned=turned,
+            marks=tuple(None if marks is None else marks.points(crop) for crop, marks in read),
+            warnings=face_doubts.doubts(
+                picture.rgb.shape,
+                faces,
+                [marks for _, marks in read[: len(faces)]],
+                Path(message.portrait).name,
+            ),
         )
 
     def _analyze(self, message: messages.Analyze, report: Report) -> messages.Analyzed:
@@ -222,7 +233,8 @@ class Runtime:
 
         began = time.monotonic()
         engine, portrait = self._prepared(message, report)
-        motion = Motion(np.array([message.weights], np.float32), model=engine.checkpoint_id)
+        looks = None if message.mouth is None else np.array([message.mouth], np.float32)
+        motion = Motion(np.array([message.weights], np.float32), model=engine.checkpoint_id, looks=looks)
         frames = pipeline.decode(
             engine, portrait, motion, size=message.size, detail_transfer=message.detail, batch=1
         )
@@ -276,8 +288,8 @@ class Runtime:
         report: Report,
     ) -> tuple[Engine, Portrait]:
         engine = self._warm.engine(message.checkpoint, report)
-        path = Path(message.portrait)
-        return engine, self._warm.portrait(engine, path, message.crop, message.face, report)
+        path, marks = Path(message.portrait), getattr(message, "marks", None)
+        return engine, self._warm.portrait(engine, path, message.crop, message.face, report, marks)
 
 
 def _numbers(portrait: Portrait) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ from .report import Report
 if TYPE_CHECKING:
     from core.engine.engine import Engine
     from core.engine.portrait import Portrait
+    from core.wire.marks import Points
 
 ENGINES = 2
 """Models kept loaded: the shipped one and one to compare it with."""
@@ -41,6 +42,7 @@ class Warm:
         self._wanted = device
         self._engines: Kept[Engine] = Kept(ENGINES)
         self._portraits: Kept[Portrait] = Kept(PORTRAITS)
+        self._marked: Kept[Portrait] = Kept(PORTRAITS)
         self._stamps: WeakKeyDictionary[Engine, tuple[str, int, int]] = WeakKeyDictionary()
 
     def device(self) -> str:
@@ -83,11 +85,12 @@ class Warm:
         crop: tuple[float, float, float] | None,
         face: int | None,
         report: Report,
+        marks: Points | None = None,
     ) -> Portrait:
-        """The picture at `path`, cropped and encoded. Raises UnreadableImage, NoFace, SeveralFaces,
-        InputError.
+        """The picture at `path`, cropped and encoded, with marks of its face that a person has placed. Raises
+        UnreadableImage, NoFace, SeveralFaces, InputError.
         """
-        from core.engine.portrait import prepare_portrait
+        from core.engine.portrait import marked, prepare_portrait
         from core.pictures import image
         from core.pictures.picture import Crop
 
@@ -100,10 +103,15 @@ class Warm:
 
         if not is_file(path):
             return prepare()  # which says in words what is wrong
-        return self._portraits.get((*_stamp(path), crop, face, self._stamps[engine]), prepare)
+        key = (*_stamp(path), crop, face, self._stamps[engine])
+        portrait = self._portraits.get(key, prepare)
+        if marks is None:
+            return portrait
+        return self._marked.get((*key, *marks.items()), lambda: marked(engine, portrait, marks))
 
     def rest(self) -> None:
         """Let go of everything; what is asked for next is made anew."""
+        self._marked.clear()
         self._portraits.clear()
         self._engines.clear()
         torch = sys.modules.get("torch")

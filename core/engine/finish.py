@@ -5,6 +5,7 @@
     face      the figure (head, neck, shoulders) as it moves, with straight alpha
     matte     that alpha alone, as grey levels
     plate     the portrait without the figure, the same for every frame
+    mouth     the inside of the mouth as a layer drew it, with straight alpha; all clear where none did
 
 Where the figure is half transparent its colours are its own, without a rim of the ground it stood before.
 `face` over `plate` is the picture again, but with a ground that keeps still. Towards the edges of a crop that
@@ -14,7 +15,7 @@ is pasted back the motion comes to rest: there the plate is the portrait, and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from core.engine import anchor
 from core.engine.layers.layer import Drawing
+from core.engine.layers.mouth_draw import MouthLook
 from core.engine.portrait import Composite, Portrait
 from core.engine.rest import planes
 from core.motion.motion import Weights, soft
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from core.engine.engine import Frame
 
 PICTURE = ""
+MOUTH = "mouth"
 SOLID = 0.9  # share of the figure from which a pixel's colour begins to count as the figure's own
 OPAQUE = 0.998  # share from which it is all the figure's: what 8 bits round to no ground at all
 
@@ -66,11 +69,11 @@ class Finish:
             weights = layer.sent(weights)
         return weights
 
-    def __call__(self, frame: Frame, weights: Weights) -> dict[str, Picture]:
+    def __call__(self, frame: Frame, weights: Weights, look: MouthLook | None = None) -> dict[str, Picture]:
         """The network's frame of these weights [36], as asked for, as pictures: "" and each of the passes but
-        the plate.
+        the plate. `look` is how its mouth shall be drawn.
         """
-        drawing = self._drawn(frame, weights)
+        drawing = self._drawn(frame, weights, look)
         drawn = drawing.picture
         assert drawn is not None
         rgb = from_model(np.moveaxis(drawn[..., :3], -1, 0), self.depth)
@@ -81,13 +84,13 @@ class Finish:
         whole = self.portrait.picture.to_depth(self.depth)
         seen = face.paste_back(whole, cut, self.portrait.crop) if self.pastes else cut
         share = self._moved_figure(drawing) if self.wants_figure else None
-        return {PICTURE: seen, **self._figure_passes(seen, share)}
+        return {PICTURE: seen, **self._figure_passes(seen, share), **self._mouth_pass(drawing.mouth)}
 
     def at_rest(self) -> dict[str, Picture]:
         """The untouched portrait, as if it were a frame."""
         seen = self.portrait.untouched(self.size, self.composite, self.depth)
         share = self.portrait.figure(self.side).inner[..., 0] if self.wants_figure else None
-        return {PICTURE: seen, **self._figure_passes(seen, share)}
+        return {PICTURE: seen, **self._figure_passes(seen, share), **self._mouth_pass(None)}
 
     def plate(self) -> Picture:
         """The portrait without the figure, framed as the frames are."""
@@ -114,15 +117,18 @@ class Finish:
         distance = face.rim(self.portrait.crop, self.portrait.picture.rgb.shape)
         return anchor.sized(distance, self.portrait.rest.side)
 
-    def _drawn(self, frame: Frame, weights: Weights) -> Drawing:
+    def _drawn(self, frame: Frame, weights: Weights, look: MouthLook | None) -> Drawing:
         """The crop at `side`, anchored and with its layers."""
         portrait, (image, flow, mask) = self.portrait, planes(frame)
         sent = self.sent(weights[None])[0]
         seen = portrait.at(portrait.rest.side).inner[..., :3]
         changed = anchor.change(portrait.rest, image, flow, mask, sent, seen, self._rim)
+        if not all(layer.painted for layer in portrait.layers):
+            changed = replace(changed, kept=np.ones_like(mask), added=np.zeros_like(image))
         size = self.side if self.detail_transfer else min(self.side, portrait.rest.side)
         x, y = anchor.places(changed.offset, size)
-        drawing = Drawing(weights, flow, mask, changed.came_from, changed.kept, x, y)
+        drawing = Drawing(weights, flow, mask, changed.came_from, changed.kept, x, y, look=look)
+        drawing.alone = MOUTH in self.passes
         for layer in portrait.layers:
             layer.bend(drawing)
         own = anchor.taken(portrait.at(size), drawing.x, drawing.y)
@@ -154,6 +160,23 @@ class Finish:
         alpha = _levels(share * np.iinfo(rgb.dtype).max, rgb.dtype)
         made = {"face": Picture(rgb, alpha), "matte": Picture(np.broadcast_to(alpha[..., None], shape))}
         return {name: made[name] for name in self.passes if name in made}
+
+    def _mouth_pass(self, drawn: NDArray[np.float32] | None) -> dict[str, Picture]:
+        """The inside of the mouth [H, H, 4] alone, framed as the frames are; None: nothing was drawn."""
+        if MOUTH not in self.passes:
+            return {}
+        whole, where = self.portrait.picture.rgb.shape, self.portrait.crop
+        if drawn is None:
+            drawn = np.zeros((self.side, self.side, 4), np.float32)
+        drawn = anchor.sized(drawn, self.side, smooth=True)
+        if self.pastes:
+            share = drawn[..., 3] * soft(face.rim(where, whole) / face.FEATHER)
+            drawn = np.dstack([drawn[..., :3], share.astype(np.float32)])
+            drawn = np.dstack([face.into_whole(plane, where, whole) for plane in np.moveaxis(drawn, -1, 0)])
+        rgb = from_model(np.moveaxis(drawn[..., :3], -1, 0), self.depth)
+        return {
+            MOUTH: Picture(rgb, _levels(np.clip(drawn[..., 3], 0, 1) * np.iinfo(rgb.dtype).max, rgb.dtype))
+        }
 
 
 def _own_colours(rgb: Levels, share: NDArray[np.float32]) -> Levels:

@@ -34,6 +34,7 @@ from core.engine import articulation
 from core.engine.clips.reading import Progress
 from core.engine.driving import watch
 from core.engine.finish import PICTURE, Finish
+from core.engine.layers.mouth_draw import MouthLook
 from core.engine.portrait import Composite, Portrait, prepare_portrait
 from core.engine.spoken import spoken_mouth
 from core.engine.strength import strengthened
@@ -232,8 +233,14 @@ def layered(
     rows = np.arange(len(motion)) if numbers is None else _rows(motion, numbers)
     labels = motion.frames[rows].tolist()
     weights = motion.weights[rows]
+    looks: list[MouthLook | None] = [None] * len(rows)
+    if motion.looks is not None:
+        looks = [MouthLook.of(row) for row in motion.looks[rows].tolist()]
     decoded = engine.decode(finish.portrait.source, finish.sent(weights), batch)
-    return ((number, partial(finish, frame, row)) for number, frame, row in zip(labels, decoded, weights))
+    return (
+        (number, partial(finish, frame, row, look))
+        for number, frame, row, look in zip(labels, decoded, weights, looks)
+    )
 
 
 # --- analyzing -----------------------------------------------------------------------

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.around import Around, around
-from core.engine.layers.face_layers import face_layers
+from core.engine.layers.face_layers import face_layers, opens
 from core.engine.layers.layer import Layer
 from core.engine.rest import Rest, rest_of
 from core.motion.motion import Weights
 from core.pictures import face
 from core.pictures import picture as pictures
+from core.pictures.face_marks import FaceMarks
 from core.pictures.picture import Crop, Levels, Picture
+from core.wire.marks import Points
 
 if TYPE_CHECKING:
     from core.engine.engine import Engine, Source
@@ -126,6 +128,16 @@ def prepare_portrait(
     small = pictures.crop(picture, crop, engine.size).to_depth(8).rgb.astype(np.float32)
     rest = rest_of(engine, source, small / np.float32(127.5) - 1)
     return Portrait(picture, crop, source, rest, doubts, layers)
+
+
+def marked(engine: Engine, portrait: Portrait, marks: Points) -> Portrait:
+    """The portrait with the layers that stand on these marks, in place of those that were read. Raises
+    InputError for marks that are no face.
+    """
+    found = FaceMarks.placed(marks, portrait.crop, portrait.picture.rgb.shape)
+    drawn = not opens(engine, portrait.source, found)
+    layers = face_layers(engine, portrait.picture, portrait.crop, portrait.weights, found, drawn)
+    return replace(portrait, layers=layers)
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import files
 from core.files import written_whole
-from core.wire import moments
+from core.wire import moments, mouth_knobs
 from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND
 from core.wire.errors import BadMotion
 from core.wire.formats import weights as weight_files
@@ -50,6 +50,9 @@ class Motion:
     """Id of the checkpoint the weights belong to; weights of one mean nothing to another."""
     numbers: NDArray[np.int64] | None = None
     """[T] frame numbers; None stands for 0..T-1."""
+    looks: Weights | None = None
+    """[T, 7] how the inside of the mouth shall be drawn (`core.wire.mouth_knobs`); None: nothing is asked
+    for."""
 
     def __post_init__(self) -> None:
         """Refuse what is no motion. Raises BadMotion."""
@@ -70,6 +73,8 @@ class Motion:
             raise BadMotion(f"The motion has {len(weights)} rows but {numbers.size} frame numbers")
         if len(np.unique(numbers)) != len(numbers):
             raise BadMotion("The motion names a frame number twice")
+        if self.looks is not None:
+            object.__setattr__(self, "looks", _tidy_looks(self.looks, len(weights)))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "rate", float(self.rate))
         object.__setattr__(self, "numbers", numbers)
@@ -110,7 +115,13 @@ class Motion:
 
     def slice(self, start: int, stop: int) -> Motion:
         """Rows start..stop-1, with their frame numbers. Raises BadMotion when none are left."""
-        return replace(self, weights=self.weights[start:stop], numbers=self.frames[start:stop])
+        return self.rows(np.arange(len(self))[start:stop])
+
+    def rows(self, which: NDArray[Any]) -> Motion:
+        """Some of the rows, by index or mask, with their frame numbers. Raises BadMotion when none are
+        left."""
+        looks = None if self.looks is None else self.looks[which]
+        return replace(self, weights=self.weights[which], numbers=self.frames[which], looks=looks)
 
     def smooth(self, sigma: float, bank: str = "") -> Motion:
         """Gaussian over time, `sigma` in rows, for one bank or all. The ends are held, so nothing fades
@@ -131,7 +142,9 @@ class Motion:
         """The same motion with another number of rows a second, linear in time and as many as begin while it
         lasts; numbers start from 0 again."""
         rows = np.arange(moments.frames_within(len(self), self.rate, rate))
-        return Motion(self._between(moments.carried(rows, rate, self.rate)), rate, self.model)
+        places = moments.carried(rows, rate, self.rate)
+        looks = None if self.looks is None else _looks_between(self.looks, places)
+        return Motion(self._between(places), rate, self.model, looks=looks)
 
     def _between(self, rows: ArrayLike) -> Weights:
         """[N, 36] weights at places between rows, counted from the first."""
@@ -160,9 +173,12 @@ class Motion:
         """
         return replace(cls._read(Path(path), ".csv"), model=model)
 
+    def _mouths(self) -> tuple[tuple[float, ...], ...]:
+        return () if self.looks is None else tuple(mouth_knobs.tidy(row) for row in self.looks.tolist())
+
     def _write(self, path: Path | str, suffix: str) -> None:
         data = weight_files.written(
-            weight_files.Table(self.weights, self.frames, self.rate, self.model), suffix
+            weight_files.Table(self.weights, self.frames, self.rate, self.model, self._mouths()), suffix
         )
         with written_whole(path) as temporary:
             temporary.write_bytes(data)
@@ -176,7 +192,8 @@ class Motion:
         except OSError as error:
             raise BadMotion(f"{path} cannot be opened: {files.reason(error)}", AGAIN) from None
         table = weight_files.read(data, path.name, suffix)
-        return cls(table.weights, table.rate, table.model, table.numbers)
+        looks = np.array(table.mouths, np.float32) if table.mouths else None
+        return cls(table.weights, table.rate, table.model, table.numbers, looks)
 
 
 def interpolate(times: NDArray[Any], values: NDArray[Any], seconds: ArrayLike) -> Weights:
@@ -203,3 +220,24 @@ def soft(place: NDArray[Any]) -> NDArray[np.float64]:
     """From 0 (at 0 and before) to 1 (at 1 and after) without a corner."""
     place = np.clip(place, 0, 1)
     return np.asarray(place * place * (3 - 2 * place), np.float64)
+
+
+def _tidy_looks(looks: NDArray[Any], count: int) -> Weights:
+    """[count, 7] looks within their ranges. Raises BadMotion."""
+    rows = np.array(looks, np.float32)
+    if rows.shape != (count, len(mouth_knobs.KNOBS)):
+        raise BadMotion(
+            f"The knobs of the mouth are {' x '.join(map(str, rows.shape))}, not {count} rows of "
+            f"{len(mouth_knobs.KNOBS)}"
+        )
+    if not np.isfinite(rows).all():
+        raise BadMotion("The knobs of the mouth hold a value that is not a number")
+    return np.array([mouth_knobs.tidy(row) for row in rows.tolist()], np.float32)
+
+
+def _looks_between(looks: Weights, places: NDArray[Any]) -> Weights:
+    """Looks [T, 7] at places between rows: linear, but which teeth are drawn changes at once."""
+    found = interpolate(np.arange(len(looks)), looks, places)
+    before = np.clip(np.floor(places), 0, len(looks) - 1).astype(int)
+    found[:, 0] = looks[before, 0]
+    return found

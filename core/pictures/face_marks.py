@@ -9,14 +9,16 @@ mouth stand on these marks and on nothing else of the reader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.pictures.picture import Crop
 from core.wire.errors import InputError
+from core.wire.marks import COUNTS, Points, problem
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +85,28 @@ class FaceMarks:
         except (TypeError, ValueError) as error:
             said = f"The face marks hold something that is no number: {error}"
             raise InputError(said, hint=AGAIN) from error
+
+    def points(self, where: Crop) -> Points:
+        """The same in pixels of the picture that has this crop, as `core.wire.marks` has them."""
+        found = {}
+        for name, (_, width) in COUNTS.items():
+            rows = getattr(self, name).reshape(-1, width) * where.side
+            rows[:, :2] += (where.x, where.y)
+            found[name] = tuple(tuple(float(value) for value in row) for row in np.round(rows, 3))
+        return found
+
+    @classmethod
+    def placed(cls, points: Points, where: Crop, picture: Sequence[int]) -> FaceMarks:
+        """The inverse of `points`, for a picture of shape (height, width, ...). Raises InputError for marks
+        that are no face."""
+        if said := problem(points, picture[1], picture[0]):
+            raise InputError(said, hint=AGAIN)
+        arrays: dict[str, Any] = {}
+        for name, shape in SHAPES.items():
+            rows = np.array(points[name], np.float64)
+            rows[:, :2] -= (where.x, where.y)
+            arrays[name] = (rows / where.side).reshape(shape)
+        return cls(**arrays, certainty=1.0)
 
 
 AGAIN = "Find the face again, or place the marks anew"

@@ -30,7 +30,7 @@ COMPOSITES = ("crop", "paste")
 FORMATS = ("png", "png16", "exr")
 FILMS = ("mp4", "prores", "ffv1")
 """Kinds of film, see `core.pictures.film`."""
-PASSES = ("face", "matte", "plate")
+PASSES = ("face", "matte", "plate", "mouth")
 """What may be written beside the picture, see `core.engine.finish`."""
 MAX_SIZE = 4096
 
@@ -163,6 +163,10 @@ class Inspect(Message):
 
     portrait: str = ruled(rules.path)
     upright: str = ruled(rules.path_or_empty, "")  # a PNG to write, should the file itself lie on its side
+    read: bool = ruled(rules.flag, False)  # the marks of each face, too
+    crop: tuple[float, float, float] | None = ruled(
+        rules.optional(rules.crop), None
+    )  # read them here as well
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +184,11 @@ class Inspected(Message):
     crop: tuple[float, float, float] | None = ruled(rules.optional(rules.crop), None)
     crops: tuple[tuple[float, float, float], ...] = ruled(rules.several(rules.crop), ())
     turned: bool = ruled(rules.flag, False)
+    # of each of `crops`, then of the crop that was asked for: None where nothing is read
+    marks: tuple[Mapping[str, tuple[tuple[float, ...], ...]] | None, ...] = ruled(
+        rules.several(rules.optional(rules.marks)), ()
+    )
+    warnings: tuple[str, ...] = ruled(rules.several(rules.text), ())  # what is doubtful about the faces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +249,7 @@ class Decode(Message):
     composite: str = ruled(rules.one_of(*COMPOSITES), "crop")  # alone, or pasted into the whole portrait
     detail: bool = ruled(rules.flag, True)  # carry the portrait's own sharpness over
     format: str = ruled(rules.one_of(*FORMATS), "png")
+    marks: Mapping[str, tuple[tuple[float, ...], ...]] | None = ruled(rules.optional(rules.marks), None)
     hold: int | None = ruled(rules.optional(_NUMBER), None)  # also write the untouched source as this frame
     passes: tuple[str, ...] = ruled(rules.several(rules.one_of(*PASSES), 0, len(PASSES)), ())
     mark: bool = ruled(rules.flag, True)  # write into the files where they come from: `core.wire.origin`
@@ -270,6 +280,8 @@ class Preview(Message):
     face: int | None = ruled(rules.optional(rules.whole(0, 1000)), None)
     size: int = ruled(_SIDE, 256)
     detail: bool = ruled(rules.flag, False)
+    mouth: tuple[float, ...] | None = ruled(rules.optional(rules.MOUTH), None)  # None: nothing is asked for
+    marks: Mapping[str, tuple[tuple[float, ...], ...]] | None = ruled(rules.optional(rules.marks), None)
     out: str = ruled(rules.path)  # .npy to write: uint8 [H, W, 4], top row first, display-referred sRGB
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from . import origin as origins
 from .channels import CHANNELS, EMOTIONS, Channel, Handle
+from .marks import COUNTS, Points
+from .mouth_knobs import KNOBS
 
 Rule = Callable[[Any], Any]
 
@@ -204,6 +206,20 @@ PHONES = several(
     record({"name": text, "start": number(-1e5, 1e6), "end": number(-1e5, 1e6), "word": text}), 0, 40_000
 )
 """What is said when, in seconds of the take: phones, the first of each word with the word."""
+
+
+def marks(value: Any) -> Points:
+    """Marks of a face, see `core.wire.marks`; whether they make a face is checked where they are used."""
+    if not isinstance(value, Mapping) or set(value) != set(COUNTS):
+        raise ValueError(f"wants the face marks {', '.join(COUNTS)}, not {_show(value)}")
+    place = number(-1e6, 1e6)
+    return {
+        name: several(several(place, width, width), count, count)(value[name])
+        for name, (count, width) in COUNTS.items()
+    }
+
+
+MOUTH: Rule = several(number(-1e6, 1e6), len(KNOBS), len(KNOBS))
 WEIGHT = number(-1000.0, 1000.0)
 WEIGHTS = several(WEIGHT, len(CHANNELS), len(CHANNELS))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, bank_of
 from ...core.wire.errors import InputError
-from . import fcurves, sliders
+from . import fcurves, sliders, teeth
 from .rig import find_object, find_scene
 
 CHUNK = 400
@@ -26,19 +26,23 @@ HELD = 100.0
 """Blender holds a weight's property within this on either side, whatever its curve says."""
 
 
-def in_chunks(face: int, scene: int, numbers: np.ndarray) -> Generator[int, None, np.ndarray | None]:
-    """Yields the number of frames read so far, between chunks. Returns total weights float32 [N, 36], or None
-    when the rig or the scene is gone.
+def in_chunks(
+    face: int, scene: int, numbers: np.ndarray
+) -> Generator[int, None, tuple[np.ndarray, teeth.Rows] | None]:
+    """Yields the number of frames read so far, between chunks. Returns total weights float32 [N, 36] and the
+    knobs of the mouth, or None when the rig or the scene is gone.
     """
-    parts = [np.empty((0, len(CHANNELS)), np.float32)]
+    parts, mouths = [np.empty((0, len(CHANNELS)), np.float32)], []
     for start in range(0, len(numbers), CHUNK):
         if start:
             yield start
         rig, like = find_object(face), find_scene(scene)
         if rig is None or like is None:
             return None
-        parts.append(fcurves.read_weights(rig, numbers[start : start + CHUNK], like))
-    return np.concatenate(parts)
+        weights, knobs = fcurves.read_rows(rig, numbers[start : start + CHUNK], like)
+        parts.append(weights)
+        mouths += knobs
+    return np.concatenate(parts), mouths
 
 
 def check(

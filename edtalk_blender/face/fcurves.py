@@ -29,7 +29,7 @@ import bpy
 import numpy as np
 
 from ...core.wire.channels import BANKS, CHANNELS, bank_of
-from . import sliders, stand_in, strengths
+from . import sliders, stand_in, strengths, teeth
 from .rig import path_of
 
 LAYERED = bpy.app.version >= (4, 4, 0)
@@ -139,6 +139,15 @@ def new_curve(curves, name: str) -> bpy.types.FCurve:
     return curve
 
 
+def key_property(curves, bone: str, name: str, frames: np.ndarray, values: np.ndarray) -> None:
+    """Key a property of a bone that is no weight at scene frames [T], instead of the keys that were there."""
+    path = sliders.path_of(bone, name)
+    curve = curves.fcurves.find(path, index=0) or curves.fcurves.new(path, index=0)
+    curve.group = curves.groups.get(bone) or curves.groups.new(bone)
+    curve.keyframe_points.clear()
+    _add_keys(curve, frames, values)
+
+
 def replace_keys(curves, name: str, frames: np.ndarray, values: np.ndarray) -> None:
     """Key a weight at rising scene frames [N]; keys before the first and after the last stay as they are."""
     curve = curves.fcurves.find(path_of(name), index=0)
@@ -199,6 +208,15 @@ def read_weights(rig: bpy.types.Object, frames: Sequence[float], like: bpy.types
     return _total(rig, names, _read(rig, frames, like, WEIGHTS + names))
 
 
+def read_rows(
+    rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene
+) -> tuple[np.ndarray, teeth.Rows]:
+    """The same, with the knobs of the mouth at each of these frames."""
+    names, knobs = sliders.names_of(rig), teeth.names_of(rig)
+    rows, count = _read(rig, frames, like, WEIGHTS + names + knobs), len(WEIGHTS) + len(names)
+    return _total(rig, names, rows[:, :count]), teeth.rows_of(knobs, rows[:, count:])
+
+
 def read_generated(
     rig: bpy.types.Object, frames: Sequence[float], like: bpy.types.Scene, own: bool = True
 ) -> np.ndarray:
@@ -222,6 +240,13 @@ def weights_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> np.ndarray
     names = _sliders_of(rig)
     row = _values(rig.evaluated_get(graph), _by_bone(WEIGHTS + names))
     return _total(rig, names, np.array([row], np.float32))[0]
+
+
+def mouth_now(rig: bpy.types.Object, graph: bpy.types.Depsgraph) -> tuple[float, ...]:
+    """The knobs of the rig's mouth, as it is posed in an evaluated scene."""
+    knobs = teeth.names_of(rig)
+    row = _values(rig.evaluated_get(graph), _by_bone(knobs))
+    return teeth.rows_of(knobs, np.array([row], np.float32).reshape(1, -1))[0]
 
 
 def _total(rig: bpy.types.Object, names: Sequence[tuple[str, str]], rows: np.ndarray) -> np.ndarray:

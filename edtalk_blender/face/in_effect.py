@@ -13,9 +13,9 @@ import bpy
 import numpy as np
 
 from ...core.wire.errors import InputError
-from . import fcurves, rig, take_action
+from . import fcurves, rig, take_action, teeth
 
-PATHS = tuple(f'pose.bones["{bone}"]["' for bone in rig.BONES)
+PATHS = tuple(f'pose.bones["{bone}"]["' for bone in rig.BONES if bone != teeth.BONE)
 """How the data paths of weights, emotions and handles begin."""
 STILL = 1e-6
 

@@ -35,7 +35,15 @@ LINKED = "This face is linked: make a library override of it first"
 
 SPARE = "Spare: the checkpoint of this rig does nothing with it"
 
-BONES = {"emotion": -0.6, "mouth": -0.3, "pose": 0.0, "expression": 0.3, "handle": 0.6, "strength": 0.9}
+BONES = {
+    "emotion": -0.6,
+    "mouth": -0.3,
+    "pose": 0.0,
+    "expression": 0.3,
+    "handle": 0.6,
+    "strength": 0.9,
+    "teeth": 1.2,
+}
 """Bone -> where it stands, below the picture."""
 
 
@@ -97,7 +105,7 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     rig = bpy.data.objects.new(name, armature)
-    add_bones(rig, [*BANKS, "emotion", "handle", "strength"])
+    add_bones(rig, BONES)
     scene.collection.objects.link(rig)
     rig.location = scene.cursor.location  # where Blender adds everything
     label_channels(rig, DEFAULT_CHANNELS)

@@ -21,7 +21,7 @@ import numpy as np
 from ...core.wire import messages
 from ...core.wire.channels import BANK_SLICES, CHANNELS, EMOTIONS, UNITS, Channel, Handle
 from ...core.wire.mixing import NEUTRAL, mix
-from . import rig, strengths
+from . import rig, strengths, teeth
 
 BONES = ("emotion", "handle")
 PRESETS = "edtalk_emotions"
@@ -40,7 +40,8 @@ def fit_to_checkpoint(face: bpy.types.Object, described: messages.Described) -> 
     """
     rig.label_channels(face, [Channel.from_dict(channel) for channel in described.channels])
     if face.data.library is None:
-        rig.add_bones(face, BONES)
+        rig.add_bones(face, (*BONES, teeth.BONE))
+    teeth.fit(face)
     face[PRESETS] = {name: list(weights) for name, weights in described.emotions.items()}
     handles = [Handle.from_dict(handle) for handle in described.handles]
     face[HANDLES] = {

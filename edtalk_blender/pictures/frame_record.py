@@ -121,12 +121,13 @@ class Rendered:
         return own or other or Entry(0, GONE, np.zeros(len(CHANNELS), np.float32))
 
     def states(
-        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
+        self, numbers: Sequence[int], weights: np.ndarray, look: bytes | Sequence[bytes], files: Sequence[str]
     ) -> np.ndarray:
         """uint8 [N]: CURRENT, STALE (made from other weights or another look) or MISSING, one a frame; a file
-        that is empty or ends in the middle is missing, and one that somebody painted over is not. `files` are
-        the picture names.
+        that is empty or ends in the middle is missing, and one that somebody painted over is not. `look` is
+        one for all frames, or one for each; `files` are the picture names.
         """
+        looks = [look] * len(numbers) if isinstance(look, bytes) else look
         there = sizes_in(self.folder)
         result = np.full(len(numbers), MISSING, np.uint8)
         found = [i for i, file in enumerate(files) if self._is_whole(int(numbers[i]), file, there)]
@@ -134,7 +135,7 @@ class Rendered:
             return result
         entries = [self.entry(int(numbers[i])) for i in found]
         apart = np.abs(np.stack([entry.weights for entry in entries]) - np.asarray(weights)[found])
-        same = np.array([entry.look == look and look != GONE for entry in entries])
+        same = np.array([entry.look == looks[i] != GONE for i, entry in zip(found, entries)])
         result[found] = np.where(same & (apart.max(axis=1) <= TOLERANCE), CURRENT, STALE)
         return result
 
@@ -143,7 +144,7 @@ class Rendered:
         return bool(size) and (size == noted or is_whole(self.folder / file, strict=bool(noted)))
 
     def changed(
-        self, numbers: Sequence[int], weights: np.ndarray, look: bytes, files: Sequence[str]
+        self, numbers: Sequence[int], weights: np.ndarray, look: bytes | Sequence[bytes], files: Sequence[str]
     ) -> np.ndarray:
         """bool [N]: which of these frames must be made (again), because they are not CURRENT."""
         return self.states(numbers, weights, look, files) != CURRENT

@@ -3,6 +3,7 @@
 
     take_face.0101.png     the figure with straight alpha
     take_matte.0101.png    that alpha as grey
+    take_mouth.0101.png    the inside of the mouth with straight alpha
     take_plate.png         the portrait without the figure, one file for all frames
 
 A pass is made together with its picture and before it, so the record of the pictures speaks for their passes

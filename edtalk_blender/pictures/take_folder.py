@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.wire import mouth_knobs
 from ...core.wire.channels import DRAWN
 from ...core.wire.errors import BadMotion, OutputBlocked, OutputExists
 from ...core.wire.formats import arrays
@@ -61,16 +62,32 @@ class Look:
     detail: bool
     format: str
     drawn: int = DRAWN
+    marks: str = ""  # of the face, "" where they are read in the portrait
 
     def digest(self) -> bytes:
-        """16 bytes that change whenever the pictures would."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """16 bytes that change whenever the pictures would; without marks, those of before there were any."""
+        told = asdict(self)
+        if not self.marks:
+            del told["marks"]
+        text = json.dumps(told, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def at_rest(look: bytes) -> bytes:
     """The look of the picture before the first: the portrait itself, whatever the weights are."""
     return hashlib.blake2b(look + b"at rest", digest_size=16).digest()
+
+
+def looks_of(look: bytes, mouths: Sequence[Sequence[float]]) -> list[bytes]:
+    """The look of each frame: a mouth whose knobs were turned is another picture. Rows of
+    `core.wire.mouth_knobs`, tidy; at rest they are what they were before there were knobs.
+    """
+    turned = {row: _of_mouth(look, row) for row in set(map(tuple, mouths)) if row != mouth_knobs.DEFAULTS}
+    return [turned.get(tuple(row), look) for row in mouths]
+
+
+def _of_mouth(look: bytes, row: tuple[float, ...]) -> bytes:
+    return hashlib.blake2b(look + json.dumps(row).encode(), digest_size=16).digest()
 
 
 def file_digest(path: str) -> str:
@@ -279,7 +296,17 @@ def load_motion(path: Path) -> tuple[np.ndarray, float]:
     return table.weights, table.rate
 
 
-def save_motion(path: Path, weights: np.ndarray, rate: float, numbers: Sequence[int], model: str) -> None:
-    """Write weights [T, 36] as a motion.npz whose rows are the given frame numbers. Raises OutputBlocked."""
-    table = weights_file.Table(weights, np.asarray(numbers), rate, model)
+def save_motion(
+    path: Path,
+    weights: np.ndarray,
+    rate: float,
+    numbers: Sequence[int],
+    model: str,
+    mouths: Sequence[Sequence[float]] = (),
+) -> None:
+    """Write weights [T, 36] as a motion.npz whose rows are the given frame numbers, with the knobs of the
+    mouth where any was turned. Raises OutputBlocked.
+    """
+    rows = tuple(tuple(row) for row in mouths)
+    table = weights_file.Table(weights, np.asarray(numbers), rate, model, rows)
     save_arrays(path, weights_file.arrays_of(table))

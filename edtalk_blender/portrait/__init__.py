@@ -3,5 +3,8 @@
 
 MODULES = (
     "found_faces",
+    "face_marks",
     "crop_gizmo",
+    "mark_gizmo",
+    "mark_buttons",
 )

@@ -60,15 +60,15 @@ def draw_crop(frame: Frame, box: Box, by_hand: bool, held: bool, context: bpy.ty
     if by_hand or held:
         _shade(frame, corners)
     colour = BRIGHT if by_hand or held else THIN
-    _lines([*corners, corners[0]], colour, 2.0 if by_hand or held else 1.0)
+    draw_lines([*corners, corners[0]], colour, 2.0 if by_hand or held else 1.0)
     if held:
-        _lines(_oval(frame, box), THIN, 1.0)
+        draw_lines(_oval(frame, box), THIN, 1.0)
     size = 4.0 * context.preferences.system.ui_scale
     for name in HANDLES:
         x, y = frame.to_region(*crop_box.handle_at(box, name))
-        _rectangle(x - size, y - size, x + size, y + size, colour)
+        draw_rectangle(x - size, y - size, x + size, y + size, colour)
     x, y, side = box
-    _text(f"{side:.0f} px at {x:.0f}, {y:.0f}", corners[3][0], corners[3][1] - 18, 12, colour, context)
+    draw_text(f"{side:.0f} px at {x:.0f}, {y:.0f}", corners[3][0], corners[3][1] - 18, 12, colour, context)
 
 
 def draw_faces(frame: Frame, settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
@@ -81,8 +81,8 @@ def draw_faces(frame: Frame, settings: bpy.types.PropertyGroup, context: bpy.typ
         colour = CHOSEN if number == settings.face else FACE
         places = ((left, top), (left + width, top), (left + width, top + height), (left, top + height))
         corners = [frame.to_region(*place) for place in places]
-        _lines([*corners, corners[0]], colour, 2.0 if number == settings.face else 1.0)
-        _text(str(number), corners[0][0] + 6, corners[0][1] - 26, 22, colour, context)
+        draw_lines([*corners, corners[0]], colour, 2.0 if number == settings.face else 1.0)
+        draw_text(str(number), corners[0][0] + 6, corners[0][1] - 26, 22, colour, context)
 
 
 def _oval(frame: Frame, box: Box) -> list[tuple[float, float]]:
@@ -102,15 +102,17 @@ def _shade(frame: Frame, corners: list[tuple[float, float]]) -> None:
     x0, x1 = (min(max(x, left), right) for x in (corners[0][0], corners[1][0]))
     y0, y1 = (min(max(y, bottom), top) for y in (corners[2][1], corners[0][1]))
     for box in ((left, bottom, right, y0), (left, y1, right, top), (left, y0, x0, y1), (x1, y0, right, y1)):
-        _rectangle(*box, SHADE)
+        draw_rectangle(*box, SHADE)
 
 
-def _rectangle(x0: float, y0: float, x1: float, y1: float, colour: tuple[float, ...]) -> None:
+def draw_rectangle(x0: float, y0: float, x1: float, y1: float, colour: tuple[float, ...]) -> None:
+    """A filled rectangle."""
     if x1 > x0 and y1 > y0:
         _batch("TRI_STRIP", [(x0, y0), (x1, y0), (x0, y1), (x1, y1)], colour)
 
 
-def _lines(points: list[tuple[float, float]], colour: tuple[float, ...], width: float) -> None:
+def draw_lines(points: list[tuple[float, float]], colour: tuple[float, ...], width: float) -> None:
+    """A line through these points."""
     import gpu
 
     gpu.state.line_width_set(width)
@@ -130,9 +132,10 @@ def _batch(kind: str, points: list[tuple[float, float]], colour: tuple[float, ..
     gpu.state.blend_set("NONE")
 
 
-def _text(
+def draw_text(
     text: str, x: float, y: float, size: float, colour: tuple[float, ...], context: bpy.types.Context
 ) -> None:
+    """Text with a shadow; its size in points at normal interface scale."""
     import blf
 
     blf.size(0, size * context.preferences.system.ui_scale)

@@ -9,6 +9,7 @@ that is cancelled leaves no trace.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -16,7 +17,7 @@ import bpy
 from ..face.rig import settings_of
 from ..server_process import jobs
 from ..settings.paths import absolute
-from . import crop_box, crop_drawing, found_faces
+from . import crop_box, crop_drawing, face_marks, found_faces
 from .crop_drawing import Frame
 
 REACH = 9.0  # pixels around a handle that take hold of it, at normal interface scale
@@ -36,7 +37,8 @@ def shows_portrait(space: bpy.types.Space | None, settings: bpy.types.PropertyGr
     image = space.image if space is not None and space.type == "IMAGE_EDITOR" else None
     if image is None or not image.filepath or not settings.portrait.strip() or not image.size[0]:
         return False
-    return Path(absolute(image.filepath, image.library)) == Path(picture_of(settings))
+    shown = absolute(image.filepath, image.library)  # a portrait beside the .blend has ".." in its path
+    return os.path.normpath(shown) == os.path.normpath(picture_of(settings))
 
 
 def is_ours(context: bpy.types.Context) -> bool:
@@ -146,6 +148,8 @@ class EDTALK_GGT_crop(bpy.types.GizmoGroup):
         """Only over the portrait of the active face, of which something is known."""
         settings, space = settings_of(context), context.space_data
         if space.mode != "VIEW" or not shows_portrait(space, settings) or not is_ours(context):
+            return False
+        if face_marks.are_shown(settings):
             return False
         return found_faces.crop_of(settings) is not None or found_faces.sighting_of(settings) is not None
 

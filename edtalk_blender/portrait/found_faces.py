@@ -8,6 +8,7 @@ leaves its answer here too.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -35,6 +36,7 @@ class EDTALK_SeenFace(bpy.types.PropertyGroup):
 
     box: bpy.props.FloatVectorProperty(size=4, description="Left, top, width and height of the face, pixels")
     crop: bpy.props.FloatVectorProperty(size=3, description="Left, top and side of the square to show")
+    marks: bpy.props.StringProperty(description="The marks that were read, see `face_marks`")
 
 
 @overridable
@@ -47,6 +49,7 @@ class EDTALK_Sighting(bpy.types.PropertyGroup):
     upright: bpy.props.StringProperty(description="An upright copy, where the file lies on its side")
     places: bpy.props.CollectionProperty(type=EDTALK_SeenFace)
     count: bpy.props.IntProperty(description="Faces that were seen; more places are left over from before")
+    by_hand: bpy.props.PointerProperty(type=EDTALK_SeenFace, description="What was read in a crop by hand")
 
     @property
     def faces(self) -> list[EDTALK_SeenFace]:
@@ -81,6 +84,21 @@ def found_crop(settings: bpy.types.PropertyGroup) -> Box | None:
     return None
 
 
+def marks_read(settings: bpy.types.PropertyGroup) -> str:
+    """The marks of the face that is chosen, or in the crop that was set by hand, as text; "" for none."""
+    seen, crop = sighting_of(settings), crop_of(settings)
+    places = [*seen.faces, seen.by_hand] if seen is not None else []
+    near = [one for one in places if one.marks and crop is not None and _is_near(tuple(one.crop), crop)]
+    return near[0].marks if near else ""
+
+
+def _is_near(one: Box, other: Box) -> bool:
+    """Do two crops frame the same face?"""
+    middles = [(x + side / 2, y + side / 2) for x, y, side in (one, other)]
+    reach = max(one[2], other[2]) / 4
+    return all(abs(a - b) < reach for a, b in zip(*middles, strict=True))
+
+
 def chosen_crop(settings: bpy.types.PropertyGroup) -> Box | None:
     """The crop that was chosen, in whole pixels as the server takes it: by hand, or with a face of several;
     None leaves it to the server.
@@ -98,16 +116,36 @@ def pick(settings: bpy.types.PropertyGroup, number: int) -> None:
         settings.crop = seen.faces[number - 1].crop
 
 
-def keep(owner: bpy.types.ID, portrait: str, seen: messages.Inspected, upright: str = "") -> None:
-    """Write down what the server saw. A choice of face that cannot be meant any more is taken back."""
+def _text_of(seen: messages.Inspected, index: int) -> str:
+    """Marks that were read, as they are kept."""
+    points = seen.marks[index] if index < len(seen.marks) else None
+    return json.dumps(points, separators=(",", ":")) if points is not None else ""
+
+
+def keep(
+    owner: bpy.types.ID,
+    portrait: str,
+    seen: messages.Inspected,
+    upright: str = "",
+    asked: Box | None = None,
+) -> None:
+    """Write down what the server saw; `asked` is the crop by hand in which it read besides. A choice of face
+    that cannot be meant any more is taken back.
+    """
     sighting, digest = owner.edtalk_seen, take_folder.file_digest(portrait)
     if sighting.portrait != digest or upright or not seen.turned:
         sighting.upright = upright if seen.turned else ""
+    again = sighting.portrait == digest  # what was read before still holds where nothing is read now
     sighting.portrait, sighting.width, sighting.height = digest, seen.width, seen.height
     sighting.count = len(seen.crops)
     for index, (box, crop) in enumerate(zip(seen.faces, seen.crops)):
         face = sighting.places[index] if index < len(sighting.places) else sighting.places.add()
+        face.marks = _text_of(seen, index) or (face.marks if again and tuple(face.crop) == crop else "")
         face.box, face.crop = box, crop
+    if asked is not None:
+        sighting.by_hand.crop, sighting.by_hand.marks = asked, _text_of(seen, len(seen.crops))
+    elif not again:
+        sighting.by_hand.marks = ""
     if owner.edtalk.face > len(seen.faces):
         owner.edtalk.face = 0
 
@@ -142,12 +180,17 @@ def find(owner: int, is_object: bool, portrait: str):
 def _find(job: jobs.Job, owner: int, is_object: bool, portrait: str) -> Generator[None, None, jobs.Outcome]:
     server = yield from ready_server(job)
     copy = str(_upright_file(portrait))
-    seen = yield from ask(job, server, messages.Inspect(portrait=portrait, upright=copy))
+    pool = bpy.data.objects if is_object else bpy.data.scenes
+    before = next((one for one in pool if one.session_uid == owner), None)
+    by_hand = before is not None and before.edtalk.use_crop
+    asked = chosen_crop(before.edtalk) if by_hand else None
+    question = messages.Inspect(portrait=portrait, upright=copy, read=True, crop=asked)
+    seen = yield from ask(job, server, question)
     pool = bpy.data.objects if is_object else bpy.data.scenes
     found = next((one for one in pool if one.session_uid == owner), None)
     if found is None or absolute(found.edtalk.portrait) != portrait:
         return jobs.Outcome("INFO", "The portrait was changed meanwhile")
-    keep(found, portrait, seen, copy)
+    keep(found, portrait, seen, copy, asked)
     settings, count = found.edtalk, len(seen.faces)
     if settings.use_crop or not count:
         _begin_crop(settings, found.edtalk_seen)
@@ -156,12 +199,13 @@ def _find(job: jobs.Job, owner: int, is_object: bool, portrait: str) -> Generato
     jobs.redraw(*jobs.PICTURES)
     name = Path(portrait).name
     if not count:
-        text = "The crop is yours to draw now: show the portrait and drag its corners"
+        text = "The crop is yours to draw now: show the portrait, drag its corners, and press Place Marks"
         return jobs.Outcome("WARNING", f"No face was found in {name}", text)
-    if count == 1:
-        return jobs.Outcome("INFO", f"One face found in {name}")
-    hint = "" if settings.face else f"Choose 1 to {count}, counted from the left"
-    return jobs.Outcome("INFO" if settings.face else "WARNING", f"{count} faces found in {name}", hint)
+    hints = list(seen.warnings)
+    if count > 1 and not settings.face:
+        hints.insert(0, f"Choose 1 to {count}, counted from the left")
+    faces = "One face" if count == 1 else f"{count} faces"
+    return jobs.Outcome("WARNING" if hints else "INFO", f"{faces} found in {name}", ". ".join(hints))
 
 
 def _begin_crop(settings: bpy.types.PropertyGroup, seen: EDTALK_Sighting) -> None:

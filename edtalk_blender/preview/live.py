@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live preview: a slider, a key or the playhead moves, and the face follows.
+"""Live preview: a slider, a key, a mark or the playhead moves, and the face follows.
 
 Handlers only note that something happened. A timer that survives file loads does the work: it compares
 the evaluated weights with those last asked for and has one request in flight at most, so that the newest
@@ -22,8 +22,10 @@ from bpy.app.handlers import persistent
 
 from ...core.wire import messages
 from ...core.wire.errors import Died, EDTalkError, Stale
+from ...core.wire.mouth_knobs import DEFAULTS
 from ..face import evaluation, fcurves, rig, stand_in
 from ..pictures import take_folder
+from ..portrait import face_marks
 from ..server_process import jobs, supervisor
 from ..server_process.client import Pending
 from ..settings import trust
@@ -167,7 +169,7 @@ def _turn() -> None:
     server = supervisor.server_or_none()
     if wanted == _state.asked and face.session_uid == _state.asked_face:
         _state.changed = False
-    elif server is None and status.is_on_disk(face, bpy.context.scene.frame_current, wanted.weights):
+    elif server is None and _is_on_disk(face, wanted):
         _state.changed = False  # nothing to see that would be worth starting a server
     elif server is None or not server.ready:
         _wake()
@@ -176,9 +178,14 @@ def _turn() -> None:
         _state.pending = server.ask(wanted)
 
 
+def _is_on_disk(face: bpy.types.Object, wanted: messages.Preview) -> bool:
+    return status.is_on_disk(face, bpy.context.scene.frame_current, wanted.weights, wanted.mouth)
+
+
 def _is_touched(face: bpy.types.Object) -> bool:
     """Has the face moved while the frame stood still? Then somebody moved it; playing a file is no touch."""
-    weights = fcurves.weights_now(face, bpy.context.evaluated_depsgraph_get())
+    graph = bpy.context.evaluated_depsgraph_get()
+    weights = np.append(fcurves.weights_now(face, graph), fcurves.mouth_now(face, graph))
     before, place = _state.posed, (face.session_uid, bpy.context.scene.frame_current)
     _state.posed = *place, weights
     if not trust.may_read() and (before is None or before[:2] != place or np.array_equal(before[2], weights)):
@@ -210,7 +217,8 @@ def request(face: bpy.types.Object) -> messages.Preview:
         crop = tuple(settings.crop)
     elif take.name and take.portrait == take_folder.file_digest(portrait):
         crop = tuple(take.crop)
-    weights, scene = fcurves.weights_now(face, bpy.context.evaluated_depsgraph_get()), bpy.context.scene
+    graph, scene = bpy.context.evaluated_depsgraph_get(), bpy.context.scene
+    weights, mouth = fcurves.weights_now(face, graph), fcurves.mouth_now(face, graph)
     evaluation.check(face, scene, np.array([scene.frame_current]), weights[None])
     return messages.Preview(
         portrait=portrait,
@@ -220,6 +228,8 @@ def request(face: bpy.types.Object) -> messages.Preview:
         face=settings.face - 1 if settings.face else None,
         size=min(SIZE, settings.size),
         detail=settings.detail,
+        mouth=None if mouth == DEFAULTS else mouth,
+        marks=face_marks.checked_for(settings),
         out=str(_answer_file()),
     )
 

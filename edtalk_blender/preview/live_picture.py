@@ -142,7 +142,7 @@ def is_live(face: bpy.types.Object, frame: int) -> bool:
     """Does the live picture show what this face's take on disk does not, at this scene frame?"""
     if image_or_none() is None or _shown is None or face.session_uid != _shown[0] or is_playing():
         return False
-    return not status.is_on_disk(face, frame, _shown[1].weights)
+    return not status.is_on_disk(face, frame, _shown[1].weights, _shown[1].mouth)
 
 
 def _paint() -> None:

@@ -41,6 +41,7 @@ PASS_ITEMS = [
     ("face", "Face", "The moving head and shoulders with alpha, to lie over any ground", 1),
     ("matte", "Matte", "That alpha alone, as grey levels (not a colour)", 2),
     ("plate", "Plate", "The portrait without head and shoulders; one file for all frames", 4),
+    ("mouth", "Mouth", "Teeth, tongue and dark of the mouth alone with alpha, to be graded apart", 8),
 ]
 SHOWS_ITEMS = [
     ("picture", "Picture", "The picture as it is"),

@@ -46,7 +46,7 @@ def _trusted() -> bool:
 @persistent
 def _opened(_path: str) -> None:
     global _acted
-    _acted = not bpy.data.filepath
+    _acted = not getattr(bpy.data, "filepath", "")  # some versions hide the file while they enable us
 
 
 def _look() -> None:

@@ -15,9 +15,10 @@ import numpy as np
 
 from ...core.wire import messages, moments
 from ...core.wire.errors import OutputBlocked
-from ..face import fcurves, marks, placing, rig, sliders, take_action
+from ..face import fcurves, marks, placing, rig, sliders, take_action, teeth
 from ..face.rig import find_object, find_scene
 from ..pictures import image_sequence, take_folder
+from ..portrait import face_marks
 from ..server_process.jobs import push_undo
 from ..settings import timing
 from ..settings.properties import copy_settings
@@ -40,6 +41,7 @@ class Pictures:
     fps: float
     first: int  # of the whole take, of which these may be a part
     origin: Mapping[str, object]  # what files say of that: `mark` and `origin` of `messages.Decode`
+    mouths: teeth.Rows  # knobs of the mouth, one row a frame
 
     def files(self, fmt: str) -> list[str]:
         """Picture names, one a scene frame."""
@@ -65,6 +67,7 @@ def land_motion(
         face = rig.make_rig(scene, Path(order.portrait).stem)
         face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
+        face_marks.carry(scene, face)
         face.edtalk.checkpoint = order.checkpoint
         make_active(face, scene)
     elif not face.edtalk.take.name and face.name.partition(".")[0] == NAMELESS:
@@ -181,10 +184,12 @@ def sample(
 ) -> Pictures:
     """The rig's evaluated weights at the scene frames of its take, or at those of them that are asked for."""
     numbers = numbers_of(face, frames)
-    return pictures_of(face, fps, numbers, fcurves.read_weights(face, numbers, scene))
+    return pictures_of(face, fps, numbers, *fcurves.read_rows(face, numbers, scene))
 
 
-def pictures_of(face: bpy.types.Object, fps: float, numbers: np.ndarray, weights: np.ndarray) -> Pictures:
+def pictures_of(
+    face: bpy.types.Object, fps: float, numbers: np.ndarray, weights: np.ndarray, mouths: teeth.Rows
+) -> Pictures:
     """The pictures of the face's take at these scene frames."""
     take = face.edtalk.take
     return Pictures(
@@ -196,6 +201,7 @@ def pictures_of(face: bpy.types.Object, fps: float, numbers: np.ndarray, weights
         fps=fps,
         first=take.first,
         origin=origin.asked(face),
+        mouths=mouths,
     )
 
 

@@ -22,7 +22,7 @@ from ...core.wire.errors import Cancelled, Died, EDTalkError, InputError, Missin
 from ..face import evaluation, in_effect, probe
 from ..face.rig import find_object, find_scene
 from ..pictures import frame_record, passes, take_folder
-from ..portrait import found_faces
+from ..portrait import face_marks, found_faces
 from ..server_process import checkpoints
 from ..server_process.client import Server
 from ..server_process.jobs import Job, Outcome, push_undo
@@ -59,6 +59,7 @@ def _generate(job: Job, order: Order) -> Generator[None, None, Outcome]:
         seen = yield from ask(job, server, messages.Inspect(portrait=order.portrait))
         if order.crop is None:
             _one_face(order, seen)
+        face_marks.checked(order.marks, seen.width, seen.height)  # before a minute's work
         analyzed = yield from ask(
             job,
             server,
@@ -193,7 +194,7 @@ def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, t
         try:
             done = next(turns)
         except StopIteration as end:
-            weights = end.value
+            weights, mouths = end.value or (np.empty((0, 0)), [])  # a face that is gone is told of below
             break
         if job.cancelled:
             raise Cancelled(f"{job.title}: cancelled")
@@ -204,7 +205,7 @@ def _read_curves(job: Job, order: Order, fresh: bool) -> Generator[None, None, t
     probe.check(face, find_scene(order.scene), numbers, weights)
     if not fresh:  # there are frames that could be lost
         in_effect.check(face, numbers, weights)
-    return apply.pictures_of(face, order.fps, numbers, weights), warnings
+    return apply.pictures_of(face, order.fps, numbers, weights, mouths), warnings
 
 
 def _new_crop(seen: messages.Inspected, order: Order) -> tuple[float, float, float]:
@@ -242,10 +243,14 @@ def _make_pictures(
     """Decode what is out of date, keep the record true, and show the result; gives back how many were
     made.
     """
+    face = find_object(order.rig)
+    size = (face.edtalk.take.width, face.edtalk.take.height) if face is not None else (np.inf, np.inf)
+    marks = face_marks.checked(order.marks, *size)
     look = look_of(order, pictures.crop, pictures.model)
+    looks = take_folder.looks_of(look, pictures.mouths)
     record = frame_record.Rendered(order.folder, order.worker)
     wanted = passes.wanted(order.folder, order.passes)
-    need = record.changed(pictures.numbers, pictures.weights, look, pictures.files(order.format))
+    need = record.changed(pictures.numbers, pictures.weights, looks, pictures.files(order.format))
     need |= passes.lacking(order.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     rest = pictures.first - 1  # the frame before the first is the portrait at rest
     rest_look, at_rest = take_folder.at_rest(look), np.zeros(pictures.weights.shape[1], np.float32)
@@ -260,17 +265,19 @@ def _make_pictures(
         display.show_take(order, pictures, total)
         display.refresh_take(order)  # a farm may have made what this Blender still shows as missing
         return 0
+    if not need.any():  # only the portrait at rest: one frame must be asked for, too
+        need[0] = True
     numbers, weights = pictures.numbers[need], pictures.weights[need]
-    if not len(numbers):  # only the portrait at rest: one frame must be asked for, too
-        numbers, weights = pictures.numbers[:1], pictures.weights[:1]
+    mouths = [row for row, wanted_too in zip(pictures.mouths, need) if wanted_too]
     rows = {int(number): row for number, row in zip(numbers, weights)}
+    frame_looks = dict(zip(rows, take_folder.looks_of(look, mouths)))
     if not fresh and not take_folder.is_ours(order.folder):
         take_folder.leave_alone(order.folder, pictures.files(order.format))
     record.forget([*rows, rest] if hold else rows)
     record.save()
     take_folder.clear_requests(order.folder)
     asked = order.folder / take_folder.request_name()
-    take_folder.save_motion(asked, weights, pictures.fps, numbers + pictures.shift, pictures.model)
+    take_folder.save_motion(asked, weights, pictures.fps, numbers + pictures.shift, pictures.model, mouths)
     arrived: set[int] = set()
     next_saving = time.monotonic() + SAVE_EVERY
 
@@ -278,7 +285,8 @@ def _make_pictures(
         nonlocal next_saving
         number = notice.number - pictures.shift
         if number in rows:
-            record.note(number, rows[number], look, take_folder.file_name(notice.number, order.format))
+            file = take_folder.file_name(notice.number, order.format)
+            record.note(number, rows[number], frame_looks[number], file)
             arrived.add(number)
         elif number == rest:
             record.note(rest, at_rest, rest_look, rest_file)
@@ -305,6 +313,7 @@ def _make_pictures(
             format=order.format,
             passes=wanted,
             **pictures.origin,
+            marks=marks,
             hold=rest + pictures.shift if hold else None,
             overwrite=not fresh,
         ),

@@ -19,7 +19,7 @@ from ...core.wire import messages
 from ...core.wire.messages import PASSES
 from ..face import rig
 from ..pictures import image_sequence, take_folder
-from ..portrait import found_faces, transcript
+from ..portrait import face_marks, found_faces, transcript
 from ..server_process import checkpoints
 from ..settings import files, timing
 from ..settings.paths import absolute
@@ -59,6 +59,7 @@ class Order:
     known: tuple[str, str] = ("", "")  # portrait and checkpoint as the take was made, see `files_of`
     fork: bool = True  # pictures that belong to another .blend are copied into a take of its own
     worker: str = ""  # one of several that fill the folder: its name, see `frame_record`
+    marks: str = ""  # of the face, where an animator has set them, see `portrait.face_marks`
 
 
 def base_folder(settings: bpy.types.PropertyGroup) -> tuple[Path, bool]:
@@ -109,6 +110,7 @@ def order_from(context: bpy.types.Context, face: bpy.types.Object | None) -> Ord
         scene=context.scene.session_uid,
         strips=strips.session_uid,
         temporary=temporary,
+        marks=face_marks.text_by_hand(settings),
     )
 
 
@@ -183,4 +185,5 @@ def look_of(order: Order, crop: tuple[float, float, float], model: str) -> bytes
         composite=order.composite,
         detail=order.detail,
         format=order.format,
+        marks=order.marks,
     ).digest()

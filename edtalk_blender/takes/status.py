@@ -15,7 +15,8 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
-from ..face import evaluation, fcurves, marks, rig, stand_in, take_action
+from ...core.wire.mouth_knobs import DEFAULTS
+from ..face import evaluation, fcurves, marks, rig, stand_in, take_action, teeth
 from ..pictures import frame_record, take_folder
 from ..pictures.image_sequence import folder_of
 from ..pictures.passes import lacking
@@ -29,8 +30,9 @@ QUIET = 0.5
 TURN = 0.05
 """Seconds left to the interface between two turns of counting a long take."""
 
-_states: dict[int, tuple[str, int, np.ndarray, np.ndarray]] = {}
-"""Session uid -> take, its first frame, state of each frame, weights [N, 36] they were counted with."""
+_states: dict[int, tuple[str, int, np.ndarray, np.ndarray, teeth.Rows]] = {}
+"""Session uid -> take, its first frame, state of each frame, weights [N, 36] and knobs of the mouth that they
+were counted with."""
 _last_edit = 0.0
 _turns: Generator[int, None, None] | None = None
 
@@ -60,13 +62,19 @@ def is_counted(face: bpy.types.Object) -> bool:
     return face.edtalk.take.image is not None and not take_rows.is_muted(face)
 
 
-def is_on_disk(face: bpy.types.Object, number: int, weights: Sequence[float]) -> bool:
-    """Is there a picture of scene frame `number` that was made from these weights, as far as is known?"""
-    take, first, known, counted = _states.get(face.session_uid, ("", 0, (), ()))
+def is_on_disk(
+    face: bpy.types.Object, number: int, weights: Sequence[float], mouth: Sequence[float] | None
+) -> bool:
+    """Is there a picture of scene frame `number` that was made from these weights and knobs of the mouth
+    (None: at rest), as far as is known?
+    """
+    take, first, known, counted, mouths = _states.get(face.session_uid, ("", 0, (), (), []))
     row = number - first
     if take != face.edtalk.take.name:
         return False
     if not 0 <= row < len(known) or known[row] != frame_record.CURRENT:
+        return False
+    if tuple(mouth or DEFAULTS) != mouths[row]:
         return False
     return bool(np.abs(counted[row] - np.asarray(weights, np.float32)).max() <= frame_record.TOLERANCE)
 
@@ -90,16 +98,17 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     if face is None or not is_counted(face):
         return
     numbers = apply.numbers_of(face)
-    weights = yield from evaluation.in_chunks(uid, context.scene.session_uid, numbers)
+    rows = yield from evaluation.in_chunks(uid, context.scene.session_uid, numbers)
     face = rig.find_object(uid)
-    if weights is None or face is None or face.edtalk.take.image is None:
+    if rows is None or face is None or face.edtalk.take.image is None:
         return
     take = face.edtalk.take
     order = request.order_for_changes(context, face)
-    pictures = apply.pictures_of(face, order.fps, numbers, weights)
+    pictures = apply.pictures_of(face, order.fps, numbers, *rows)
     look = request.look_of(order, order.crop or tuple(take.crop), take.model)
     record = frame_record.Rendered(folder_of(take.image))
-    now = record.states(pictures.numbers, pictures.weights, look, pictures.files(order.format))
+    looks = take_folder.looks_of(look, pictures.mouths)
+    now = record.states(pictures.numbers, pictures.weights, looks, pictures.files(order.format))
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == frame_record.CURRENT)] = frame_record.STALE
     action = take_action.take_of(face)
@@ -107,7 +116,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     if moved is not None:  # the mouth will follow its marks
         begin, end = np.array(moved) + pictures.first - take_action.begin_of(action, face)
         now[(numbers >= begin) & (numbers <= end) & (now == frame_record.CURRENT)] = frame_record.STALE
-    _states[uid] = take.name, int(pictures.numbers[0]), now, pictures.weights
+    _states[uid] = take.name, int(pictures.numbers[0]), now, pictures.weights, pictures.mouths
 
 
 def forget() -> None:

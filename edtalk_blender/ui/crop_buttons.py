@@ -10,7 +10,7 @@ import bpy
 from ..face import rig
 from ..face.rig import settings_of
 from ..pictures import image_sequence
-from ..portrait import found_faces
+from ..portrait import found_faces, mark_buttons
 from ..portrait.crop_gizmo import is_ours, picture_of, shows_portrait
 from ..server_process import jobs
 from ..server_process.jobs import busy
@@ -194,6 +194,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column = layout.column(align=True)
         for index, text in enumerate(("Crop Left", "Top", "Side")):
             column.prop(settings, "crop", index=index, text=text)
+    mark_buttons.draw(layout, settings)
 
 
 class EDTALK_PT_crop(bpy.types.Panel):

@@ -15,7 +15,7 @@ import bpy
 
 from ...core.wire.channels import BANKS, PARTS
 from ..curves import menu
-from ..face import rig, strengths
+from ..face import rig, strengths, teeth
 from ..face.rig import settings_of
 from ..pictures import destinations, workspace
 from ..portrait import transcript
@@ -81,6 +81,7 @@ class EDTalkPanel:
         _draw_take(layout, settings)
         _draw_output(layout, settings)
         if face is not None:
+            teeth.draw(layout, face)
             menu.draw(layout, context, face)
             _draw_weights(layout, face)
             shape_buttons.draw(layout, face)

@@ -125,8 +125,7 @@ def chosen(motion: Motion, frames: tuple[int, ...] | None, part: tuple[int, int]
         raise InputError(
             "None of the motion's frames was asked for", hint=f"It has {first} to {last}, before it is shared"
         )
-    rows = np.isin(motion.frames, numbers)
-    return replace(motion, weights=motion.weights[rows], numbers=motion.frames[rows])
+    return motion.rows(np.isin(motion.frames, numbers))
 
 
 def numbered(motion: Motion, fps: float | None, start: int | None) -> Motion:

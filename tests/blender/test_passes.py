@@ -11,7 +11,7 @@ from tests.support.desk import Desk, key_of
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
-ALL = {"face", "matte", "plate"}
+ALL = {"face", "matte", "plate", "mouth"}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def move_key(desk: Desk, frame: int) -> None:
 
 def test_generate_makes_every_pass_for_every_frame_and_the_hold_frame(desk) -> None:
     desk.generate()
-    for stem in ("take", "take_face", "take_matte"):
+    for stem in ("take", "take_face", "take_matte", "take_mouth"):
         assert sorted(files(desk, stem)) == list(range(100, 151))
     assert (desk.frames / "take_plate.png").is_file() and (desk.frames / "take_passes.json").is_file()
 
@@ -93,7 +93,8 @@ def test_plane_and_compositor_show_the_face_with_alpha_when_asked(desk) -> None:
     tree = desk.part("pictures.compositor").tree_of(scene)
     names = {node.name: node.image for node in tree.nodes if node.bl_idname == "CompositorNodeImage"}
     assert names["EDTalk Frames"] == shown.image
-    assert set(names) == {"EDTalk Frames", "EDTalk Frames, Matte", "EDTalk Frames, Plate"}
+    others = {f"EDTalk Frames, {name}" for name in ("Matte", "Plate", "Mouth")}
+    assert set(names) == {"EDTalk Frames"} | others
     assert names["EDTalk Frames, Matte"].colorspace_settings.name == "Non-Color"
     assert names["EDTalk Frames, Plate"].source == "FILE"
     count = len(tree.nodes)

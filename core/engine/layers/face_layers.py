@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engine.layers.carried import carried
+from core.engine.layers.drawn_mouth import DrawnMouth
 from core.engine.layers.eye_motion import EyeMotion
 from core.engine.layers.layer import Drawing, Layer
 from core.engine.layers.lids import Lids
 from core.engine.layers.lip_layer import Lips
-from core.engine.layers.mouth import Mouth
+from core.engine.layers.mouth import SHOWS, Mouth
+from core.engine.rest import planes
 from core.motion.motion import Weights
 from core.pictures import picture as pictures
 from core.pictures.face_marks import FaceMarks
 from core.pictures.picture import Crop, Picture
 
 if TYPE_CHECKING:
-    from core.engine.engine import Engine
+    from core.engine.engine import Engine, Source
 
 Plane = NDArray[np.float32]
 
@@ -48,17 +51,24 @@ class FaceLayers(Layer):
         marks: FaceMarks,
         own: Weights,
         directions: dict[str, tuple[float, ...]],
+        drawn: bool = False,
     ) -> None:
+        """`drawn`: the network does not open this mouth, so a layer does."""
         self._picture, self._crop, self._marks = picture, crop, marks
         self._own, self._directions = own, directions
         self._eyes = EyeMotion(own, directions)
         self._lids = Lids(marks, self._eyes) if self._eyes.reads else None
         self._lips = Lips(marks, own, directions) if set(LIPS) <= set(directions) else None
+        self.painted = not drawn  # it paints a drawing's eyes as it would paint a person's
+        self._drawn = DrawnMouth(marks, own, directions) if drawn else None
         self._mouths: dict[int, Mouth] = {}
         self._lock = Lock()
 
     def sent(self, weights: Weights) -> Weights:
-        """Weights [N, 36] without blinks and gaze, which are drawn here."""
+        """Weights [N, 36] without blinks and gaze, and without a drawn mouth's motion: all that is drawn
+        here."""
+        if self._drawn is not None:
+            weights = self._drawn.sent(weights)
         if self._lids is None:
             return weights
         return np.stack([self._eyes.quiet(row) for row in weights]) if len(weights) else weights
@@ -69,11 +79,18 @@ class FaceLayers(Layer):
         assert picture is not None
         rgb, weights = np.ascontiguousarray(picture[..., :3]), drawing.weights
         flow, mask = _flow(drawing), drawing.mask[None]
-        mouth = self._mouth(len(rgb))
-        if mouth is not None:
-            rgb = mouth(weights, flow, mask, rgb)
-        if self._lips is not None:
+        mouth, opening = self._mouth(len(rgb)), None
+        if self._drawn is not None:
+            rgb, opening = self._drawn(weights, flow, rgb)
+        if mouth is not None and (opening is not None or self._drawn is None):
+            inside = mouth.layer(weights, flow, mask, drawing.look, opening)
+            rgb = rgb if inside is None else inside.over(rgb)
+            if inside is not None and drawing.alone:
+                drawing.mouth = inside.alone(len(rgb))
+        if self._lips is not None and self._drawn is None:
             rgb = self._lips(weights, flow, mask, rgb)
+            if drawing.mouth is not None:
+                drawing.mouth = self._lips(weights, flow, mask, drawing.mouth)
         if self._lids is not None:
             rgb = self._lids(weights, flow, mask, rgb)
         picture[..., :3] = rgb
@@ -92,15 +109,36 @@ class FaceLayers(Layer):
             return self._mouths[size]
 
 
-def face_layers(engine: Engine, picture: Picture, crop: Crop, own: Weights) -> tuple[Layer, ...]:
-    """What can be drawn on this portrait; nothing where no face is read or no handles are known."""
+def face_layers(
+    engine: Engine,
+    picture: Picture,
+    crop: Crop,
+    own: Weights,
+    marks: FaceMarks | None = None,
+    drawn: bool = False,
+) -> tuple[Layer, ...]:
+    """What can be drawn on this portrait; nothing where no face is read or no handles are known. Marks that a
+    person has placed count in place of those that are read; `drawn`: the network does not open this mouth."""
     from core.engine.layers.mark_reader import marks_of
 
     directions = {handle.name: tuple(handle.direction) for handle in engine.handles}
     if not directions:
         return ()
-    marks = marks_of(picture.rgb, crop)
-    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions),)
+    marks = marks or marks_of(picture.rgb, crop)
+    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions, drawn),)
+
+
+def opens(engine: Engine, source: Source, marks: FaceMarks) -> bool:
+    """Does the network open this mouth when it is asked to, as it does those of people?"""
+    jaw = next((handle.direction for handle in engine.handles if handle.name == "jaw_open"), None)
+    if jaw is None:
+        return True
+    (frame,) = engine.decode(source, (source.weights + np.array(jaw, np.float32))[None])
+    _, flow, mask = planes(frame)
+    lips = carried(np.ascontiguousarray(np.moveaxis(flow, -1, 0)), marks.lips_outer[:, :2])
+    low, high = np.clip(np.round([lips.min(0), lips.max(0)] * np.array(len(mask))), 0, len(mask) - 1)
+    part = mask[int(low[1]) : int(high[1]) + 1, int(low[0]) : int(high[0]) + 1]
+    return bool(part.min() < 1 - SHOWS[1])
 
 
 def _flow(drawing: Drawing) -> Plane:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engine.layers.mouth_draw import MouthLook
 from core.motion.motion import Weights
 
 Plane = NDArray[np.float32]
@@ -29,10 +30,16 @@ class Drawing:
     x: Plane  # [H,H] where the portrait is read, in pixels of the crop at output size;
     y: Plane  # 0 is the middle of the first one
     picture: Plane | None = None  # [H,H,3 or 4] RGB in [-1,1] and alpha in [0,1], once it is there
+    look: MouthLook | None = None  # of the inside of the mouth; None: nothing is asked for
+    alone: bool = False  # is `mouth` wanted?
+    mouth: Plane | None = None  # [H,H,4] the inside of the mouth alone: RGB in [-1,1], share in [0,1]
 
 
 class Layer:
     """A layer that does nothing."""
+
+    painted = True
+    """May frames hold what the network paints? False: they are the portrait, moved, and what layers draw."""
 
     def sent(self, weights: Weights) -> Weights:
         """Weights [N,36] as the network is to get them: without what this layer draws in its place."""

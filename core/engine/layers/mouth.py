@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from core.engine.layers import mouth_mesh
 from core.engine.layers.carried import carried
+from core.engine.layers.drawn_mouth import Opening
 from core.engine.layers.mouth_colours import Colours, colours, inside, own_teeth
 from core.engine.layers.mouth_draw import MouthLook, drawn, own_over
 from core.engine.layers.mouth_place import Place, Pose
@@ -52,6 +53,24 @@ class Layer(NamedTuple):
     left: int
     rgb: Plane  # [h, w, 3] levels 0 to 255
     share: Plane  # [h, w] 0 to 1
+
+    def over(self, picture: Plane) -> Plane:
+        """A picture [H, H, 3] in [-1, 1] with this laid over it."""
+        result = picture.copy()
+        part = result[self._where]
+        part += (self.rgb / np.float32(127.5) - 1 - part) * self.share[..., None]
+        return result
+
+    def alone(self, size: int) -> Plane:
+        """[H, H, 4] this without the picture: RGB in [-1, 1], and its share as alpha."""
+        result = np.zeros((size, size, 4), np.float32)
+        result[self._where] = np.dstack([self.rgb / np.float32(127.5) - 1, self.share])
+        return result
+
+    @property
+    def _where(self) -> tuple[slice, slice]:
+        height, width = self.share.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
 class Mouth:
@@ -106,27 +125,30 @@ class Mouth:
         flow [2, S, S] the one the picture was moved by; mask [1, S, S] share that comes from the portrait
         """
         layer = self.layer(weights, flow, mask, look)
-        if layer is None:
-            return picture
-        result = picture.copy()
-        height, width = layer.share.shape
-        part = result[layer.top : layer.top + height, layer.left : layer.left + width]
-        part += (layer.rgb / np.float32(127.5) - 1 - part) * layer.share[..., None]
-        return result
+        return picture if layer is None else layer.over(picture)
 
     def layer(
-        self, weights: NDArray[np.float32], flow: Plane, mask: Plane, look: MouthLook | None = None
+        self,
+        weights: NDArray[np.float32],
+        flow: Plane,
+        mask: Plane,
+        look: MouthLook | None = None,
+        opening: Opening | None = None,
     ) -> Layer | None:
-        """What `__call__` lays over the frame, for a pass of its own; None where nothing shows."""
+        """What `__call__` lays over the frame, for a pass of its own; None where nothing shows. An `opening`
+        that was drawn counts in place of the network's mask.
+        """
         look = look or self.look
         there = self._changed(weights)
         if look.teeth == "off" or there <= 0:
             return None
-        found = self._opening(flow, mask[0])
+        found = self._opening(flow, mask[0]) if opening is None else opening[:3]
         if found is None:
             return None
         top, left, share = found
         pose = self.place.in_frame(weights, flow)
+        if opening is not None:
+            pose = self.place.dropped(pose, opening.drop)
         tints = self._with_own if look.teeth in ("auto", "own") else self._colours
         rgb = drawn(self.place, pose, look, tints, (top, left), share.shape)
         if self._blur:

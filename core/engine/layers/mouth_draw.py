@@ -8,8 +8,9 @@ on every machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from core.engine.layers.mouth_colours import Colours, OwnTeeth
 from core.engine.layers.mouth_mesh import GUM, HIDDEN_MOLARS, TONGUE, TOOTH, Floats, MouthMesh
 from core.engine.layers.mouth_place import Place, Pose
+from core.wire import mouth_knobs
 
 Plane = NDArray[np.float32]
+Teeth = Literal["auto", "own", "template", "off"]
 
 FINER = 3  # pixels are drawn at this many times the size, then averaged
 TOWARDS = np.array([0.0, -0.35, -0.94])  # the light
@@ -33,7 +36,7 @@ MILLIMETRE = 0.01  # dm
 class MouthLook:
     """How the animator wants the inside of a mouth; each can change from frame to frame."""
 
-    teeth: Literal["auto", "own", "template", "off"] = "auto"
+    teeth: Teeth = "auto"
     """auto: the portrait's own where it shows them, completed by the template; own: only those; off: as the
     network draws the mouth."""
     height: float = 0.0  # millimetres that both rows stand higher, -6 to 6
@@ -42,6 +45,12 @@ class MouthLook:
     warmth: float = 0.0  # of the teeth, -1 bluish to 1 yellowish
     gums: float = 1.0  # brightness of gums and tongue, 0.3 to 1.5
     depth: float = 1.0  # how fast it grows dark backwards, 0 to 2
+
+    @classmethod
+    def of(cls, row: Sequence[float]) -> MouthLook:
+        """What a row of `core.wire.mouth_knobs` asks for."""
+        tidy = mouth_knobs.tidy(row)
+        return cls(cast(Teeth, mouth_knobs.teeth_of(tidy)), *tidy[1:])
 
 
 def drawn(

@@ -137,6 +137,11 @@ class Place:
         )
         return pose._replace(jaw=float(np.clip(drop / lever + self._rest_jaw, 0.0, MOST_OPEN)))
 
+    def dropped(self, pose: Pose, pixels: float) -> Pose:
+        """The pose with its jaw dropped by so many pixels more."""
+        lever = max(float(self.hinge[2] - self._chin_at[:, 2].mean()), 1e-3)
+        return pose._replace(jaw=float(np.clip(pose.jaw + pixels / pose.scale / lever, 0.0, MOST_OPEN)))
+
     def vertices(self, pose: Pose, size: float = 1.0, sink: float = 0.0) -> Floats:
         """[V, 3] the mesh with its jaw open, in the head's axes; `size` a factor, `sink` dm downwards."""
         mesh = self.mesh

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..channels import BANK_SLICES, BANKS, CHANNELS, MOTION_KEYS, MOTION_SCHEMA, STEPS_PER_SECOND
 from ..errors import BadMotion
+from ..mouth_knobs import DEFAULTS, KNOBS, MOTION_KEY, tidy
 from . import sheets
 from .arrays import AGAIN, arrays_in, packed
 from .curves import number
@@ -47,6 +48,14 @@ class Table:
     """Frames a second, above 0 and at most 1000."""
     model: str = ""
     """Id of the checkpoint the weights belong to, "" where it is not known (a .csv does not say)."""
+    mouths: tuple[tuple[float, ...], ...] = ()
+    """Tidy rows of `core.wire.mouth_knobs`, one a frame; none where all rest (a .csv has no columns for
+    them)."""
+
+    @property
+    def turned(self) -> bool:
+        """Is any knob of the mouth turned?"""
+        return any(row != DEFAULTS for row in self.mouths)
 
 
 def read(data: bytes, name: str, suffix: str) -> Table:
@@ -90,6 +99,8 @@ def check(table: Table, name: str) -> None:
         raise BadMotion(f"{name} has {len(weights)} rows but {numbers.size} frame numbers")
     if len(np.unique(numbers)) != len(numbers):
         raise BadMotion(f"{name} names a frame number twice")
+    if table.mouths and len(table.mouths) != len(weights):
+        raise BadMotion(f"{name} has {len(weights)} rows but {len(table.mouths)} of {MOTION_KEY}")
 
 
 # --- .npz -----------------------------------------------------------------------------------------
@@ -101,11 +112,14 @@ def arrays_of(table: Table) -> dict[str, Any]:
         bank: table.weights[:, part].astype(np.float32) for bank, part in BANK_SLICES.items()
     }
     arrays |= {"rate": np.float64(table.rate), "numbers": np.asarray(table.numbers, np.int64)}
+    if table.turned:
+        arrays[MOTION_KEY] = np.array(table.mouths, np.float32)
     return arrays | {"model": np.array(table.model), "schema": np.int64(MOTION_SCHEMA)}
 
 
 def _from_npz(data: bytes, name: str) -> Table:
     arrays = arrays_in(io.BytesIO(data), name, MOST_BYTES, MOST_MEMBERS)
+    mouths = _mouths(arrays.pop(MOTION_KEY, None), name)
     missing, unknown = sorted(MOTION_KEYS.keys() - arrays.keys()), sorted(arrays.keys() - MOTION_KEYS.keys())
     if "schema" in arrays and not (arrays["schema"].shape == () and arrays["schema"] == MOTION_SCHEMA):
         raise _other_layout(arrays["schema"], name)
@@ -123,7 +137,7 @@ def _from_npz(data: bytes, name: str) -> Table:
     if model.shape != () or model.dtype.kind != "U":
         raise BadMotion(f"In {name}, model must be a text")
     weights = np.concatenate([arrays[bank] for bank in BANKS], axis=1)
-    return Table(_floats(weights), _counted(numbers.tolist(), name), float(rate), str(model))
+    return Table(_floats(weights), _counted(numbers.tolist(), name), float(rate), str(model), mouths)
 
 
 # --- .csv -----------------------------------------------------------------------------------------
@@ -181,6 +195,8 @@ def json_text(table: Table) -> str:
     """One row of weights a line, so that two versions can be compared by eye."""
     head = {"schema": MOTION_SCHEMA, "rate": table.rate, "model": table.model}
     head |= {"channels": list(CHANNELS), "numbers": table.numbers.tolist()}
+    if table.turned:
+        head[MOTION_KEY] = table.mouths
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     rows = ",\n".join(json.dumps(row) for row in table.weights.tolist())
     return "{\n" + ",\n".join([*lines, f'"weights": [\n{rows}\n]']) + "\n}\n"
@@ -204,10 +220,24 @@ def _from_json(data: bytes, name: str) -> Table:
         raise BadMotion(f"{name} has rows of weights that are not equally long") from None
     if weights.dtype.kind not in "fiu":
         raise BadMotion(f"{name} has a weight that is not a number")
-    return Table(_floats(weights), _counted(numbers, name), rate, str(held["model"]))
+    mouths = _mouths(held.get(MOTION_KEY), name)
+    return Table(_floats(weights), _counted(numbers, name), rate, str(held["model"]), mouths)
 
 
 # --- for all --------------------------------------------------------------------------------------
+
+
+def _mouths(rows: Any, name: str) -> tuple[tuple[float, ...], ...]:
+    """Tidy rows of knobs. Raises BadMotion."""
+    if rows is None:
+        return ()
+    try:
+        values = np.array(rows, np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise BadMotion(f"In {name}, {MOTION_KEY} must be rows of {len(KNOBS)} numbers") from None
+    if values.ndim != 2 or values.shape[1] != len(KNOBS) or not np.isfinite(values).all():
+        raise BadMotion(f"In {name}, {MOTION_KEY} must be rows of {len(KNOBS)} numbers")
+    return tuple(tidy(row) for row in values.tolist())
 
 
 def _other_layout(schema: object, name: str) -> BadMotion:

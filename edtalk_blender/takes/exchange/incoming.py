@@ -15,7 +15,8 @@ import numpy as np
 from ....core.wire import moments
 from ....core.wire.formats import cues, kinds
 from ....core.wire.formats.curves import Cue
-from ...face import fcurves, rig, take_action
+from ....core.wire.mouth_knobs import KNOBS
+from ...face import fcurves, keys, rig, take_action, teeth
 from ...settings import timing
 from ...settings.properties import copy_settings
 from .. import apply, edit_on_top, request, take_rows, work_folder
@@ -41,16 +42,29 @@ def land(context: bpy.types.Context, table: weight_files.Table) -> bpy.types.Obj
     """
     face, scene = rig.active_face(context), context.scene
     order = work_folder.claimed(request.order_from(context, face))
-    keys, frames = layout_of(table, order.start, order.fps)
+    times, frames = layout_of(table, order.start, order.fps)
     if face is None:
         face = rig.make_rig(scene, Path(order.portrait).stem or "Face")
         copy_settings(scene.edtalk, face.edtalk)
-    edit_on_top.land(face, order.take, keys, table.weights)
+    edit_on_top.land(face, order.take, times, table.weights)
+    if table.turned:
+        _land_mouth_knobs(face, times, table)
     apply.begin_take(order, face, frames[0], frames[-1])
     take = face.edtalk.take
     take.model = take.model or table.model
     take_rows.note(face, order)
     return face
+
+
+def _land_mouth_knobs(face: bpy.types.Object, frames: np.ndarray, table: weight_files.Table) -> None:
+    """Key the knobs of the mouth that the table turns, beside its weights."""
+    rig.add_bones(face, (teeth.BONE,))
+    teeth.fit(face)
+    place = keys.take_place(face)
+    for column, knob in enumerate(KNOBS):
+        values = np.array([row[column] for row in table.mouths])
+        if place is not None and (values != knob.default).any():
+            fcurves.key_property(place.curves, teeth.BONE, knob.name, frames, values)
 
 
 def land_mouth(context: bpy.types.Context, found: Sequence[Cue]) -> tuple[bpy.types.Object, str]:

@@ -39,7 +39,8 @@ def table_in(data: bytes, name: str) -> Table:
     table = weights.read(data, name, Path(name).suffix.lower())
     _check(name, table)
     order = np.argsort(table.numbers)
-    return Table(table.weights[order], table.numbers[order], table.rate, table.model)
+    mouths = tuple(table.mouths[row] for row in order) if table.mouths else ()
+    return Table(table.weights[order], table.numbers[order], table.rate, table.model, mouths)
 
 
 def read(path: Path) -> bytes:

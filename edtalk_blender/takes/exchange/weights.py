@@ -45,11 +45,13 @@ def range_of(face: bpy.types.Object, scene: bpy.types.Scene) -> range:
 
 def table_of(face: bpy.types.Object, scene: bpy.types.Scene, frames: Sequence[int]) -> weight_files.Table:
     """The face's evaluated weights at scene frames."""
+    weights, mouths = fcurves.read_rows(face, frames, scene)
     return weight_files.Table(
-        weights=fcurves.read_weights(face, frames, scene),
+        weights=weights,
         numbers=np.asarray(frames),
         rate=timing.rate_in(scene),
         model=face.edtalk.take.model,
+        mouths=tuple(mouths),
     )
 
 
@@ -85,7 +87,10 @@ def export(
         weight_files.write(path, arkit_take.livelink_text(face, table).encode())
         return f"{len(table.numbers)} frames of ARKit's shapes are in {path}"
     weight_files.save(path, table)
-    return f"{len(table.numbers)} frames of weights are in {path}"
+    said = f"{len(table.numbers)} frames of weights are in {path}"
+    if table.turned and path.suffix.lower() == ".csv":
+        said += "; the knobs of Teeth are not: a .csv holds weights alone, .npz and .json hold them too"
+    return said
 
 
 def _folder() -> Path:
