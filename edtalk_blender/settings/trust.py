@@ -16,13 +16,16 @@ from bpy.app.handlers import persistent
 
 from . import files
 
-_acted = True
+_acted: bool | None = None
+"""None: not known yet. Trap: while Blender enables an extension, `bpy.data` has no `filepath`."""
 WHEN_ACTED: list[Callable[[], None]] = []
 """What is to be looked at again once files may be read."""
 
 
 def may_read() -> bool:
     """May files that the open .blend names be read, and a server be started for them?"""
+    if _acted is None:
+        _opened("")
     return _acted or _watched_by_nobody() or _trusted()
 
 
@@ -51,7 +54,8 @@ def _opened(_path: str) -> None:
 
 def register() -> None:
     """Begin to watch, with the file that is open: before every other handler, since they may read."""
-    _opened("")
+    global _acted
+    _acted = None
     bpy.app.handlers.load_post.insert(0, _opened)
     files.GATE[:] = [may_read]
 
