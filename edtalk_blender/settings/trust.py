@@ -16,13 +16,16 @@ from bpy.app.handlers import persistent
 
 from . import files
 
-_acted = True
+_acted: bool | None = None
+"""None: not known yet. Trap: while Blender enables an extension, `bpy.data` has no `filepath`."""
 WHEN_ACTED: list[Callable[[], None]] = []
 """What is to be looked at again once files may be read."""
 
 
 def may_read() -> bool:
     """May files that the open .blend names be read, and a server be started for them?"""
+    if _acted is None:
+        _opened("")
     return _acted or _watched_by_nobody() or _trusted()
 
 
@@ -46,23 +49,13 @@ def _trusted() -> bool:
 @persistent
 def _opened(_path: str) -> None:
     global _acted
-    _acted = not getattr(bpy.data, "filepath", "")  # some versions hide the file while they enable us
-
-
-def _look() -> None:
-    _opened("")
+    _acted = not bpy.data.filepath
 
 
 def register() -> None:
-    """Begin to watch, with the file that is open: before every other handler, since they may read. Trap: a
-    window keeps the open file from add-ons while it registers them; it is looked at right after.
-    """
+    """Begin to watch, with the file that is open: before every other handler, since they may read."""
     global _acted
-    _acted = False
-    if hasattr(bpy.data, "filepath"):
-        _opened("")
-    else:
-        bpy.app.timers.register(_look, first_interval=0.0)
+    _acted = None
     bpy.app.handlers.load_post.insert(0, _opened)
     files.GATE[:] = [may_read]
 
@@ -71,5 +64,3 @@ def unregister() -> None:
     """The reverse of `register`."""
     files.GATE.clear()
     bpy.app.handlers.load_post.remove(_opened)
-    if bpy.app.timers.is_registered(_look):
-        bpy.app.timers.unregister(_look)

@@ -25,7 +25,7 @@ def draw_settings(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup)
     column.prop(settings, "write_origin")
     column = column.column()
     column.active = settings.write_origin
-    column.prop(settings, "shown")
+    column.prop(settings, "shown", text="Person")
     column.prop(settings, "permission")
 
 

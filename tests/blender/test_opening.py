@@ -118,6 +118,23 @@ def test_a_button_is_an_act_and_the_next_file_begins_anew(desk, part, window, tm
     assert part("settings.trust").may_read()  # nobody else's file
 
 
+def test_it_can_be_enabled_where_blender_hides_the_open_file(part, window, tmp_path, monkeypatch) -> None:
+    """Blender 4.3 puts an object without attributes in the place of `bpy.data` while it enables an extension;
+    the bpy module does not.
+    """
+    import bpy
+
+    trust = part("settings.trust")
+    for saved in (False, True):
+        if saved:
+            bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+        trust.unregister()
+        with monkeypatch.context() as enabling:
+            enabling.setattr(trust.bpy, "data", object())
+            trust.register()
+        assert trust.may_read() == (not saved)
+
+
 def test_a_retouched_portrait_is_noticed_once_files_may_be_read(
     desk, part, window, tmp_path, portrait
 ) -> None:

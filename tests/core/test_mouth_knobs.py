@@ -78,7 +78,7 @@ def test_texts_in_their_place_are_refused(tmp_path: Path) -> None:
     with np.load(tmp_path / "a.npz") as arrays:
         held = dict(arrays)
     np.savez(tmp_path / "b.npz", **{**held, "mouth_look": np.array([["a"] * len(KNOBS)] * 6)})
-    with pytest.raises(BadMotion, match="mouth_look must be numbers"):
+    with pytest.raises(BadMotion, match="mouth_look must be rows of 7 numbers"):
         Motion.load(tmp_path / "b.npz")
 
 
