@@ -219,6 +219,11 @@ def test_a_table_that_a_spreadsheet_wrote_back_is_read(part, scene, face, tmp_pa
         np.testing.assert_array_equal(weights_of(part, scene, frames), before)
 
 
+def test_the_command_line_writes_live_link_by_the_name(part, scene, face, tmp_path: Path) -> None:
+    assert part("batch.command").main(["export", "--out", str(tmp_path / "a.livelink.csv")]) == 0
+    assert len(livelink.read((tmp_path / "a.livelink.csv").read_bytes(), "a.csv").rows) == COUNT
+
+
 def test_the_file_menus_have_both(part, edtalk) -> None:
     import bpy
 
