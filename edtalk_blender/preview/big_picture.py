@@ -23,7 +23,8 @@ BADGES = {
 }
 """What is seen -> words and colour."""
 TEXT = 13  # height of the words, in units of the interface
-EDGE = 12  # and their distance from the editor's edge
+EDGE = 12  # and their distance from the editor's left edge
+ABOVE = 34  # and from its lower one, where the editor shows frame numbers of its own
 
 _handle: object = None
 _followed = 0  # session uid of the face that the editors follow
@@ -77,7 +78,7 @@ def _draw_badge(context: bpy.types.Context, words: str, colour: tuple[float, ...
     blf.enable(0, blf.SHADOW)
     blf.shadow(0, 5, 0.0, 0.0, 0.0, 0.9)
     blf.color(0, *colour)
-    blf.position(0, left, EDGE * scale, 0)
+    blf.position(0, left, ABOVE * scale, 0)
     blf.draw(0, words)
     blf.disable(0, blf.SHADOW)
 

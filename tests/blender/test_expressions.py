@@ -175,3 +175,19 @@ def test_the_button_adds_the_library_once(part) -> None:
         assert len(libraries) == count + 1 and Path(expressions.library().path) == expressions.FOLDER
     finally:
         libraries.remove(expressions.library())
+
+
+def test_switched_off_it_leaves_no_library_behind_and_switched_on_again_it_is_there(part) -> None:
+    import bpy
+
+    expressions = part("ui.expressions")
+    was_there = expressions.library() is not None
+    expressions.add()
+    expressions.unregister()
+    assert expressions.library() is None
+    expressions.register()
+    assert expressions.library() is not None
+    if not was_there:
+        bpy.context.preferences.filepaths.asset_libraries.remove(expressions.library())
+    expressions.register()  # a Blender that never had it gets none
+    assert (expressions.library() is not None) == was_there

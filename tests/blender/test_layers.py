@@ -210,3 +210,29 @@ def test_the_whole_road_with_edits_on_top(
     made = np.stack([record.entry(number).weights for number in range(101, 151)])
     motion[120 - 101, 0] += 2.0
     np.testing.assert_allclose(made, motion, atol=1e-4)
+
+
+def test_back_to_the_take_lays_the_edits_aside_and_edit_on_top_brings_them_back(part, face) -> None:
+    import bpy
+
+    before, own = seen(part, face), face.animation_data.action
+    press()
+    key(part, face, "pose_00", {100: 0.7})
+    edited = seen(part, face)
+    assert bpy.ops.edtalk.back_to_take() == {"FINISHED"}
+    data = face.animation_data
+    assert data.action == own and data.action_blend_type == "REPLACE" and not len(data.nla_tracks)
+    np.testing.assert_allclose(seen(part, face), before, atol=1e-6)
+    assert not bpy.ops.edtalk.back_to_take.poll()
+    press()
+    np.testing.assert_allclose(seen(part, face), edited, atol=1e-6)
+
+
+def test_there_is_no_way_back_through_tracks_of_ones_own(part, face) -> None:
+    import bpy
+
+    press()
+    track = face.animation_data.nla_tracks.new()
+    track.strips.new("mine", 1, bpy.data.actions.new("Mine"))
+    with pytest.raises(RuntimeError, match="NLA tracks of your own"):
+        bpy.ops.edtalk.back_to_take()

@@ -7,6 +7,7 @@ drawn on it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -172,3 +173,42 @@ def test_it_says_where_keys_go_once_there_is_a_layer(drawn, face) -> None:
     assert bpy.ops.edtalk.edit_on_top() == {"FINISHED"}
     seen = drawn()
     assert "edtalk.edit_on_top" not in seen and "Keys go on top: Anna Edits" in seen
+
+
+@pytest.mark.parametrize("name", ["anna.png", "a_portrait_with_a_name_that_nobody_can_read_002.png"])
+def test_of_a_file_the_name_is_shown_to_its_end(part, name: str) -> None:
+    text = part("ui.desk.pick_buttons").with_end(name, 24)
+    assert len(text) <= 24 and text.endswith(name[-12:])
+
+
+def test_a_browser_begins_beside_the_file_the_other_file_or_the_blend(part, tmp_path) -> None:
+    import bpy
+
+    begin, settings = part("ui.desk.pick_buttons").start_folder, bpy.context.scene.edtalk
+    (tmp_path / "sounds").mkdir()
+    settings.portrait = settings.audio = settings.driving = ""
+    assert begin(settings, "portrait") == Path.home()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    settings = bpy.context.scene.edtalk
+    assert begin(settings, "portrait") == tmp_path
+    settings.audio = str(tmp_path / "sounds" / "voice.wav")
+    assert begin(settings, "portrait") == begin(settings, "audio") == tmp_path / "sounds"
+    settings.portrait = str(tmp_path / "gone" / "anna.png")
+    assert begin(settings, "portrait") == tmp_path / "sounds"
+
+
+def test_a_face_with_a_take_gets_a_new_one(part, face) -> None:
+    texts = []
+
+    class Sheet:
+        def row(self, **_):
+            return self
+
+        def operator(self, name, text="", **_):
+            texts.append((name, text))
+
+    draw = part("ui.generate_buttons").draw
+    draw(Sheet(), face, False)
+    draw(Sheet(), None, True)
+    assert ("edtalk.generate_take", "New Take") in texts and ("edtalk.generate_take", "Generate") in texts
+    assert ("edtalk.render_all_changed", "") in texts

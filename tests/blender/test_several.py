@@ -264,3 +264,31 @@ def test_an_overridden_face_has_a_take_of_its_own_that_is_saved(desk, tmp_path: 
     now = hashes(mine)
     assert {number for number in now if now[number] != old[number]} == {120}
     assert hashes(desk.folder / "edtalk" / "anna_001") == before
+
+
+def test_both_buttons_do_all_faces_and_name_the_one_that_cannot_be_done(
+    desk, other_portrait, tmp_path
+) -> None:
+    import bpy
+
+    desk.generate()
+    bpy.ops.edtalk.new_face()
+    other = desk.part("face.rig").active_face(bpy.context)
+    other.edtalk.portrait, other.edtalk.audio = str(other_portrait), str(desk.voice)
+    other.edtalk.use_crop, other.edtalk.crop = True, (16, 0, 64)
+    bpy.ops.edtalk.new_face()  # without a portrait: passed over
+    assert bpy.ops.edtalk.generate_all() == {"FINISHED"}
+    takes = sorted(face.edtalk.take.name for face in faces(desk))
+    assert takes == ["", "anna_002", "bert_001"]
+    ready = [face for face in faces(desk) if face.edtalk.take.name]
+    before = [hashes(folder(desk, face)) for face in ready]
+    for face in ready:
+        activate(face)
+        move_key(desk, face, 110)
+    bpy.ops.edtalk.render_all_changed()
+    after = [hashes(folder(desk, face)) for face in ready]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    ready[0].edtalk.portrait = str(tmp_path / "gone.png")
+    move_key(desk, ready[1], 120)
+    bpy.ops.edtalk.render_all_changed()
+    assert hashes(folder(desk, ready[0])) == after[0] and hashes(folder(desk, ready[1])) != after[1]
