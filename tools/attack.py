@@ -199,7 +199,8 @@ def hostile(kind: str, data: bytes, rng: random.Random) -> bytes:
         if rng.random() < 0.7 and about[key].startswith("{"):
             about[key] = rewritten(about[key].encode(), rng).decode()
         else:
-            head = json.loads(rewritten(json.dumps(head).encode(), rng))
+            text = rewritten(json.dumps(head).encode(), rng)
+            return len(text).to_bytes(8, "little") + text + data[8 + length :]
         text = json.dumps(head).encode()
         return len(text).to_bytes(8, "little") + text + data[8 + length :]
     return damaged(data, rng)
