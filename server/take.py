@@ -174,7 +174,11 @@ def one_at_a_time(lock: Path, breathe: Callable[[], None] = lambda: None) -> Ite
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        for _ in range(2):  # what cannot be removed even so is taken over after `STUCK` seconds
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)
+                break
+            time.sleep(0.02)
 
 
 def spare(outputs: Iterable[Path], inputs: Iterable[Path | str]) -> None:

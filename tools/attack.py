@@ -161,6 +161,11 @@ ODD: list[Any] = [
 """Values that nobody asked for."""
 
 
+def odd(rng: random.Random) -> Any:
+    """One of them, to be changed at will."""
+    return copy.deepcopy(rng.choice(ODD))
+
+
 def rewritten(data: bytes, rng: random.Random) -> bytes:
     """JSON, right as JSON, with values in places that are not for them."""
     whole: Any = json.loads(data)
@@ -173,9 +178,9 @@ def rewritten(data: bytes, rng: random.Random) -> bytes:
                 break
             place = rng.choice(inner)
         if isinstance(place, dict):
-            place[rng.choice([*place, "more"])] = copy.deepcopy(rng.choice(ODD))
+            place[rng.choice([*place, "more"])] = odd(rng)
         elif place:
-            place[rng.randrange(len(place))] = copy.deepcopy(rng.choice(ODD))
+            place[rng.randrange(len(place))] = odd(rng)
     text = json.dumps(whole)
     if rng.random() < 0.02:
         text = "[" * 100_000
@@ -194,7 +199,8 @@ def hostile(kind: str, data: bytes, rng: random.Random) -> bytes:
         if rng.random() < 0.7 and about[key].startswith("{"):
             about[key] = rewritten(about[key].encode(), rng).decode()
         else:
-            head = json.loads(rewritten(json.dumps(head).encode(), rng))
+            text = rewritten(json.dumps(head).encode(), rng)
+            return len(text).to_bytes(8, "little") + text + data[8 + length :]
         text = json.dumps(head).encode()
         return len(text).to_bytes(8, "little") + text + data[8 + length :]
     return damaged(data, rng)
@@ -210,9 +216,7 @@ def requests(rng: random.Random) -> Iterator[bytes]:
     while True:
         params: Any = dict(fields)
         for _ in range(rng.randrange(4)):
-            params[rng.choice([*fields, "crop", "face", "weights", "\0", "take"])] = copy.deepcopy(
-                rng.choice(ODD)
-            )
+            params[rng.choice([*fields, "crop", "face", "weights", "\0", "take"])] = odd(rng)
         message: Any = {
             "jsonrpc": "2.0",
             "id": rng.randrange(99),
@@ -220,9 +224,7 @@ def requests(rng: random.Random) -> Iterator[bytes]:
             "params": params,
         }
         if rng.random() < 0.3:
-            message[rng.choice(["jsonrpc", "id", "method", "params", "more"])] = copy.deepcopy(
-                rng.choice(ODD)
-            )
+            message[rng.choice(["jsonrpc", "id", "method", "params", "more"])] = odd(rng)
         body = json.dumps(message).encode()
         yield damaged(body, rng) if rng.random() < 0.4 else body
 
@@ -536,7 +538,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--frames", type=int, default=200_000, help="of the wire (default: %(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=20.0, help="for each kind of file (default: %(default)s)"
+        "--seconds", type=float, default=15.0, help="for each kind of file (default: %(default)s)"
     )
     parser.add_argument(
         "--kills", type=int, default=6, help="of one side or the other (default: %(default)s)"
