@@ -130,6 +130,9 @@ def articulated(
     aperture = aperture * (1 - BITTEN * bite) * (1 - shut)
     drawn = drawing.units(aperture, amount * width, units)
     press = UNITS.index("press")
+    if said is not None:
+        teeth = UNITS.index("lip_teeth")
+        drawn[:, teeth] = (1 - said.known) * units[:, teeth] + said.known * said.bite
     drawn[:, press] = np.maximum(units[:, press] * (shut > 0), PRESSED * shut)
     out = np.array(heard, np.float32)
     out[:, : len(UNITS)] = FULL * drawn

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from core.sound import pronunciation
 from core.sound.mel import RATE
 from core.sound.transcript import Word
+from core.sound.voice_activity import spoken
+from core.wire.channels import STEPS_PER_SECOND
 
 LONGEST = 150.0
 """Seconds of sound that a text without times is aligned with; longer ones need subtitles."""
@@ -32,7 +34,7 @@ MOST_WORDS = 6000
 """Words of subtitles that are aligned: three quarters of an hour."""
 MARGIN = 0.4
 """Seconds before and after a subtitle in which its words may be, too."""
-FRAME = 0.01
+FRAME, STEP = 0.01, 1 / STEPS_PER_SECOND
 FITS, FITS_ABROAD = -50.0, -62.0
 """Mean score a frame of a word and its neighbours from which they are believed: of English, and of words that
 are spelled by the sounds of English."""
@@ -42,8 +44,12 @@ OPEN = 30.0
 """Seconds up to which no path is given up: a sound that hardly fits is aligned to its end."""
 NARROW = 1e-100
 """Probability beside the best one below which a path is given up in longer sounds, too long else."""
-ENOUGH = 0.5
+ENOUGH = 0.6
 """Share of the words that must fit."""
+COVERED = 0.7
+"""Share of what is said that the words must fill: a short text finds a place that sounds alike somewhere."""
+SURE = -30.0
+"""Mean score from which a word needs no more proof: part of what is said may be given, too."""
 PEAK = 0.7
 """Amplitude that the sound is brought to."""
 
@@ -97,19 +103,22 @@ def aligned(
     pieces = [(*piece, *_times(words[piece[0]], seconds)) for piece in _pieces(words)]
     recogniser = _Recogniser(words, max(end - begin for _, _, begin, end in pieces))
     found: list[Phone] = []
-    fitting = 0
+    fitting, sure, heard = 0, 0, 0.0
     for number, (first, last, begin, end) in enumerate(pieces):
         tell(number, len(pieces))
         part = samples[int(begin * RATE) : int(end * RATE)]
         said = recogniser.align(part, range(first, last))
+        heard += STEP * float(spoken(part, int(len(part) / RATE / STEP)).sum())
         fitting += recogniser.fitting
+        sure += recogniser.sure
         found += [
             replace(phone, start=begin + phone.start, end=begin + phone.end)
             for word in said
             for phone in word
         ]
     tell(len(pieces), len(pieces))
-    if fitting < ENOUGH * recogniser.known:
+    covered = sum(phone.end - phone.start for phone in found) >= COVERED * heard
+    if fitting < ENOUGH * recogniser.known or not (covered or sure >= ENOUGH * recogniser.known):
         raise NotAligned("it is not what is said in the sound")
     return sorted(found, key=lambda phone: phone.start)
 
@@ -174,7 +183,7 @@ class _Recogniser:
         """The phones of those of the words that may be said, in seconds of these samples; `fitting` tells how
         many surely are.
         """
-        self.fitting = 0
+        self.fitting = self.sure = 0
         numbers_known = [number for number in numbers if self.spelled[number]]
         peak = float(np.abs(samples).max(initial=0.0))
         if not numbers_known or peak <= 0:
@@ -193,7 +202,7 @@ class _Recogniser:
         if len(entries) != len(numbers_known):
             return []
         scores = _scores(entries)
-        self.fitting = int((scores >= self.fits).sum())
+        self.fitting, self.sure = (int((scores >= least).sum()) for least in (self.fits, SURE))
         pairs = zip(numbers_known, entries, scores >= self.fits * LENIENT)
         return [self._phones(number, entry) for number, entry, may_be in pairs if may_be]
 
