@@ -49,7 +49,7 @@ SCALE: Mapping[str, float] = {
 }
 """What counts as much as what: about the reader's own noise between two people."""
 COST = 0.15  # of a handle at the end of its range; it keeps handles that cancel each other near 0
-PARTED = 0.02  # aperture from which lips are not pressed together
+PARTED = 0.02  # aperture from which lips are not pressed: pressed ones would not part
 SWEEPS = 12
 TRIED = 25  # values along a handle in one sweep
 NARROWER = 0.5  # of the stretch that is tried, from a sweep to the next
@@ -76,9 +76,7 @@ def _group(
 ) -> dict[str, Floats]:
     scale = np.array([SCALE[NAMES[column]] for column in columns])
     left = -wanted[:, columns] / scale  # what the handles so far make, less what is wanted
-    shut = np.clip(
-        1 - wanted[:, [COLUMN["aperture"]]] / PARTED, 0, 1
-    )  # pressed lips that part would not part
+    shut = np.clip(1 - wanted[:, [COLUMN["aperture"]]] / PARTED, 0, 1)
     now = {name: np.zeros(len(wanted)) for name in names}
     made = {name: np.zeros_like(left) for name in names}
     steps = np.linspace(-1, 1, TRIED)
