@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a driving clip or picture asks of a portrait.
 
-Where real faces can be read (`core.pictures.face_models`) and the checkpoint has handles, the face of the clip
-is read as numbers (`core.engine.clips`), and the handles are set so that the portrait shows the same. Else the
-network's encoder says what weights it sees: all frames of a clip are then cropped alike, around its first
-face, so that the head's own motion stays in.
+Where real faces can be read (`core.pictures.face_models`) and the checkpoint has handles, the face of the
+clip is read as numbers (`core.engine.clips`), and the handles are set so that the portrait shows the same.
+Else, and for a still picture, the network's encoder says what weights it sees: all frames of a clip are then
+cropped alike, around its first face, so that the head's own motion stays in.
 
 Pose and expression are carried over as changes since the clip's own rest, because absolute ones carry the
 driving person's build along; the mouth is carried over as it is seen.

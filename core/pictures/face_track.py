@@ -5,10 +5,10 @@
     for picture in pictures:
         seen = follower.look(picture)      # None where it shows no face
 
-The mesh looks where the face was in the picture before, in squares of four sizes; the mean of the four trembles
-half as much as one. A face that has moved far meanwhile is looked at again where it is now. Where no face is left there, and after a cut, the detector looks again:
-first about the last place, then in the whole picture, for the face most like the one before in place and
-size. The first face is the largest.
+The mesh looks where the face was in the picture before, in squares of four sizes; the mean of the four
+trembles half as much as one. A face that has moved far meanwhile is looked at again where it is now. Where no
+face is left there, and after a cut, the detector looks again: first about the last place, then in the whole
+picture, for the face nearest to the one before. The first face is the largest.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a head is turned: a similarity of its steady points, with depth, onto a shape that looks straight ahead.
+"""How a head is turned: a similarity of its steady points, with depth, onto a shape that looks ahead.
 
     points = scale turn (shape - middle of its steady points) + place
 
@@ -7,7 +7,7 @@ Points are fitted to the average head first, then to this head's own mean shape,
 taken for a nod. Where the head is in the picture does not matter: angles are those to the camera's axis.
 
 Axes: x right, y down, z away from the viewer. Yaw is positive with the nose to picture right, pitch with the
-nose up, roll counter-clockwise as seen; degrees. turn = Rz(-roll) Rx(pitch) Ry(yaw) up to these signs.
+nose up, roll counter-clockwise as seen; degrees.
 
 Legend: N pictures, P = 468 points of the mesh.
 """
@@ -25,8 +25,8 @@ EYES = (33, 263)  # outer corners, picture left first in a frontal view
 TIMES = 3  # that the mean shape is found anew
 
 AVERAGE: dict[int, tuple[float, float, float]] = {
-    # The points that a face hardly moves of its own, as the mesh sees the mean of 40 synthetic heads that look
-    # straight ahead; made symmetrical, in distances of the outer eye corners from the middle between them.
+    # The points that a face hardly moves of its own, as the mesh sees the mean of 40 synthetic heads that
+    # look straight ahead; symmetrical, in distances of the outer eye corners from the middle between them.
     33: (-0.500, 0.000, 0.000),
     133: (-0.190, 0.012, -0.057),
     362: (0.190, 0.012, -0.057),
@@ -87,12 +87,13 @@ def heads(points: Floats, shape: Floats | None = None) -> Heads:
 
 def shape_of(points: Floats) -> Floats:
     """[P, 3] the mean shape of a person's head, looking straight ahead, in eye distances."""
-    goal = np.array(list(AVERAGE.values()))
+    goal: Floats = np.array(list(AVERAGE.values()))
+    mean = goal
     for _ in range(TIMES):
         mean = _fitted(points, goal)[1].mean(axis=0)
-        mean = mean / max(float(np.linalg.norm(mean[EYES[1]] - mean[EYES[0]])), 1e-9)
+        mean = np.asarray(mean / max(float(np.linalg.norm(mean[EYES[1]] - mean[EYES[0]])), 1e-9))
         goal = mean[STEADY]
-    return np.asarray(mean)
+    return mean
 
 
 def _fitted(points: Floats, goal: Floats) -> tuple[Floats, Floats]:

@@ -22,8 +22,16 @@ from core.pictures.head_shape import Floats
 
 STEADY: dict[str, float] = {
     **dict.fromkeys(TURNS, 0.035),
-    **dict(aperture=0.012, width=0.03, lips=0.04, corners=0.06, brow_in=0.08, brow_out=0.08),
-    **dict(open_right=0.0, open_left=0.0, iris_x=0.06, iris_y=0.06),
+    "aperture": 0.012,
+    "width": 0.03,
+    "lips": 0.04,
+    "corners": 0.06,
+    "brow_in": 0.08,
+    "brow_out": 0.08,
+    "open_right": 0.0,
+    "open_left": 0.0,
+    "iris_x": 0.06,
+    "iris_y": 0.06,
 }
 """Seconds, deviation of the Gaussians that take the reader's trembling out."""
 PROFILE = 50.0  # degrees of yaw beyond which lips and eyes are not read
@@ -58,7 +66,7 @@ def asked(read: Read, rate: float) -> tuple[Floats, NDArray[np.bool_]]:
     irises = [COLUMN["iris_x"], COLUMN["iris_y"]]
     open_eyes = np.flatnonzero(~closed & frontal)
     if len(open_eyes):
-        rows[:, irises] = interpolate(open_eyes, rows[np.ix_(open_eyes, irises)], np.arange(len(rows)))
+        rows[:, irises] = interpolate(open_eyes, rows[open_eyes][:, irises], np.arange(len(rows)))
     rows[:, face] = presence.held(rows[:, face].astype(np.float32), frontal)
     for name, seconds in STEADY.items():
         rows[:, COLUMN[name]] = smoothed(rows[:, [COLUMN[name]]], seconds * rate)[:, 0]

@@ -68,8 +68,8 @@ USUAL: Mapping[str, tuple[str, float]] = {
     "gaze_y": ("iris_y", 0.0018),
 }
 PEOPLE: Mapping[str, float] = {"aperture": 1.1, "width": 1.35}
-"""What the refined mesh sees of drawn lips that move, for 1 that this one sees; on lips of real talkers both see
-the same."""
+"""What the refined mesh sees of drawn lips that move, for 1 that this one sees; on lips of real talkers both
+see the same."""
 BLINKS = ("blink", "blink_right", "blink_left")
 BELIEVED = (0.65, 1.6)
 """Least and most of the usual that a portrait's own may be."""

@@ -59,7 +59,7 @@ def _lips(seen: Heads) -> Floats:
 
 
 def _eyes(lids: Floats, irises: Floats) -> list[Floats]:
-    """Openness of both eyes [N] each, and the irises' place [N] each; lids [N, 2, 71, 2], irises [N, 2, 2]."""
+    """Openness of both eyes and place of the irises, [N] each; lids [N, 2, 71, 2], irises [N, 2, 2]."""
     ends = lids[:, :, [OUTER_CORNER, INNER_CORNER]]
     ends = np.stack([ends[:, 0], ends[:, 1, ::-1]], axis=1)  # picture left first
     along = ends[:, :, 1] - ends[:, :, 0]

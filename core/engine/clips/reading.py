@@ -96,7 +96,8 @@ class _Shots:
     def add(self, seen: FaceSeen | None, shot: int) -> None:
         if self.number and shot != self.number[-1]:
             self._settle()
-            self._older, self._shape = self._shape or self._older, None
+            self._older = self._older if self._shape is None else self._shape
+            self._shape = None
         self.shown.append(seen is not None)
         self.number.append(shot)
         if seen is None:

@@ -36,11 +36,20 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 """Handles, and the numbers that they are to match."""
 SCALE: Mapping[str, float] = {
     **dict.fromkeys(TURNS, 1.0),
-    **dict(aperture=0.01, width=0.04, lips=0.06, corners=0.04, brow_in=0.03, brow_out=0.03),
-    **dict(open_right=0.02, open_left=0.02, iris_x=0.015, iris_y=0.03),
+    "aperture": 0.01,
+    "width": 0.04,
+    "lips": 0.06,
+    "corners": 0.04,
+    "brow_in": 0.03,
+    "brow_out": 0.03,
+    "open_right": 0.02,
+    "open_left": 0.02,
+    "iris_x": 0.015,
+    "iris_y": 0.03,
 }
 """What counts as much as what: about the reader's own noise between two people."""
 COST = 0.15  # of a handle at the end of its range; it keeps handles that cancel each other near 0
+PARTED = 0.02  # aperture from which lips are not pressed: pressed ones would not part
 SWEEPS = 12
 TRIED = 25  # values along a handle in one sweep
 NARROWER = 0.5  # of the stretch that is tried, from a sweep to the next
@@ -67,6 +76,7 @@ def _group(
 ) -> dict[str, Floats]:
     scale = np.array([SCALE[NAMES[column]] for column in columns])
     left = -wanted[:, columns] / scale  # what the handles so far make, less what is wanted
+    shut = np.clip(1 - wanted[:, [COLUMN["aperture"]]] / PARTED, 0, 1)
     now = {name: np.zeros(len(wanted)) for name in names}
     made = {name: np.zeros_like(left) for name in names}
     steps = np.linspace(-1, 1, TRIED)
@@ -75,7 +85,8 @@ def _group(
             low, high = ranges[name]
             full = max(abs(low), abs(high))
             reach = (high - low) * NARROWER**sweep
-            tried = np.clip(now[name][:, None] + reach * steps, low, high)  # [T, K]
+            most = high * shut if name == "press" else high
+            tried = np.clip(now[name][:, None] + reach * steps, low, most)  # [T, K]
             effect = drawn.of(name, tried)[..., columns] / scale  # [T, K, M]
             others = left - made[name]
             misses = ((others[:, None] + effect) ** 2).sum(-1) + (COST * tried / full) ** 2
