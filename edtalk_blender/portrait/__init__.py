@@ -3,7 +3,6 @@
 
 MODULES = (
     "found_faces",
-    "face_marks",
     "crop_gizmo",
     "mark_gizmo",
     "mark_buttons",

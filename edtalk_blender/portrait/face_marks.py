@@ -20,28 +20,14 @@ from ...core.wire.errors import InputError
 from ...core.wire.marks import COUNTS, Points, problem
 from ..pictures import take_folder
 from ..settings.paths import absolute
-from ..settings.properties import OVERRIDABLE, overridable
 from . import found_faces, mark_shape, mark_template
 from .mark_shape import Marks
 
 AGAIN = "Press Show Marks and drag them, or take them back with the X beside it"
+KEPT = ("marks", "marks_portrait", "marks_placed", "marks_own")
+"""Settings that hold what an animator has set."""
 LONGEST = 100_000
 """Characters; marks have about four thousand."""
-
-
-@overridable
-class EDTALK_Marks(bpy.types.PropertyGroup):
-    """The marks of a face as an animator has set them"""
-
-    shown: bpy.props.BoolProperty(
-        name="Show Marks",
-        description="Show the marks of lips, lids, irises, brows and chin over the portrait in the Image "
-        "Editor, to be dragged, in place of the crop",
-    )
-    points: bpy.props.StringProperty(description="The points by name, as JSON; empty: as they are read")
-    portrait: bpy.props.StringProperty(description="Digest of the portrait they belong to")
-    placed: bpy.props.BoolProperty(description="Placed by hand from the start, so the skull follows them")
-    own: bpy.props.StringProperty(description="Names of the lines that were dragged themselves")
 
 
 def written(points: Mapping[str, object]) -> str:
@@ -60,14 +46,13 @@ def read(text: str) -> Marks | None:
 
 def text_by_hand(settings: bpy.types.PropertyGroup) -> str:
     """What the animator has set, as text; "" where nothing is, or it belongs to another portrait or face."""
-    own = settings.id_data.edtalk_marks
-    digest = take_folder.file_digest(absolute(settings.portrait)) if own.points else ""
-    if digest not in ("", own.portrait):  # a file that is gone counts as unchanged
+    digest = take_folder.file_digest(absolute(settings.portrait)) if settings.marks else ""
+    if digest not in ("", settings.marks_portrait):  # a file that is gone counts as unchanged
         return ""
-    marks, crop = read(own.points), found_faces.crop_of(settings)
+    marks, crop = read(settings.marks), found_faces.crop_of(settings)
     if marks is not None and crop is not None and not _lies_in(marks, crop):
         return ""  # of another face of the same portrait
-    return own.points
+    return settings.marks
 
 
 def _lies_in(marks: Marks, crop: tuple[float, float, float]) -> bool:
@@ -119,65 +104,42 @@ def said(settings: bpy.types.PropertyGroup) -> str:
 
 def set_by_hand(settings: bpy.types.PropertyGroup, marks: Marks, handle: str = "") -> None:
     """Keep marks of which this handle was dragged; of placed ones, what nobody sets follows the rest."""
-    own = settings.id_data.edtalk_marks
     if not text_by_hand(settings):
-        own.placed, own.own = False, ""
-    names = set(own.own.split())
+        settings.marks_placed, settings.marks_own = False, ""
+    names = set(settings.marks_own.split())
     names |= {name for name, what in (("chin", "chin"), ("brows", "brow")) if handle.startswith(what)}
-    own.own = " ".join(sorted(names))
-    own.points = written(mark_template.completed(marks, names) if own.placed else marks)
-    own.portrait = take_folder.file_digest(absolute(settings.portrait))
+    settings.marks_own = " ".join(sorted(names))
+    settings.marks = written(mark_template.completed(marks, names) if settings.marks_placed else marks)
+    settings.marks_portrait = take_folder.file_digest(absolute(settings.portrait))
     settings.id_data.update_tag()
 
 
 def place(settings: bpy.types.PropertyGroup, crop: tuple[float, float, float]) -> None:
     """Begin with an oval for each eye and a line for the mouth, in the usual place of the crop."""
-    own = settings.id_data.edtalk_marks
-    own.points, own.own = written(mark_template.begun(crop)), ""
-    own.portrait = take_folder.file_digest(absolute(settings.portrait))
-    own.placed, own.shown = True, True
+    settings.marks, settings.marks_own = written(mark_template.begun(crop)), ""
+    settings.marks_portrait = take_folder.file_digest(absolute(settings.portrait))
+    settings.marks_placed = settings.show_marks = True
     settings.id_data.update_tag()
 
 
 def are_shown(settings: bpy.types.PropertyGroup) -> bool:
     """Do the marks lie over the portrait, in place of the crop?"""
-    return settings.id_data.edtalk_marks.shown and current(settings) is not None
+    return settings.show_marks and current(settings) is not None
 
 
 def kept(settings: bpy.types.PropertyGroup) -> dict[str, object]:
     """All that is kept, for `put_back`."""
-    marks = settings.id_data.edtalk_marks
-    return {name: getattr(marks, name) for name in EDTALK_Marks.__annotations__}
+    return {name: getattr(settings, name) for name in KEPT}
 
 
 def put_back(settings: bpy.types.PropertyGroup, before: Mapping[str, object]) -> None:
     """What was kept before."""
     for name, value in before.items():
-        setattr(settings.id_data.edtalk_marks, name, value)
+        setattr(settings, name, value)
     settings.id_data.update_tag()
 
 
 def take_back(settings: bpy.types.PropertyGroup) -> None:
     """Let the marks be those that are read."""
-    settings.id_data.edtalk_marks.points = ""
+    settings.marks = ""
     settings.id_data.update_tag()
-
-
-def carry(source: bpy.types.ID, target: bpy.types.ID) -> None:
-    """A new face begins with the scene's marks."""
-    put_back(target.edtalk, kept(source.edtalk))
-
-
-def register() -> None:
-    """Hang the marks on scenes and objects."""
-    bpy.types.Scene.edtalk_marks = bpy.props.PointerProperty(type=EDTALK_Marks)
-    bpy.types.Object.edtalk_marks = bpy.props.PointerProperty(type=EDTALK_Marks, override=OVERRIDABLE)
-
-
-def unregister() -> None:
-    """The reverse of `register`."""
-    del bpy.types.Object.edtalk_marks
-    del bpy.types.Scene.edtalk_marks
-
-
-CLASSES = (EDTALK_Marks,)

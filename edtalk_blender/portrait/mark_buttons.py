@@ -51,7 +51,7 @@ class EDTALK_OT_take_back_marks(ExplainedOperator, bpy.types.Operator):
         """Only where there are any."""
         if not is_ours(context):
             return rig.LINKED
-        return "" if settings_of(context).id_data.edtalk_marks.points else "No marks were set by hand"
+        return "" if settings_of(context).marks else "No marks were set by hand"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Of the active face."""
@@ -64,11 +64,11 @@ def draw(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     """A row, and what is wrong with the marks."""
     row = layout.row(align=True)
     row.use_property_split = False  # else the words are cut off
-    row.prop(settings.id_data.edtalk_marks, "shown", toggle=True)
+    row.prop(settings, "show_marks", toggle=True)
     row.operator("edtalk.place_marks")
-    if settings.id_data.edtalk_marks.points:
+    if settings.marks:
         row.operator("edtalk.take_back_marks", text="", icon="X")
-    if settings.id_data.edtalk_marks.shown and face_marks.current(settings) is None:
+    if settings.show_marks and face_marks.current(settings) is None:
         layout.label(text="None are read: Find Face, or Place Marks", icon="INFO")
     if wrong := face_marks.said(settings):
         layout.label(text=wrong, icon="ERROR")

@@ -213,6 +213,17 @@ class EDTALK_Settings(bpy.types.PropertyGroup):
         precision=1,
         default=(0.0, 0.0, 256.0),
     )
+    show_marks: bpy.props.BoolProperty(
+        name="Show Marks",
+        description="Show the marks of lips, lids, irises, brows and chin over the portrait in the Image "
+        "Editor, to be dragged, in place of the crop",
+    )
+    marks: bpy.props.StringProperty(
+        description="Face marks that were set by hand, by name, as JSON; empty: as they are read"
+    )
+    marks_portrait: bpy.props.StringProperty(description="Digest of the portrait that the marks belong to")
+    marks_placed: bpy.props.BoolProperty(description="They were placed by hand, so the skull follows them")
+    marks_own: bpy.props.StringProperty(description="Names of the lines that were dragged themselves")
     size: bpy.props.IntProperty(
         name="Size",
         description="Side of the face's square in the pictures, pixels",

@@ -18,7 +18,6 @@ from ...core.wire.errors import OutputBlocked
 from ..face import fcurves, marks, placing, rig, sliders, take_action, teeth
 from ..face.rig import find_object, find_scene
 from ..pictures import image_sequence, take_folder
-from ..portrait import face_marks
 from ..server_process.jobs import push_undo
 from ..settings import timing
 from ..settings.properties import copy_settings
@@ -67,7 +66,6 @@ def land_motion(
         face = rig.make_rig(scene, Path(order.portrait).stem)
         face.location, _ = placing.free_place(scene, face.location)
         copy_settings(scene.edtalk, face.edtalk)
-        face_marks.carry(scene, face)
         face.edtalk.checkpoint = order.checkpoint
         make_active(face, scene)
     elif not face.edtalk.take.name and face.name.partition(".")[0] == NAMELESS:

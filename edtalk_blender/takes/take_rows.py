@@ -23,7 +23,7 @@ from ..settings.paths import absolute, found_again
 from ..settings.properties import ACTS, OVERRIDABLE, EDTALK_Settings, EDTALK_Take, overridable
 
 NOT_KEPT = {
-    *("take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene"),
+    *("take", "folder", "start", "shows", "make_plane", "make_strips", "extend_scene", "show_marks"),
     *("write_origin", "shown", "permission", "asked"),
 }
 """Settings of the scene, the display and the face, which a take does not bring back."""
@@ -195,6 +195,7 @@ def settings_in(row: EDTALK_TakeRow) -> dict[str, object]:
         return {}
     if not isinstance(found, dict):
         return {}
+    found = {"marks": "", **found} if found else found  # takes of before there were marks had none
     for name in PATHS:
         if isinstance(found.get(name), list):
             found[name] = _path_now(found[name])

@@ -94,7 +94,7 @@ def test_showing_what_is_read_leaves_a_take_fresh_and_a_moved_mark_does_not(desk
     face = desk.generate()
     settings, count = face.edtalk, desk.part("takes.status").count
     assert bpy.ops.edtalk.find_face() == {"FINISHED"}
-    face.edtalk_marks.shown = True
+    face.edtalk.show_marks = True
     assert count(face, bpy.context) == 0
     before = hashes(desk.frames)
     drag(desk, settings, "eye_0_top", 0, -3)
@@ -124,9 +124,9 @@ def test_a_drawing_with_placed_marks_blinks_and_opens_its_mouth(desk, tmp_path) 
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     settings = bpy.context.scene.edtalk
-    assert settings.id_data.edtalk_marks.placed and settings.id_data.edtalk_marks.points
+    assert settings.marks_placed and settings.marks
     face = desk.generate()
-    assert face.edtalk_marks.points == bpy.context.scene.edtalk_marks.points  # the face begins with them
+    assert face.edtalk.marks == bpy.context.scene.edtalk.marks  # the face begins with them
     bone = face.pose.bones["handle"]
     for frame, blink, jaw in ((110, 0.0, 0.0), (112, 1.0, 0.0), (114, 0.0, 1.0), (116, 0.0, 0.0)):
         bone["blink"], bone["jaw_open"] = blink, jaw
@@ -150,17 +150,32 @@ def test_marks_of_another_portrait_or_face_do_not_count_and_damaged_ones_are_one
 
     settings, marks = bpy.context.scene.edtalk, desk.part("portrait.face_marks")
     place(desk, settings)
-    kept = settings.id_data.edtalk_marks
     assert marks.text_by_hand(settings)
     settings.crop = (0.0, 400.0, 100.0)
-    assert marks.text_by_hand(settings) == "" and kept.points  # they stay for the other crop
+    assert marks.text_by_hand(settings) == "" and settings.marks  # they stay for the other crop
     settings.crop, settings.portrait = CROP, str(ASTRONAUT)
-    assert marks.text_by_hand(settings) == "" and kept.points
+    assert marks.text_by_hand(settings) == "" and settings.marks
     settings.portrait = str(desk.folder / "drawn.png")
-    for text, wanted in (("{}", "damaged"), (kept.points.replace("[", "[1e999,", 1), "damaged")):
-        kept.points = text
+    for text, wanted in (("{}", "damaged"), (settings.marks.replace("[", "[1e999,", 1), "damaged")):
+        settings.marks = text
         with pytest.raises(RuntimeError, match=wanted):
             bpy.ops.edtalk.generate_take()
+
+
+def test_each_take_keeps_its_marks_and_the_live_preview_has_them(desk) -> None:
+    import bpy
+
+    bpy.context.scene.edtalk.size = 64
+    face = desk.generate()
+    place(desk, face.edtalk)
+    desk.generate()
+    marks, count = face.edtalk.marks, desk.part("takes.status").count
+    request = desk.part("preview.live").request
+    assert request(face).marks is not None and count(face, bpy.context) == 0
+    assert bpy.ops.edtalk.switch_take(take="drawn_001") == {"FINISHED"}
+    assert face.edtalk.marks == "" and request(face).marks is None and count(face, bpy.context) == 0
+    assert bpy.ops.edtalk.switch_take(take="drawn_002") == {"FINISHED"}
+    assert face.edtalk.marks == marks and count(face, bpy.context) == 0
 
 
 def test_placing_and_taking_back_are_steps_of_undo_and_grey_where_they_mean_nothing(desk) -> None:
@@ -174,4 +189,4 @@ def test_placing_and_taking_back_are_steps_of_undo_and_grey_where_they_mean_noth
     bpy.ops.ed.undo_push(message="before")
     assert bpy.ops.edtalk.place_marks("EXEC_DEFAULT", True) == {"FINISHED"}
     bpy.ops.ed.undo()
-    assert not bpy.context.scene.edtalk_marks.points
+    assert not bpy.context.scene.edtalk.marks
