@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,7 @@ from core.engine.around import Around, around
 from core.engine.layers.face_layers import face_layers
 from core.engine.layers.layer import Layer
 from core.engine.rest import Rest, rest_of
+from core.engine.turns import turns_of
 from core.motion.motion import Weights
 from core.pictures import face
 from core.pictures import picture as pictures
@@ -123,7 +124,8 @@ def prepare_portrait(
         doubts = (found.sentence(name),) if found.doubt else ()
     source = engine.prepare(framed(engine, picture, crop))
     layers = face_layers(engine, picture, crop, source.weights)
-    return Portrait(picture, crop, source, rest_of(engine, source), doubts, layers)
+    plain = Portrait(picture, crop, source, rest_of(engine, source), doubts)
+    return replace(plain, layers=(*turns_of(engine, source, plain.rest, plain.at), *layers))
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

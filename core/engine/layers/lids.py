@@ -50,7 +50,10 @@ BALL = 12 / 29
 FURTHEST = 0.8  # of the white beside an iris may be used up by a turn
 EDGE = 0.03  # of the width: what lies nearer to a lid is lash and shadow
 RIM = 1.12  # radius within which an iris moves as a whole, in radii
-TAKES = 0.9  # share of a lowered iris' way that the upper lid goes along
+BESIDE = 0.8  # of that radius: at least so far from the iris' middle white is taken to lay where it was
+SMOOTH = 0.012  # of the eye's width: white that was not seen is blurred by so much
+TAKES = 0.9  # share of an iris' way down or up that the upper lid goes along
+MOST_LIFT = 0.5  # of the skin below the crease may be folded away by a lifted lid
 LEAST_OPEN = 0.10  # height by width of an eye that can be drawn
 LEAST_WIDE = 0.35  # and its width by the other eye's
 
@@ -141,17 +144,24 @@ def _draw(picture: Plane, eye: _Eye, blink: float, gaze: tuple[float, float]) ->
     upper = line(eye.upper)
     lower = np.maximum(line(eye.lower), upper)
     brow = line(eye.brow)
-    s_from, t_from, share, lowered = _turned(eye, gaze, s, t, upper, lower, along, down)
-    moved = _read(part, s_from, t_from, s, t, along, down)
-    part += (moved - part) * share[..., None].astype(np.float32)
-
-    height = float(np.median((lower - upper)[(s > 0.3 * wide) & (s < 0.7 * wide)]))
-    blink = min(1.0, blink + (1 - blink) * TAKES * lowered / max(height, 1.0))
-    if blink <= 0:
-        return
     taper = _soft(np.minimum(s + BEYOND * wide, (1 + BEYOND) * wide - s) / (BEYOND * wide))
     crease = upper - np.clip(CREASE * (upper - brow), 0.05 * wide, HIGHEST * wide)
-    upper_now = upper + blink * MEET * (lower - upper) * taper
+    step = _step(eye, gaze, along, down)
+    skin_of = part.copy()
+    lift = np.minimum(TAKES * max(-step[1], 0.0) * taper, MOST_LIFT * (upper - crease))
+    if step.any():
+        s_from, t_from, share, stale = _turned(eye, step, s, t, upper, lower, upper - lift, along, down)
+        moved = _read(part, s_from, t_from, s, t, along, down)
+        blur = max(SMOOTH * wide, 0.6)
+        even, odd = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (moved, stale.astype(np.float32)))
+        moved += (even - moved) * odd[..., None]
+        part += (moved - part) * share[..., None].astype(np.float32)
+
+    height = float(np.median((lower - upper)[(s > 0.3 * wide) & (s < 0.7 * wide)]))
+    blink = min(1.0, blink + (1 - blink) * TAKES * max(step[1], 0.0) / max(height, 1.0))
+    if blink <= 0 and step[1] >= 0:
+        return
+    upper_now = upper + blink * MEET * (lower - upper) * taper - (1 - blink) * lift
     lower_now = lower - blink * (1 - MEET) * (lower - upper) * taper
     deep = np.clip((t - crease) / np.maximum(upper_now - crease, 1e-3), 0, 1)
     near = _soft(1 - (upper_now - t) / (LASH * wide))
@@ -162,22 +172,13 @@ def _draw(picture: Plane, eye: _Eye, blink: float, gaze: tuple[float, float]) ->
     below = np.where((t >= lower_now) & (t < end), rises, t)
     light = 1 - deep * covers * taper * np.float32(blink * SHADE)
     light = cv2.GaussianBlur(light.astype(np.float32), (0, 0), max(0.03 * wide, 0.5))[..., None]
-    lid = (_read(part, s, skin, s, t, along, down) + 1) * light - 1
+    lid = (_read(skin_of, s, skin, s, t, along, down) + 1) * light - 1
     rest = _read(part, s, below, s, t, along, down)
     part[:] = rest + (lid - rest) * covers[..., None].astype(np.float32)
 
 
-def _turned(
-    eye: _Eye,
-    gaze: tuple[float, float],
-    s: Plane,
-    t: Plane,
-    upper: Plane,
-    lower: Plane,
-    along: Floats,
-    down: Floats,
-) -> tuple[Plane, Plane, Plane, float]:
-    """From where the ball's pixels come, how much they count, and by how much the iris sinks, in pixels."""
+def _step(eye: _Eye, gaze: tuple[float, float], along: Floats, down: Floats) -> Floats:
+    """[2] by how much the iris moves along the eye and down, in pixels."""
     wide = eye.width
     middle = (eye.middle - eye.upper[0]) @ np.stack([along, down], 1)
     step = np.sin(np.radians(gaze)) * (1, -1) * BALL * wide  # in the picture
@@ -185,8 +186,24 @@ def _turned(
     free = max(middle[0], 1e-3), max(wide - middle[0], 1e-3)  # from the iris' middle to the corners
     white = max((free[1] if step[0] > 0 else free[0]) - RIM * eye.radius, 0.15 * eye.radius)
     step[0] = np.clip(step[0], -FURTHEST * white, FURTHEST * white)
-    if not step.any():
-        return s, t, np.zeros_like(s), 0.0
+    return step
+
+
+def _turned(
+    eye: _Eye,
+    step: Floats,
+    s: Plane,
+    t: Plane,
+    upper: Plane,
+    lower: Plane,
+    upper_now: Plane,
+    along: Floats,
+    down: Floats,
+) -> tuple[Plane, Plane, Plane, Plane]:
+    """From where the ball's pixels come, how much they count, and which of them show white that was not
+    seen."""
+    wide = eye.width
+    middle = (eye.middle - eye.upper[0]) @ np.stack([along, down], 1)
     now = middle + step
     off = s - now[0]
     reach = np.where(off < 0, now[0], wide - now[0])
@@ -196,11 +213,13 @@ def _turned(
     half = (upper + lower) / 2
     t_from = np.clip(t_from, np.minimum(upper + edge, half), np.maximum(lower - edge, half))
     # beside, above and below the disc comes white, not the part of the old disc that stood there
-    across = np.sqrt(np.maximum((RIM * eye.radius) ** 2 - (t_from - middle[1]) ** 2, 0))
-    stale = (np.hypot(off, t - now[1]) > RIM * eye.radius) & (np.abs(s_from - middle[0]) < across)
+    disc = RIM * eye.radius
+    across = np.sqrt(np.maximum(disc**2 - (t_from - middle[1]) ** 2, 0))
+    stale = (np.hypot(off, t - now[1]) > disc) & (np.abs(s_from - middle[0]) < across)
+    across = np.maximum(across, BESIDE * disc)
     s_from = np.where(stale, middle[0] + np.where(s_from < middle[0], -1, 1) * 1.05 * across, s_from)
-    share = _soft((t - upper) / edge) * _soft((lower - t) / edge)
-    return s_from, t_from, share, float(max(step[1], 0.0))
+    share = _soft((t - upper_now) / edge) * _soft((lower - t) / edge)
+    return s_from, t_from, share, stale
 
 
 def _read(
