@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is drawn on a real face besides the network's frame: the inside of its mouth, lips that close, eyes.
+"""What is drawn on a real face besides the network's frame: mouth, closing lips, eyes, and skin that feels.
 
 They stand on marks of the face (`core.pictures.face_marks`), read once a portrait, and on the checkpoint's
 handles, which say what of a frame's weights is a blink, a gaze, a turn. Without either, frames stay as they
 are.
 
 The network gets the weights without what lids and irises draw, so nothing is drawn twice. Order: the inside
-of the mouth, then lips that close over it, then the eyes.
+of the mouth, then lips that close over it, then the eyes, then the skin, which takes all of them along.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.layers.eye_motion import EyeMotion
+from core.engine.layers.feelings import Feelings
 from core.engine.layers.layer import Drawing, Layer
 from core.engine.layers.lids import Lids
 from core.engine.layers.lip_layer import Lips
 from core.engine.layers.mouth import Mouth
+from core.engine.layers.skin import Skin
 from core.motion.motion import Weights
 from core.pictures import picture as pictures
 from core.pictures.face_marks import FaceMarks
@@ -35,6 +38,7 @@ Plane = NDArray[np.float32]
 TURNS = ("yaw", "pitch", "roll")
 """Handles without which nobody knows how a frame's head is turned, so teeth cannot be placed."""
 LIPS = ("press", "jaw_open")
+GAP = (0.05, 0.12)  # of the eye distance: lips of a mouth that is shut, and of one that is open
 SIZES = 2  # output sizes whose mouth is kept: the one being rendered, and the preview's
 
 
@@ -48,20 +52,23 @@ class FaceLayers(Layer):
         marks: FaceMarks,
         own: Weights,
         directions: dict[str, tuple[float, ...]],
+        presets: Mapping[str, Sequence[float]],
     ) -> None:
         self._picture, self._crop, self._marks = picture, crop, marks
         self._own, self._directions = own, directions
         self._eyes = EyeMotion(own, directions)
         self._lids = Lids(marks, self._eyes) if self._eyes.reads else None
         self._lips = Lips(marks, own, directions) if set(LIPS) <= set(directions) else None
+        self._feelings, self._skin = Feelings(own, presets, directions, _opened(marks)), Skin(marks)
         self._mouths: dict[int, Mouth] = {}
         self._lock = Lock()
 
     def sent(self, weights: Weights) -> Weights:
-        """Weights [N, 36] without blinks and gaze, which are drawn here."""
-        if self._lids is None:
+        """Weights [N, 36] without blinks and gaze, which are drawn here; with what feelings ask besides."""
+        if not len(weights):
             return weights
-        return np.stack([self._eyes.quiet(row) for row in weights]) if len(weights) else weights
+        weights = self._feelings.sent(weights)
+        return weights if self._lids is None else np.stack([self._eyes.quiet(row) for row in weights])
 
     def paint(self, drawing: Drawing) -> None:
         """Draw on the frame's picture, in place."""
@@ -74,8 +81,12 @@ class FaceLayers(Layer):
             rgb = mouth(weights, flow, mask, rgb)
         if self._lips is not None:
             rgb = self._lips(weights, flow, mask, rgb)
+        felt = self._feelings.felt(weights[None])[0]
         if self._lids is not None:
-            rgb = self._lids(weights, flow, mask, rgb)
+            asked = self._eyes.asked(weights)
+            rgb = self._lids.draw(asked.narrowed(self._feelings.lids(felt)), flow, rgb)
+        pressed = float(self._feelings.pressed(weights[None])[0])
+        rgb = self._skin(self._feelings.skin(felt, pressed), flow, rgb)
         picture[..., :3] = rgb
 
     def _mouth(self, size: int) -> Mouth | None:
@@ -100,7 +111,13 @@ def face_layers(engine: Engine, picture: Picture, crop: Crop, own: Weights) -> t
     if not directions:
         return ()
     marks = marks_of(picture.rgb, crop)
-    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions),)
+    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions, engine.emotions),)
+
+
+def _opened(marks: FaceMarks) -> float:
+    """How far the portrait's mouth is open, 0 to 1: parted lips count as half."""
+    gap = float(np.linalg.norm(marks.lips_inner[15, :2] - marks.lips_inner[5, :2])) / marks.eye_distance
+    return min(max((gap - GAP[0]) / (GAP[1] - GAP[0]), 0.0), 1.0)
 
 
 def _flow(drawing: Drawing) -> Plane:
