@@ -9,18 +9,19 @@ blink, 0 to 1:
     g(s)       1 between the corners, 0 a little beyond them
     crease(s)  u - min(CREASE (u - br), HIGHEST w)     above it nothing moves
     u'(s)      u + b MEET (l - u) g                    the upper lid's edge now
-    l'(s)      l - b (1 - MEET) (l - u) g              the lower lid comes up by the rest
+    l'(s)      l + b (MEET - 1) (l - u) g              the lower lid gives way
 
 and the pixel at t shows what was at
     crease..u'  crease + (t - crease) (u - crease) / (u' - crease), near the edge (LASH w) u - (u' - t):
-                the skin stretches, lashes keep their thickness and ride on the edge
+                the skin stretches, lashes keep their thickness and ride on the edge. Of a lid that shuts, what
+                is dark by lashes (HAIR w) is left out of the skin that stretches
     u'..l'      t: what is still open of the eye stays
     l'..l + w/4 the skin below the eye, stretched likewise
 
 An iris turned by an angle moves by sin(angle) BALL w (a ball of 12 mm radius in an eye 29 mm wide). It moves
 as a whole; the white between it and the corners stretches. Nothing is fetched from beyond the lids: there
-the row beside the lid is repeated, and outside the iris' disc the white beside the disc. A lowered gaze
-takes the upper lid along.
+the row beside the lid is repeated, and outside the iris' disc the white beside the disc. A lowered or raised
+gaze takes the upper lid along.
 
 A frame depends on its own weights, flow and the portrait's marks alone. At no blink and no gaze the picture
 comes back as it is.
@@ -41,8 +42,11 @@ from core.pictures.face_marks import FaceMarks, Floats
 Plane = NDArray[np.float32]
 
 CREASE, HIGHEST = 0.9, 0.44
-MEET = 0.95
+MEET = 1.04  # of the eye: a little beyond the lower lid, whose edge is a row of shadow that would stay
 LASH = 0.05
+HAIR = 0.10  # how far above its edge a lid that shuts is lash and shadow, which does not stretch
+CAP = 0.25  # of the skin below the crease may be that
+DARKER = (0.10, 0.35)  # of 2: from which difference in brightness it is taken for lashes, and surely is
 SHADE = 0.10  # by how much a lid darkens towards its edge
 BEYOND = 0.12  # of the eye's width: where g falls to 0 beyond the corners
 BELOW = 0.25  # of the width: how far below the eye skin moves
@@ -166,7 +170,9 @@ def _draw(picture: Plane, eye: _Eye, blink: float, gaze: tuple[float, float]) ->
     deep = np.clip((t - crease) / np.maximum(upper_now - crease, 1e-3), 0, 1)
     near = _soft(1 - (upper_now - t) / (LASH * wide))
     covers = np.clip(upper_now - t + 0.5, 0, 1) * (t >= crease)  # of the pixel, by the lid
-    skin = (1 - near) * (crease + (upper - crease) * deep) + near * (upper - upper_now + t)
+    hair = blink * np.minimum(HAIR * wide, CAP * (upper - crease)) * _lashes(part, s, t, upper, wide)
+    bare = upper - hair
+    skin = (1 - near) * (crease + (bare - crease) * deep) + near * (upper - upper_now + t)
     end = lower + BELOW * wide
     rises = lower + BELOW * wide * (t - lower_now) / np.maximum(end - lower_now, 1e-3)
     below = np.where((t >= lower_now) & (t < end), rises, t)
@@ -175,6 +181,18 @@ def _draw(picture: Plane, eye: _Eye, blink: float, gaze: tuple[float, float]) ->
     lid = (_read(skin_of, s, skin, s, t, along, down) + 1) * light - 1
     rest = _read(part, s, below, s, t, along, down)
     part[:] = rest + (lid - rest) * covers[..., None].astype(np.float32)
+
+
+def _lashes(part: Plane, s: Plane, t: Plane, upper: Plane, wide: float) -> float:
+    """0 to 1: whether lashes or their shadow make the skin beside the upper lid darker than that above it."""
+    inner = (s > 0.2 * wide) & (s < 0.8 * wide)
+    above = upper - t
+    edge, skin = inner & (above > 0) & (above < HAIR * wide), inner & (above > HAIR * wide)
+    skin &= above < 2.5 * HAIR * wide
+    if not edge.any() or not skin.any():
+        return 0.0
+    darker = float(part[skin].mean() - part[edge].mean())
+    return min(max((darker - DARKER[0]) / (DARKER[1] - DARKER[0]), 0.0), 1.0)
 
 
 def _step(eye: _Eye, gaze: tuple[float, float], along: Floats, down: Floats) -> Floats:
