@@ -13,8 +13,8 @@ blink, 0 to 1:
 
 and the pixel at t shows what was at
     crease..u'  crease + (t - crease) (u - crease) / (u' - crease), near the edge (LASH w) u - (u' - t):
-                the skin stretches, lashes keep their thickness and ride on the edge. Of a lid that shuts, what
-                is dark by lashes (HAIR w) is left out of the skin that stretches
+                the skin stretches, lashes keep their thickness and ride on the edge. When a lid shuts, what
+                is dark by lashes (HAIR w) does not stretch with the skin
     u'..l'      t: what is still open of the eye stays
     l'..l + w/4 the skin below the eye, stretched likewise
 
