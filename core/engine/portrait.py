@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engine.around import Around, around
-from core.engine.layers.face_layers import face_layers, opens
+from core.engine.layers.face_layers import FaceLayers, face_layers, opens
 from core.engine.layers.layer import Layer
 from core.engine.rest import Rest, rest_of
+from core.engine.turns import turns_of
 from core.motion.motion import Weights
 from core.pictures import face
 from core.pictures import picture as pictures
@@ -127,7 +128,8 @@ def prepare_portrait(
     layers = face_layers(engine, picture, crop, source.weights)
     small = pictures.crop(picture, crop, engine.size).to_depth(8).rgb.astype(np.float32)
     rest = rest_of(engine, source, small / np.float32(127.5) - 1)
-    return Portrait(picture, crop, source, rest, doubts, layers)
+    plain = Portrait(picture, crop, source, rest, doubts)
+    return replace(plain, layers=(*turns_of(engine, source, plain.rest, plain.at), *layers))
 
 
 def marked(engine: Engine, portrait: Portrait, marks: Points) -> Portrait:
@@ -137,7 +139,8 @@ def marked(engine: Engine, portrait: Portrait, marks: Points) -> Portrait:
     found = FaceMarks.placed(marks, portrait.crop, portrait.picture.rgb.shape)
     drawn = not opens(engine, portrait.source, found)
     layers = face_layers(engine, portrait.picture, portrait.crop, portrait.weights, found, drawn)
-    return replace(portrait, layers=layers)
+    kept = [layer for layer in portrait.layers if not isinstance(layer, FaceLayers)]
+    return replace(portrait, layers=(*kept, *layers))
 
 
 def framed(engine: Engine, picture: Picture, where: Crop) -> NDArray[np.uint8]:

@@ -38,8 +38,6 @@ DRIFT: dict[str, float] = {
 UNLABELLED_DRIFT = 0.04  # for a pose channel whose meaning is not known
 RANGE = {"yaw": 34.4, "pitch": 25.8, "roll": 22.9}  # degrees of a soft range to one side, of synthetic heads
 GAZE = {"gaze x": 22.9, "gaze y": 17.2}
-DRAWN = {"yaw": 0.92, "pitch": 0.75, "roll": 1.0}
-"""Degrees that the shipped model draws of a degree asked for, as an outside reader sees it on photographs."""
 ONSET = 1.0  # seconds until the head's motion has its full size
 SPOKEN = 2.5  # a head that is drawn to a voice, and a slider at its end
 FEELING_ONSET = 0.8  # seconds until a face shows what it feels
@@ -91,7 +89,7 @@ def natural_motion(
         if not channel.used:
             continue
         if label in RANGE and bank == "pose":
-            turn = head[label] / (RANGE[label] * DRAWN[label]) + DRIFT[label] * flowing[label]
+            turn = head[label] / RANGE[label] + DRIFT[label] * flowing[label]
             added[:, column] = channel.soft_max * begun * turn
         elif bank == "pose":
             way = amplitude * _chance(count, random, speech) + flowing.get(label, 0)

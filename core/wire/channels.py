@@ -58,7 +58,7 @@ MOTION_SCHEMA = 1
 DRAWN = 3
 """How weights become a picture. It counts up when the same weights give another picture than before: then the
 pictures of older takes are out of date. 2: frames are anchored to the portrait at rest. 3: the network
-paints only what the portrait cannot show.
+paints only what the portrait cannot show, heads turn by true degrees, feelings move skin, jaw and lids.
 """
 
 MOTION_KEYS: dict[str, str] = {

@@ -234,3 +234,18 @@ def test_marks_lie_on_the_face_of_the_crop_and_know_picture_left_from_right(phot
 @needs_reader
 def test_there_are_no_marks_where_there_is_no_face() -> None:
     assert mark_reader.marks_of(textured(400, 400), image.Crop(50, 50, 300)) is None
+
+
+@pytest.mark.parametrize("drawn, found", [(1.0, 1.0), (1.3, 1.3), (1.75, 1.0)])
+def test_eyes_that_are_drawn_larger_than_the_reader_sees_them_are_found_by_their_irises(
+    drawn: float, found: float
+) -> None:
+    rows, columns = np.mgrid[0:100, 0:200]
+    middles = np.array([[60.0, 50.0], [140.0, 50.0]])
+    off = np.min([np.hypot(columns - x, rows - y) for x, y in middles], axis=0)
+    levels = np.repeat(np.where(off < 12 * drawn, 60, 220)[..., None], 3, -1).astype(np.uint8)
+    rim = 12 * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
+    irises = middles[:, None] + rim
+    assert abs(mark_reader._larger(levels, irises) - found) < 0.08
+    levels[:, 100:] = 128  # one eye alone proves nothing
+    assert mark_reader._larger(levels, irises) == 1

@@ -50,11 +50,11 @@ def test_the_beginning_does_not_depend_on_the_length() -> None:
 
 
 def degrees(track: np.ndarray, axes: tuple[str, ...] = ("yaw", "pitch", "roll")) -> np.ndarray:
-    """Degrees that are drawn: what is asked for, times what the model draws of it."""
+    """Degrees that are asked for, which a face that can be read then turns by."""
     found = []
     for axis in axes:
         scale = next(factor.scale for factor in factors.POSE if factor.name == axis)
-        found.append(np.degrees(track[:, NAMES.index(axis)] * scale) * idle.DRAWN[axis])
+        found.append(np.degrees(track[:, NAMES.index(axis)] * scale))
     return np.stack(found, axis=1)
 
 

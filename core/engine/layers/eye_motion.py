@@ -31,6 +31,11 @@ class Asked:
     blink: tuple[float, float] = (0.0, 0.0)
     gaze: tuple[float, float] = (0.0, 0.0)
 
+    def narrowed(self, by: float) -> Asked:
+        """The same with what is still open of both eyes closed by a share, 0 to 1."""
+        right, left = (1 - (1 - blink) * (1 - by) for blink in self.blink)
+        return Asked((right, left), self.gaze) if by > 0 else self
+
 
 class EyeMotion:
     """Reads blink and gaze off weights, as changes since the portrait's own, by the checkpoint's handles."""

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is drawn on a real face besides the network's frame: the inside of its mouth, lips that close, eyes.
+"""What is drawn on a real face besides the network's frame: mouth, closing lips, eyes, and skin that feels.
 
 They stand on marks of the face (`core.pictures.face_marks`), read once a portrait, and on the checkpoint's
 handles, which say what of a frame's weights is a blink, a gaze, a turn. Without either, frames stay as they
 are.
 
 The network gets the weights without what lids and irises draw, so nothing is drawn twice. Order: the inside
-of the mouth, then lips that close over it, then the eyes.
+of the mouth, then lips that close over it, then the eyes, then the skin, which takes all of them along.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from core.engine.layers.carried import carried
 from core.engine.layers.drawn_mouth import DrawnMouth
 from core.engine.layers.eye_motion import EyeMotion
+from core.engine.layers.feelings import Feelings
 from core.engine.layers.layer import Drawing, Layer
 from core.engine.layers.lids import Lids
 from core.engine.layers.lip_layer import Lips
 from core.engine.layers.mouth import SHOWS, Mouth
+from core.engine.layers.skin import Skin
 from core.engine.rest import planes
 from core.motion.motion import Weights
 from core.pictures import picture as pictures
@@ -38,6 +41,7 @@ Plane = NDArray[np.float32]
 TURNS = ("yaw", "pitch", "roll")
 """Handles without which nobody knows how a frame's head is turned, so teeth cannot be placed."""
 LIPS = ("press", "jaw_open")
+GAP = (0.05, 0.12)  # of the eye distance: lips of a mouth that is shut, and of one that is open
 SIZES = 2  # output sizes whose mouth is kept: the one being rendered, and the preview's
 
 
@@ -51,6 +55,7 @@ class FaceLayers(Layer):
         marks: FaceMarks,
         own: Weights,
         directions: dict[str, tuple[float, ...]],
+        presets: Mapping[str, Sequence[float]],
         drawn: bool = False,
     ) -> None:
         """`drawn`: the network does not open this mouth, so a layer does."""
@@ -59,6 +64,7 @@ class FaceLayers(Layer):
         self._eyes = EyeMotion(own, directions)
         self._lids = Lids(marks, self._eyes) if self._eyes.reads else None
         self._lips = Lips(marks, own, directions) if set(LIPS) <= set(directions) else None
+        self._feelings, self._skin = Feelings(own, presets, directions, _opened(marks)), Skin(marks)
         self.painted = not drawn  # it paints a drawing's eyes as it would paint a person's
         self._drawn = DrawnMouth(marks, own, directions) if drawn else None
         self._mouths: dict[int, Mouth] = {}
@@ -66,12 +72,13 @@ class FaceLayers(Layer):
 
     def sent(self, weights: Weights) -> Weights:
         """Weights [N, 36] without blinks and gaze, and without a drawn mouth's motion: all that is drawn
-        here."""
+        here; with what feelings ask besides."""
+        if not len(weights):
+            return weights
+        weights = self._feelings.sent(weights)
         if self._drawn is not None:
             weights = self._drawn.sent(weights)
-        if self._lids is None:
-            return weights
-        return np.stack([self._eyes.quiet(row) for row in weights]) if len(weights) else weights
+        return weights if self._lids is None else np.stack([self._eyes.quiet(row) for row in weights])
 
     def paint(self, drawing: Drawing) -> None:
         """Draw on the frame's picture, in place."""
@@ -91,8 +98,12 @@ class FaceLayers(Layer):
             rgb = self._lips(weights, flow, mask, rgb)
             if drawing.mouth is not None:
                 drawing.mouth = self._lips(weights, flow, mask, drawing.mouth)
+        felt = self._feelings.felt(weights[None])[0]
         if self._lids is not None:
-            rgb = self._lids(weights, flow, mask, rgb)
+            asked = self._eyes.asked(weights)
+            rgb = self._lids.draw(asked.narrowed(self._feelings.lids(felt)), flow, rgb)
+        pressed = float(self._feelings.pressed(weights[None])[0])
+        rgb = self._skin(self._feelings.skin(felt, pressed), flow, rgb)
         picture[..., :3] = rgb
 
     def _mouth(self, size: int) -> Mouth | None:
@@ -125,7 +136,9 @@ def face_layers(
     if not directions:
         return ()
     marks = marks or marks_of(picture.rgb, crop)
-    return () if marks is None else (FaceLayers(picture, crop, marks, own, directions, drawn),)
+    if marks is None:
+        return ()
+    return (FaceLayers(picture, crop, marks, own, directions, engine.emotions, drawn),)
 
 
 def opens(engine: Engine, source: Source, marks: FaceMarks) -> bool:
@@ -139,6 +152,12 @@ def opens(engine: Engine, source: Source, marks: FaceMarks) -> bool:
     low, high = np.clip(np.round([lips.min(0), lips.max(0)] * np.array(len(mask))), 0, len(mask) - 1)
     part = mask[int(low[1]) : int(high[1]) + 1, int(low[0]) : int(high[0]) + 1]
     return bool(part.min() < 1 - SHOWS[1])
+
+
+def _opened(marks: FaceMarks) -> float:
+    """How far the portrait's mouth is open, 0 to 1: parted lips count as half."""
+    gap = float(np.linalg.norm(marks.lips_inner[15, :2] - marks.lips_inner[5, :2])) / marks.eye_distance
+    return min(max((gap - GAP[0]) / (GAP[1] - GAP[0]), 0.0), 1.0)
 
 
 def _flow(drawing: Drawing) -> Plane:

@@ -9,18 +9,19 @@ blink, 0 to 1:
     g(s)       1 between the corners, 0 a little beyond them
     crease(s)  u - min(CREASE (u - br), HIGHEST w)     above it nothing moves
     u'(s)      u + b MEET (l - u) g                    the upper lid's edge now
-    l'(s)      l - b (1 - MEET) (l - u) g              the lower lid comes up by the rest
+    l'(s)      l + b (MEET - 1) (l - u) g              the lower lid gives way
 
 and the pixel at t shows what was at
     crease..u'  crease + (t - crease) (u - crease) / (u' - crease), near the edge (LASH w) u - (u' - t):
-                the skin stretches, lashes keep their thickness and ride on the edge
+                the skin stretches, lashes keep their thickness and ride on the edge. When a lid shuts, what
+                is dark by lashes (HAIR w) does not stretch with the skin
     u'..l'      t: what is still open of the eye stays
     l'..l + w/4 the skin below the eye, stretched likewise
 
 An iris turned by an angle moves by sin(angle) BALL w (a ball of 12 mm radius in an eye 29 mm wide). It moves
 as a whole; the white between it and the corners stretches. Nothing is fetched from beyond the lids: there
-the row beside the lid is repeated, and outside the iris' disc the white beside the disc. A lowered gaze
-takes the upper lid along.
+the row beside the lid is repeated, and outside the iris' disc the white beside the disc. A lowered or raised
+gaze takes the upper lid along.
 
 A frame depends on its own weights, flow and the portrait's marks alone. At no blink and no gaze the picture
 comes back as it is.
@@ -41,8 +42,11 @@ from core.pictures.face_marks import FaceMarks, Floats
 Plane = NDArray[np.float32]
 
 CREASE, HIGHEST = 0.9, 0.44
-MEET = 0.95
+MEET = 1.04  # of the eye: a little beyond the lower lid, whose edge is a row of shadow that would stay
 LASH = 0.05
+HAIR = 0.10  # how far above its edge a lid that shuts is lash and shadow, which does not stretch
+CAP = 0.25  # of the skin below the crease may be that
+DARKER = (0.10, 0.35)  # of 2: from which difference in brightness it is taken for lashes, and surely is
 SHADE = 0.10  # by how much a lid darkens towards its edge
 BEYOND = 0.12  # of the eye's width: where g falls to 0 beyond the corners
 BELOW = 0.25  # of the width: how far below the eye skin moves
@@ -50,7 +54,10 @@ BALL = 12 / 29
 FURTHEST = 0.8  # of the white beside an iris may be used up by a turn
 EDGE = 0.03  # of the width: what lies nearer to a lid is lash and shadow
 RIM = 1.12  # radius within which an iris moves as a whole, in radii
-TAKES = 0.9  # share of a lowered iris' way that the upper lid goes along
+BESIDE = 0.8  # of that radius: at least so far from the iris' middle white is taken to lay where it was
+SMOOTH = 0.012  # of the eye's width: white that was not seen is blurred by so much
+TAKES = 0.9  # share of an iris' way down or up that the upper lid goes along
+MOST_LIFT = 0.5  # of the skin below the crease may be folded away by a lifted lid
 LEAST_OPEN = 0.10  # height by width of an eye that can be drawn
 LEAST_WIDE = 0.35  # and its width by the other eye's
 
@@ -141,43 +148,55 @@ def _draw(picture: Plane, eye: _Eye, blink: float, gaze: tuple[float, float]) ->
     upper = line(eye.upper)
     lower = np.maximum(line(eye.lower), upper)
     brow = line(eye.brow)
-    s_from, t_from, share, lowered = _turned(eye, gaze, s, t, upper, lower, along, down)
-    moved = _read(part, s_from, t_from, s, t, along, down)
-    part += (moved - part) * share[..., None].astype(np.float32)
-
-    height = float(np.median((lower - upper)[(s > 0.3 * wide) & (s < 0.7 * wide)]))
-    blink = min(1.0, blink + (1 - blink) * TAKES * lowered / max(height, 1.0))
-    if blink <= 0:
-        return
     taper = _soft(np.minimum(s + BEYOND * wide, (1 + BEYOND) * wide - s) / (BEYOND * wide))
     crease = upper - np.clip(CREASE * (upper - brow), 0.05 * wide, HIGHEST * wide)
-    upper_now = upper + blink * MEET * (lower - upper) * taper
+    step = _step(eye, gaze, along, down)
+    skin_of = part.copy()
+    lift = np.minimum(TAKES * max(-step[1], 0.0) * taper, MOST_LIFT * (upper - crease))
+    if step.any():
+        s_from, t_from, share, stale = _turned(eye, step, s, t, upper, lower, upper - lift, along, down)
+        moved = _read(part, s_from, t_from, s, t, along, down)
+        blur = max(SMOOTH * wide, 0.6)
+        even, odd = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (moved, stale.astype(np.float32)))
+        moved += (even - moved) * odd[..., None]
+        part += (moved - part) * share[..., None].astype(np.float32)
+
+    height = float(np.median((lower - upper)[(s > 0.3 * wide) & (s < 0.7 * wide)]))
+    blink = min(1.0, blink + (1 - blink) * TAKES * max(step[1], 0.0) / max(height, 1.0))
+    if blink <= 0 and step[1] >= 0:
+        return
+    upper_now = upper + blink * MEET * (lower - upper) * taper - (1 - blink) * lift
     lower_now = lower - blink * (1 - MEET) * (lower - upper) * taper
     deep = np.clip((t - crease) / np.maximum(upper_now - crease, 1e-3), 0, 1)
     near = _soft(1 - (upper_now - t) / (LASH * wide))
     covers = np.clip(upper_now - t + 0.5, 0, 1) * (t >= crease)  # of the pixel, by the lid
-    skin = (1 - near) * (crease + (upper - crease) * deep) + near * (upper - upper_now + t)
+    hair = blink * np.minimum(HAIR * wide, CAP * (upper - crease)) * _lashes(part, s, t, upper, wide)
+    bare = upper - hair
+    skin = (1 - near) * (crease + (bare - crease) * deep) + near * (upper - upper_now + t)
     end = lower + BELOW * wide
     rises = lower + BELOW * wide * (t - lower_now) / np.maximum(end - lower_now, 1e-3)
     below = np.where((t >= lower_now) & (t < end), rises, t)
     light = 1 - deep * covers * taper * np.float32(blink * SHADE)
     light = cv2.GaussianBlur(light.astype(np.float32), (0, 0), max(0.03 * wide, 0.5))[..., None]
-    lid = (_read(part, s, skin, s, t, along, down) + 1) * light - 1
+    lid = (_read(skin_of, s, skin, s, t, along, down) + 1) * light - 1
     rest = _read(part, s, below, s, t, along, down)
     part[:] = rest + (lid - rest) * covers[..., None].astype(np.float32)
 
 
-def _turned(
-    eye: _Eye,
-    gaze: tuple[float, float],
-    s: Plane,
-    t: Plane,
-    upper: Plane,
-    lower: Plane,
-    along: Floats,
-    down: Floats,
-) -> tuple[Plane, Plane, Plane, float]:
-    """From where the ball's pixels come, how much they count, and by how much the iris sinks, in pixels."""
+def _lashes(part: Plane, s: Plane, t: Plane, upper: Plane, wide: float) -> float:
+    """0 to 1: whether lashes or their shadow make the skin beside the upper lid darker than that above it."""
+    inner = (s > 0.2 * wide) & (s < 0.8 * wide)
+    above = upper - t
+    edge, skin = inner & (above > 0) & (above < HAIR * wide), inner & (above > HAIR * wide)
+    skin &= above < 2.5 * HAIR * wide
+    if not edge.any() or not skin.any():
+        return 0.0
+    darker = float(part[skin].mean() - part[edge].mean())
+    return min(max((darker - DARKER[0]) / (DARKER[1] - DARKER[0]), 0.0), 1.0)
+
+
+def _step(eye: _Eye, gaze: tuple[float, float], along: Floats, down: Floats) -> Floats:
+    """[2] by how much the iris moves along the eye and down, in pixels."""
     wide = eye.width
     middle = (eye.middle - eye.upper[0]) @ np.stack([along, down], 1)
     step = np.sin(np.radians(gaze)) * (1, -1) * BALL * wide  # in the picture
@@ -185,8 +204,24 @@ def _turned(
     free = max(middle[0], 1e-3), max(wide - middle[0], 1e-3)  # from the iris' middle to the corners
     white = max((free[1] if step[0] > 0 else free[0]) - RIM * eye.radius, 0.15 * eye.radius)
     step[0] = np.clip(step[0], -FURTHEST * white, FURTHEST * white)
-    if not step.any():
-        return s, t, np.zeros_like(s), 0.0
+    return step
+
+
+def _turned(
+    eye: _Eye,
+    step: Floats,
+    s: Plane,
+    t: Plane,
+    upper: Plane,
+    lower: Plane,
+    upper_now: Plane,
+    along: Floats,
+    down: Floats,
+) -> tuple[Plane, Plane, Plane, Plane]:
+    """From where the ball's pixels come, how much they count, and which of them show white that was not
+    seen."""
+    wide = eye.width
+    middle = (eye.middle - eye.upper[0]) @ np.stack([along, down], 1)
     now = middle + step
     off = s - now[0]
     reach = np.where(off < 0, now[0], wide - now[0])
@@ -196,11 +231,13 @@ def _turned(
     half = (upper + lower) / 2
     t_from = np.clip(t_from, np.minimum(upper + edge, half), np.maximum(lower - edge, half))
     # beside, above and below the disc comes white, not the part of the old disc that stood there
-    across = np.sqrt(np.maximum((RIM * eye.radius) ** 2 - (t_from - middle[1]) ** 2, 0))
-    stale = (np.hypot(off, t - now[1]) > RIM * eye.radius) & (np.abs(s_from - middle[0]) < across)
+    disc = RIM * eye.radius
+    across = np.sqrt(np.maximum(disc**2 - (t_from - middle[1]) ** 2, 0))
+    stale = (np.hypot(off, t - now[1]) > disc) & (np.abs(s_from - middle[0]) < across)
+    across = np.maximum(across, BESIDE * disc)
     s_from = np.where(stale, middle[0] + np.where(s_from < middle[0], -1, 1) * 1.05 * across, s_from)
-    share = _soft((t - upper) / edge) * _soft((lower - t) / edge)
-    return s_from, t_from, share, float(max(step[1], 0.0))
+    share = _soft((t - upper_now) / edge) * _soft((lower - t) / edge)
+    return s_from, t_from, share, stale
 
 
 def _read(

@@ -19,6 +19,10 @@ SKULL = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 9, 8, 151, 50
 # Of the 71 points that the iris model gives an eye, outer corner first.
 UPPER, LOWER = [0, 9, 10, 11, 12, 13, 14, 15, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8]
 MOST_LOWER = 0.09  # of an eye's width: by how much its lower lid may be moved below the iris
+# Radii at which the white begins around an iris that is larger than the reader sees it, in radii of what it
+# sees; levels by which it must be brighter; directions in degrees that look at it past both lids.
+LARGER, BRIGHTER = (1.15, 1.5), 25.0
+ASIDE = (-25, -12, 0, 12, 25, 155, 168, 180, 192, 205)
 AROUND = 1.4  # side of what is searched for the face, in sides of the crop
 BOX = 0.55  # side of the detector's box, in sides of the crop, where it sees none
 
@@ -51,8 +55,9 @@ def marks_of(rgb: Levels, where: Crop) -> FaceMarks | None:
     def line(order: list[int]) -> Floats:
         return np.stack([placed(eyes[0][order]), placed(eyes[1][order[::-1]])])
 
-    upper, lower = line(UPPER), line(LOWER)
-    rims = np.linalg.norm(irises[:, 1:] - irises[:, :1], axis=2).mean(1)
+    larger = _larger(levels, irises)
+    upper, lower = (_about(line(order), placed(irises[:, 0]), larger) for order in (UPPER, LOWER))
+    rims = larger * np.linalg.norm(irises[:, 1:] - irises[:, :1], axis=2).mean(1)
     irises_at = np.column_stack([placed(irises[:, 0]), rims / where.side])
     return FaceMarks(
         lips_outer=deep(OUTER),
@@ -65,6 +70,34 @@ def marks_of(rgb: Levels, where: Crop) -> FaceMarks | None:
         skull=deep(SKULL),
         certainty=mesh.presence,
     )
+
+
+def _about(lines: Floats, middles: Floats, by: float) -> Floats:
+    """Lines [2, N, 2] made larger about a point each [2, 2]."""
+    return np.asarray(middles[:, None] + (lines - middles[:, None]) * by)
+
+
+def _larger(levels: Levels, irises: Floats) -> float:
+    """By how much the eyes are larger than the reader sees them, as those of drawn figures are: 1 or more.
+
+    Beside an iris, white begins: where brightness rises most along rays to both sides. Both eyes must say so.
+    """
+    import cv2
+
+    radii, found = np.arange(0.7, 1.9, 0.05), []
+    turns = np.radians(ASIDE)[:, None]
+    for iris in irises:
+        radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
+        x = (iris[0, 0] + np.cos(turns) * radii * radius).astype(np.float32)
+        y = (iris[0, 1] + np.sin(turns) * radii * radius).astype(np.float32)
+        rays = cv2.remap(levels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        bright = np.median(rays.astype(np.float64).mean(-1), 0)
+        rise = bright[4:] - bright[:-4]
+        at = float(radii[int(rise.argmax()) + 2])
+        if rise.max() < BRIGHTER or not LARGER[0] < at < LARGER[1]:
+            return 1.0
+        found.append(at)
+    return float(np.mean(found))
 
 
 def _below_iris(lid: Floats, iris: Floats) -> Floats:

@@ -31,9 +31,7 @@ from core.pictures.face_marks import FaceMarks
 
 AWAY = 7.5
 BEHIND = 0.075  # dm from the lips' depth back to the incisors
-DRAWN = {"yaw": 0.93, "pitch": 0.75, "roll": 1.0}
-"""Degrees that the shipped network draws for a degree of its handles, measured on eight portraits. To be 1
-once the handles say true degrees."""
+TURNS = ("yaw", "pitch", "roll")
 MOST_OPEN = 0.5  # radians of the jaw
 # The marks' points for the 12 of the CC0 head: numbers in the skull's list, then chin and outer lips'
 # corners.
@@ -70,7 +68,7 @@ class Place:
     ) -> None:
         """`size` pixels of the picture's side; `own` [36] weights; `directions` handle -> [36]."""
         self.mesh, self.size, self.own = mesh, size, np.asarray(own, np.float64)
-        self._names = [name for name in DRAWN if name in directions]
+        self._names = [name for name in TURNS if name in directions]
         ways = np.array([directions[name] for name in self._names], np.float64).reshape(-1, len(self.own))
         self._reads = np.linalg.pinv(ways)
         self._skull, self._chin = marks.skull[:, :2], marks.chin[:, :2]
@@ -123,7 +121,7 @@ class Place:
         """From the frame's weights and its skull and chin [26, 2] in pixels."""
         skull, chin = points[:21], points[21:]
         degrees = dict(zip(self._names, (np.asarray(weights, np.float64) - self.own) @ self._reads))
-        yaw, pitch, roll = (np.radians(degrees.get(name, 0.0) * drawn) for name, drawn in DRAWN.items())
+        yaw, pitch, roll = (np.radians(degrees.get(name, 0.0)) for name in TURNS)
         turn = _about(1, -yaw) @ _about(0, -pitch) @ _about(2, -roll) @ self.rest_turn
         flat = self._skull_at @ turn[:2].T
         middle, seen = WEIGHT @ flat, WEIGHT @ skull
