@@ -125,7 +125,7 @@ class Feelings:
         ways = np.array([presets[name] for name in self.names], np.float64).reshape(-1, len(self._neutral))
         self._ways = ways - self._neutral
         self._reads = np.linalg.pinv(self._ways)
-        self._had = np.clip(self._shares(self.own[None])[0], 0, 1)
+        self._had = np.clip(self._shares(np.asarray(own, np.float32)[None])[0], 0, 1)
         self._network = np.array([FEELINGS[name].network for name in self.names])
         self._opened = min(max(opened, 0.0), 1.0)
         self._moves = np.array([self._move(name, directions) for name in self.names]).reshape(
@@ -139,7 +139,7 @@ class Feelings:
     def felt(self, weights: Weights) -> Floats:
         """[N, feelings] how much of each feeling is asked for by weights [N, 36], 0 to 1."""
         had = self._had
-        return np.clip((self._shares(weights) - had) / np.maximum(1 - had, SPAN), 0, 1)
+        return np.asarray(np.clip((self._shares(weights) - had) / np.maximum(1 - had, SPAN), 0, 1))
 
     def sent(self, weights: Weights) -> Weights:
         """The weights [N, 36] that the network is to get for these."""
@@ -161,7 +161,7 @@ class Feelings:
 
     def pressed(self, weights: Weights) -> Floats:
         """[N] how far weights [N, 36] press the lips, for speech or otherwise: 0 to 1."""
-        return np.clip((np.asarray(weights, np.float64) - self.own) @ self._press, 0, 1)
+        return np.asarray(np.clip((np.asarray(weights, np.float64) - self.own) @ self._press, 0, 1))
 
     def skin(self, felt: Floats, pressed: float) -> dict[str, float]:
         """Units of skin that feelings [feelings] and pressed lips move."""
