@@ -63,7 +63,7 @@ def is_counted(face: bpy.types.Object) -> bool:
 
 
 def is_on_disk(
-    face: bpy.types.Object, number: int, weights: Sequence[float], mouth: Sequence[float] | None
+    face: bpy.types.Object, number: int, weights: Sequence[float], mouth: Sequence[float] | None = None
 ) -> bool:
     """Is there a picture of scene frame `number` that was made from these weights and knobs of the mouth
     (None: at rest), as far as is known?

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.wire.mouth_knobs import DEFAULTS
+
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 PATIENCE = 120.0
@@ -293,7 +295,7 @@ def test_it_comes_back_with_a_file_whose_frames_are_counted(preview, monkeypatch
     assert switch.resume() is None and not live.is_on()  # a face without a take
     take.image = bpy.data.images.new("take", 8, 8)
     assert switch.resume() == switch.WAIT and not live.is_on()  # not counted yet
-    counted = {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.zeros((1, 36)))}
+    counted = {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.zeros((1, 36)), [DEFAULTS])}
     monkeypatch.setattr(status, "_states", counted)
     assert switch.resume() is None and live.is_on()
     preview.toggle()
@@ -324,9 +326,8 @@ def test_no_server_is_started_for_a_picture_that_is_there(preview, monkeypatch) 
     service, status = preview.part("server_process.supervisor"), preview.part("takes.status")
     service.stop_server()
     known = preview.live.request(preview.face).weights
-    monkeypatch.setattr(
-        status, "_states", {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.array([known]))}
-    )
+    counted = {preview.face.session_uid: ("", 1, np.zeros(1, np.uint8), np.array([known]), [DEFAULTS])}
+    monkeypatch.setattr(status, "_states", counted)
     preview.toggle()
     for _ in range(20):
         preview.part("server_process.jobs").tick()

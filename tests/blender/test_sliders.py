@@ -299,7 +299,7 @@ def old(part, face):
     import bpy
 
     bpy.ops.object.mode_set(mode="EDIT")
-    for name in ("emotion", "handle", "strength"):
+    for name in ("emotion", "handle", "strength", "teeth"):
         face.data.edit_bones.remove(face.data.edit_bones[name])
     bpy.ops.object.mode_set(mode="OBJECT")
     for key in (part("face.sliders").PRESETS, part("face.sliders").HANDLES):
