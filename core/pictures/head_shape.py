@@ -93,7 +93,7 @@ def shape_of(points: Floats) -> Floats:
         mean = _fitted(points, goal)[1].mean(axis=0)
         mean = np.asarray(mean / max(float(np.linalg.norm(mean[EYES[1]] - mean[EYES[0]])), 1e-9))
         goal = mean[STEADY]
-    return mean
+    return np.asarray(mean, np.float64)
 
 
 def _fitted(points: Floats, goal: Floats) -> tuple[Floats, Floats]:
