@@ -72,7 +72,7 @@ class Heads:
         yaw = np.arctan2(-t[:, 0, 2], t[:, 2, 2])
         pitch = np.arcsin(np.clip(t[:, 1, 2], -1, 1))
         roll = -np.arctan2(t[:, 1, 0], t[:, 1, 1])
-        return np.degrees(np.stack([yaw, pitch, roll], axis=1))
+        return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float64)
 
 
 def heads(points: Floats, shape: Floats | None = None) -> Heads:
