@@ -72,7 +72,7 @@ class Heads:
         yaw = np.arctan2(-t[:, 0, 2], t[:, 2, 2])
         pitch = np.arcsin(np.clip(t[:, 1, 2], -1, 1))
         roll = -np.arctan2(t[:, 1, 0], t[:, 1, 1])
-        return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)))
+        return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)), np.float64)
 
 
 def heads(points: Floats, shape: Floats | None = None) -> Heads:
@@ -93,7 +93,7 @@ def shape_of(points: Floats) -> Floats:
         mean = _fitted(points, goal)[1].mean(axis=0)
         mean = np.asarray(mean / max(float(np.linalg.norm(mean[EYES[1]] - mean[EYES[0]])), 1e-9))
         goal = mean[STEADY]
-    return mean
+    return np.asarray(mean, np.float64)
 
 
 def _fitted(points: Floats, goal: Floats) -> tuple[Floats, Floats]:
