@@ -25,8 +25,8 @@ SCHEMA = 1
 TOP = ("schema", "defaults", "shots")
 MOST_SHOTS = 10_000
 MOST_BYTES = 1 << 26
-MOST_SAID = 30
-"""Complaints that are said; nobody reads a thousand."""
+MOST_SAID, LONGEST = 30, 400
+"""Complaints that are said, and letters of each: nobody reads a thousand, and a field may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def load(path: Path, command: str, options: Mapping[str, Option]) -> list[Shot]:
 def _said(path: Path, complaints: list[str]) -> InputError:
     more = len(complaints) - MOST_SAID
     rest = [f"{path.name}: and {more} more"] if more > 0 else []
-    return InputError("\n".join(complaints[:MOST_SAID] + rest))
+    lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]} ..." for line in complaints[:MOST_SAID]]
+    return InputError("\n".join(lines + rest))
 
 
 def _object(path: Path) -> Any:
