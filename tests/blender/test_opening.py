@@ -251,11 +251,3 @@ def test_a_hostile_note_beside_older_frames_is_none(part, tmp_path, note: str) -
             file.truncate(1 << 40)
     assert part("takes.migrate")._identity(tmp_path) == {}
     assert part("takes.owners").other_owner(tmp_path) == ""
-
-
-def test_it_can_be_switched_on_where_a_window_keeps_the_file_from_it(edtalk) -> None:
-    from bpy_restrict_state import RestrictBlend
-
-    edtalk.unregister()
-    with RestrictBlend():  # as when it is installed in a window
-        edtalk.register()

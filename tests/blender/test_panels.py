@@ -80,7 +80,7 @@ def test_the_main_road_is_on_top(drawn, face) -> None:
     road = [f"edtalk.{name}" for name in buttons]
     assert [name for name in seen if name in road] == road
     first_panel = next(i for i, name in enumerate(seen) if name.startswith("> "))
-    assert max(seen.index(name) for name in road) < first_panel <= 16
+    assert max(seen.index(name) for name in road) < first_panel <= 17
 
 
 def test_what_is_wanted_now_and_then_begins_closed(drawn, face) -> None:
