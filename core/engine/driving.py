@@ -33,7 +33,8 @@ from core.engine.clips.reading import (
 from core.engine.clips.solve import amounts
 from core.engine.portrait import Portrait, framed
 from core.motion.motion import Weights, interpolate, smoothed, soft
-from core.pictures import face, image, kinds
+from core.pictures import face, image
+from core.pictures.files import kinds
 from core.pictures.picture import Crop, Picture
 from core.wire import moments
 from core.wire.channels import BANK_SLICES, CHANNELS, STEPS_PER_SECOND

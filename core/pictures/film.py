@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from core.files import written_whole
 from core.wire.errors import EDTalkError, InputError, OutputBlocked
 
-from . import marking
+from .files import marking
 from .video import CODECS, SoundTrack, is_ffmpeg
 
 BT709, LIMITED = 1, 1  # H.273: matrix, primaries; FFmpeg: AVCOL_RANGE_MPEG

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Picture files: read the usual ones, write PNG and EXR.
 
-A file's first bytes choose one decoder out of `core.pictures.kinds`, and no library guesses: Pillow knows
-formats that are programs (PostScript), which it hands to another program to run. Whatever comes in is
+A file's first bytes choose one decoder out of `core.pictures.files.kinds`, and no library guesses: Pillow
+knows formats that are programs (PostScript), which it hands to another program to run. Whatever comes in is
 turned into a `Picture`: upright, sRGB, 8 or 16 bits, straight alpha kept aside. What cannot be read is
 refused in one sentence. The names of `core.pictures.picture` are here as well, for those who do both.
 """
@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import files
-from core.pictures import deep, deep_colours, marking, profiles, shallow
-from core.pictures.fill import filled
-from core.pictures.kinds import HEAD, TARGA, TARGA_END, Kind, begins_raw, kind_of, what_is_it
+from core.pictures.files import deep, deep_colours, marking, profiles, shallow
+from core.pictures.files.fill import filled
+from core.pictures.files.kinds import HEAD, TARGA, TARGA_END, Kind, begins_raw, kind_of, what_is_it
+from core.pictures.files.shallow import READABLE
+from core.pictures.files.tiff_pages import COLOUR, RAW_SUFFIXES, Pages, pages_of
 from core.pictures.picture import (
     SMALLEST_CROP,
     Crop,
@@ -34,8 +36,6 @@ from core.pictures.picture import (
     published_picture,
     to_model,
 )
-from core.pictures.shallow import READABLE
-from core.pictures.tiff_pages import COLOUR, RAW_SUFFIXES, Pages, pages_of
 from core.wire.errors import UnreadableImage
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files import opened, reason, written_whole
-from core.pictures import marking
+from core.pictures.files import marking
 from core.wire.errors import EDTalkError, OutputBlocked, UnreadableAudio, UnreadableVideo
 
 CONVERT = "Convert it to MP4 (H.264)"

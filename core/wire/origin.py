@@ -4,7 +4,7 @@ made.
 
 A record is a flat mapping of text. `source` is IPTC's Digital Source Type for a composite with parts that a
 trained model made: a portrait that a network moves. In a file the record is an XMP packet (ISO 16684-1);
-`core.pictures.marking` puts it there. A packet may be found in a file of any kind by looking for its
+`core.pictures.files.marking` puts it there. A packet may be found in a file of any kind by looking for its
 beginning and its end (ISO 16684-3). Reading does so: one reader for all kinds.
 
 A record holds no time, path, user or computer, so that each worker of a farm writes the same bytes. Standard

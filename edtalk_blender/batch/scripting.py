@@ -21,7 +21,8 @@ from ...core.wire.errors import EDTalkError, InputError
 from ..face import rig
 from ..face.face_rig import FaceRig
 from ..server_process import jobs
-from ..takes import generation, ready, request, switch, take_rows
+from ..takes import generation, ready, request, take_rows
+from ..takes.several import switch
 from . import options, run
 from .manifest import Shot
 

@@ -13,7 +13,8 @@ from ..pictures import image_sequence
 from ..server_process.jobs import busy
 from ..settings import timing
 from ..settings.explained import ExplainedOperator
-from ..takes import blend, compare, delete, migrate, switch, take_rows
+from ..takes import migrate, take_rows
+from ..takes.several import blend, compare, delete, switch
 
 
 def why_not(context: bpy.types.Context) -> str:

@@ -10,7 +10,8 @@ import bpy
 from ..face import rig
 from ..pictures import image_sequence
 from ..server_process import jobs
-from ..takes import compare, migrate, status, take_rows
+from ..takes import migrate, status, take_rows
+from ..takes.several import compare
 from . import origin_buttons
 
 WIDE = 360

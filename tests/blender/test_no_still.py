@@ -133,7 +133,7 @@ def test_a_hidden_face_is_rendered_like_a_visible_one(desk, part) -> None:
 def test_a_muted_take_is_passed_over_on_a_farm(desk, part) -> None:
     desk.generate()
     before, face = hashes(desk.frames), desk.face
-    part("takes.switch").mute(face, part("takes.take_rows").worn_row(face), True)
+    part("takes.several.switch").mute(face, part("takes.take_rows").worn_row(face), True)
     said = (
         part("batch.run").render(part("batch.manifest").Shot(name="shot"), lambda job: None, part=(1, 1)).said
     )

@@ -123,17 +123,19 @@ def test_a_take_beside_the_face_comes_and_goes(desk) -> None:
     sequence, many, images = desk.part("pictures.image_sequence"), len(bpy.data.objects), len(bpy.data.images)
     desk.face.edtalk_takes.index = 1  # the list stands at the take that is worn
     press("compare_take")
-    assert desk.part("takes.compare").compared(desk.face).name == "anna_001"
+    assert desk.part("takes.several.compare").compared(desk.face).name == "anna_001"
     press("compare_take")
-    assert desk.part("takes.compare").compared(desk.face) is None
+    assert desk.part("takes.several.compare").compared(desk.face) is None
     press("compare_take", take="anna_001")
-    plane = desk.part("takes.compare").compared(desk.face)
+    plane = desk.part("takes.several.compare").compared(desk.face)
     assert plane.hide_render and plane.show_name and plane != sequence.plane_of(desk.face)
     assert plane.location.x > 2 and shown(desk)[0] == "anna_002"
     press("compare_take", take="anna_002")
-    assert desk.part("takes.compare").compared(desk.face) == plane and len(bpy.data.objects) == many + 1
+    assert (
+        desk.part("takes.several.compare").compared(desk.face) == plane and len(bpy.data.objects) == many + 1
+    )
     press("compare_take", take="anna_002")
-    assert desk.part("takes.compare").compared(desk.face) is None and len(bpy.data.objects) == many
+    assert desk.part("takes.several.compare").compared(desk.face) is None and len(bpy.data.objects) == many
     assert len(bpy.data.images) == images
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core.pictures import image
-from core.pictures.kinds import KINDS
+from core.pictures.files.kinds import KINDS
 from core.wire.errors import UnreadableImage
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 512 512\nshowpage\n"

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core.pictures import deep, image, jxl_size, profiles
-from core.pictures.tiff_pages import pages_of
+from core.pictures import image
+from core.pictures.files import deep, jxl_size, profiles
+from core.pictures.files.tiff_pages import pages_of
 from core.wire.errors import UnreadableImage
 
 oiio = pytest.importorskip("OpenImageIO")

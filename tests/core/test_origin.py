@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.pictures import film, image, marking, sheet, video
+from core.pictures import film, image, sheet, video
+from core.pictures.files import marking
 from core.pictures.picture import Picture
 from core.wire import origin
 

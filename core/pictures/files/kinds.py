@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.pictures.tiff_pages import RAW_STARTS
+from core.pictures.files.tiff_pages import RAW_STARTS
 
 HEAD = 64
 """Bytes that are enough to tell."""

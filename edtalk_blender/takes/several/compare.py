@@ -6,8 +6,8 @@ from __future__ import annotations
 import bpy
 from mathutils import Matrix
 
-from ..pictures import image_sequence
-from . import take_rows
+from ...pictures import image_sequence
+from .. import take_rows
 
 COMPARED = "EDTalk Compared Take"
 """Name of the texture node of a plane that shows a take beside the one that is worn."""

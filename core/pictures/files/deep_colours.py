@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.pictures import profiles
-from core.pictures.kinds import Kind
+from core.pictures.files import profiles
+from core.pictures.files.kinds import Kind
 from core.pictures.picture import Picture
 
 BAND = 1 << 20

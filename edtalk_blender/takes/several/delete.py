@@ -10,10 +10,11 @@ from contextlib import suppress
 
 import bpy
 
-from ...core.wire.channels import CHANNELS
-from ..face import rig, take_action
-from ..pictures import image_sequence, sequencer, take_folder
-from . import compare, migrate, owners, status, switch, take_rows
+from ....core.wire.channels import CHANNELS
+from ...face import rig, take_action
+from ...pictures import image_sequence, sequencer, take_folder
+from .. import migrate, owners, status, take_rows
+from . import compare, switch
 
 FILES = re.compile(
     rf"{re.escape(take_folder.STEM.rstrip('.'))}[\w.-]*\.(png|exr)|(motion|(decode|rendered)(-[\w.-]+)?)\.npz"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.pictures.kinds import Kind
+from core.pictures.files.kinds import Kind
 from core.pictures.picture import Picture
 from core.wire.errors import UnreadableImage
 

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import files
-from core.pictures import jxl_size
-from core.pictures.deep_colours import picture_of, windowed
-from core.pictures.kinds import Kind
+from core.pictures.files import jxl_size
+from core.pictures.files.deep_colours import picture_of, windowed
+from core.pictures.files.kinds import Kind
 from core.pictures.picture import SMALLEST_CROP, Picture
 from core.wire.errors import UnreadableImage
 

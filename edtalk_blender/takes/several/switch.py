@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..face import rig, take_action
-from ..pictures import image_sequence, sequencer, workspace
-from . import display, status, take_rows
+from ...face import rig, take_action
+from ...pictures import image_sequence, sequencer, workspace
+from .. import display, status, take_rows
 
 FAR = 1_000_000
 """A scene frame that no scene reaches: pictures that begin there show what lies before the first."""

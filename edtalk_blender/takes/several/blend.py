@@ -8,9 +8,9 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...core.wire.channels import CHANNELS
-from ..face import fcurves, rig, take_action
-from . import apply, edit_on_top, request, take_rows, work_folder
+from ....core.wire.channels import CHANNELS
+from ...face import fcurves, rig, take_action
+from .. import apply, edit_on_top, request, take_rows, work_folder
 
 
 def keys_of(face: bpy.types.Object, action: bpy.types.Action) -> np.ndarray:
