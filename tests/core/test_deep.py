@@ -488,6 +488,18 @@ def test_a_part_without_colours_is_passed_over_and_deep_samples_are_named(tmp_pa
     assert "Flatten" in error.value.hint
 
 
+READS_JPEG_XL = oiio.ImageInput.create("jpegxl") is not None
+
+
+@pytest.mark.skipif(READS_JPEG_XL, reason="this build reads it")
+def test_a_jpeg_xl_that_this_build_does_not_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + bytes(60))
+    with pytest.raises(UnreadableImage, match="JPEG XL file, which the OpenImageIO installed here") as error:
+        image.load(tmp_path / "a.jxl")
+    assert "convert" in error.value.hint
+
+
+@pytest.mark.skipif(not READS_JPEG_XL, reason="this build does not read it")
 def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(tmp_path: Path) -> None:
     for height, width in ((64, 128), (40, 60), (17, 300), (600, 1000)):
         values = np.zeros((height, width, 3), np.uint8)

@@ -50,10 +50,10 @@ def turned(points: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndar
 @needs_reader
 @pytest.mark.parametrize("pose", [(12, 0, 0), (0, 9, 0), (0, 0, -14)])
 def test_a_turned_head_is_measured_in_degrees(points: np.ndarray, pose: tuple[float, ...]) -> None:
-    shape = head_of(points).shape
-    there = head_of(turned(points, *pose), shape)
-    assert there.pose[0] == pytest.approx(pose, abs=0.7)
-    assert np.abs(there.fixed[0] - head_of(points, shape).fixed[0]).max() < 1e-6
+    rest = head_of(points)
+    there = head_of(turned(points, *pose), rest.shape)
+    assert there.pose[0] - rest.pose[0] == pytest.approx(pose, abs=1.0)
+    assert np.abs(there.fixed[0] - rest.fixed[0]).max() < 1e-6
 
 
 @needs_reader

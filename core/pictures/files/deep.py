@@ -133,6 +133,11 @@ def write_exr(path: Path, image: NDArray[Any], strings: Mapping[str, str] | None
 def _open(data: bytes, kind: Kind, name: str) -> Iterator[Any]:
     """OpenImageIO's input for a file's bytes, read by the one decoder of the kind."""
     oiio = _library()
+    if oiio.ImageInput.create(kind.deep) is None:
+        raise UnreadableImage(
+            f"{name} is a {kind.name} file, which the OpenImageIO installed here does not read",
+            hint="Press Set Up Server again, or convert it to PNG or EXR",
+        )
     if kind.deep == "jpegxl":
         size = jxl_size.size_of(data)
         if size is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.pictures.face_search import STEADY
+from core.pictures.head_shape import STEADY
 from training.evaluation.real.points import LEFT_EYE, RIGHT_EYE, Array, Head
 
 LIPS = ((13, 14), (82, 87), (312, 317))
