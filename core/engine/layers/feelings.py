@@ -86,8 +86,9 @@ FEELINGS: dict[str, Feeling] = {
     ),
     # inner brows raised and together [1, 4], eyes wide [5], lips stretched [20], jaw dropped [26]
     "fear": Feeling(
+        network=0.6,
         handles={"jaw_open": 0.3, "wide": 0.5},
-        skin={"inner_brows_up": 0.7, "brows_together": 0.8, "corners_out": 0.6, "corners_down": 0.5},
+        skin={"inner_brows_up": 1.0, "brows_together": 0.8, "corners_out": 0.6, "corners_down": 0.5},
     ),
     # cheeks raised [6], corners raised [12], teeth
     "happy": Feeling(
@@ -103,7 +104,11 @@ FEELINGS: dict[str, Feeling] = {
         skin={"inner_brows_up": 1.0, "brows_together": 0.5, "corners_down": 1.4, "chin_up": 1.0},
     ),
     # brows high [1, 2], eyes wide [5], jaw dropped [26]
-    "surprised": Feeling(handles={"jaw_open": 0.45}, skin={"inner_brows_up": 0.4}),
+    "surprised": Feeling(
+        network=0.5,  # drawn whole, it tears the lids of photographs apart
+        handles={"jaw_open": 0.45},
+        skin={"inner_brows_up": 0.7, "brows_up": 0.9},
+    ),
 }
 
 

@@ -57,6 +57,7 @@ UNITS: dict[str, tuple[Place, ...]] = {
     "brows_down": (Place("inner_brow", (0.0, 0.030), (0.12, 0.07), (0.02, -0.03)),),
     "brows_together": (Place("inner_brow", (-0.022, 0.0), (0.09, 0.08), (0.0, -0.03)),),
     "inner_brows_up": (Place("inner_brow", (0.0, -0.035), (0.09, 0.08), (0.0, -0.03)),),
+    "brows_up": (Place("middle_brow", (0.0, -0.035), (0.16, 0.08), (0.0, -0.03)),),
     "right_brow_up": (Place("middle_brow", (0.0, -0.045), (0.16, 0.08), (0.0, -0.03)),),
     "left_corner_up": (Place("corner", (0.0, -0.055), (0.12, 0.12)),),
     "left_corner_out": (Place("corner", (0.035, 0.0), (0.12, 0.12)),),

@@ -134,6 +134,7 @@ def _open(data: bytes, kind: Kind, name: str) -> Iterator[Any]:
     """OpenImageIO's input for a file's bytes, read by the one decoder of the kind."""
     oiio = _library()
     if oiio.ImageInput.create(kind.deep) is None:
+        oiio.geterror()  # else the library prints it on the way out
         raise UnreadableImage(
             f"{name} is a {kind.name} file, which the OpenImageIO installed here does not read",
             hint="Press Set Up Server again, or convert it to PNG or EXR",
