@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire import messages, ranges
 from core.wire.errors import InputError, OutputExists, UnreadableVideo
 
-from . import marks
+from . import origins
 from .report import Report
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def make(message: messages.Film, report: Report) -> messages.Filmed:
             report.breathe()
             yield picture(file)
 
-    origin = marks.of_film(message, files)
+    origin = origins.of_film(message, files)
     sound = message.sound if message.sound and not is_mute(message.sound) else None
     count = film.write(out, pictures(), message.rate, message.form, sound, message.since, origin)
     return messages.Filmed(out=str(out), frames=count, seconds=count / message.rate, silent=sound is None)

@@ -20,7 +20,7 @@ from core.engine.finish import PICTURE, Finish
 from core.files import written_whole
 from core.pictures import image
 
-from . import marks
+from . import origins
 from .take import Identity, Naming, claim
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Gallery:
         """Write one frame's pictures; what is seen comes last, so that a frame that exists has its passes.
         `weights` [36] are those it was drawn from, for its record of origin.
         """
-        origin = marks.of_frame(self._origin, weights)
+        origin = origins.of_frame(self._origin, weights)
         for name in sorted(made, reverse=True):
             path = self._names[name].path(number)
             image.write(path, made[name], self._form, name not in NOT_COLOUR, origin)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire import messages
 from core.wire.errors import OutputExists
 
-from . import __version__, marks, shelf
+from . import __version__, origins, shelf
 from .errors import GET_READER, blocked, check_paths, explained, inputs_of, outputs_of
 from .frames import FrameWriter
 from .machine import free_memory_mb
@@ -177,8 +177,8 @@ class Runtime:
             model=engine.checkpoint_id,
             crop=_numbers(portrait),
             source_weights=tuple(portrait.weights.tolist()),
-            sound=marks.of_input(message.audio),
-            clip=marks.of_input(message.driving),
+            sound=origins.of_input(message.audio),
+            clip=origins.of_input(message.driving),
             phones=tuple(asdict(phone) for phone in analysis.phones),
             warnings=analysis.warnings,
         )
@@ -203,7 +203,7 @@ class Runtime:
         holds = [message.hold] if message.hold is not None and message.hold not in motion.frames else []
         numbers = [*holds, *motion.frames.tolist()]
         identity = _identity(message, portrait, engine)
-        gallery = Gallery(naming, form, finish, marks.of_decode(message, identity))
+        gallery = Gallery(naming, form, finish, origins.of_decode(message, identity))
         gallery.claim(identity, numbers, message.overwrite, inputs_of(message), report.breathe)
 
         drawn_from = dict(zip(motion.frames.tolist(), motion.weights, strict=True))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.wire import messages, moments
 from ...core.wire.errors import OutputBlocked
-from ..face import fcurves, marks, placing, rig, sliders, take_action, teeth
+from ..face import fcurves, placing, rig, sliders, take_action, teeth, word_marks
 from ..face.rig import find_object, find_scene
 from ..pictures import image_sequence, take_folder
 from ..server_process.jobs import push_undo
@@ -74,7 +74,7 @@ def land_motion(
     edit_on_top.land(face, order.take, timing.key_frames(len(motion), order.start, order.fps, rate), motion)
     count = timing.frame_count(len(motion), order.fps, rate)
     begin_take(order, face, order.start, order.start + count - 1)
-    marks.land(take_action.take_of(face), analyzed.phones)
+    word_marks.land(take_action.take_of(face), analyzed.phones)
     take = face.edtalk.take
     take.crop, take.model = analyzed.crop, analyzed.model
     take.width, take.height = portrait_size

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...core.wire import messages, moments
 from ...core.wire.channels import BANKS, CHANNELS, PARTS, bank_of
-from ..face import fcurves, marks, rig, take_action
+from ..face import fcurves, rig, take_action, word_marks
 from ..face.keys import Keys
 from ..pictures import take_folder
 from ..server_process.client import Server
@@ -34,22 +34,22 @@ def follow(job: Job, server: Server, order: Order) -> Generator[None, None, None
     """Job: where marks of the order's take were moved, move its mouth."""
     face = rig.find_object(order.rig)
     action = take_action.take_of(face) if face is not None else None
-    if action is None or action.library is not None or not marks.are_moved(action):
+    if action is None or action.library is not None or not word_marks.are_moved(action):
         return
-    rows, name = marks.now(action), action.name
-    before, _ = yield from _mouth(job, server, order, marks.kept(action))
+    rows, name = word_marks.now(action), action.name
+    before, _ = yield from _mouth(job, server, order, word_marks.kept(action))
     after, rate = yield from _mouth(job, server, order, rows)
     face = rig.find_object(order.rig)
     action = take_action.take_of(face) if face is not None else None
     if action is None or action.name != name:
         return  # undo or another file took it away meanwhile
     _add(action, face, after - before, rate)
-    marks.keep(action, rows)
+    word_marks.keep(action, rows)
     push_undo("EDTalk: Follow Marks")
 
 
 def _mouth(
-    job: Job, server: Server, order: Order, rows: list[marks.Row]
+    job: Job, server: Server, order: Order, rows: list[word_marks.Row]
 ) -> Generator[None, None, tuple[np.ndarray, float]]:
     """Mouth weights [T, 20] of the take's sound, spoken as marks say, and rows a second."""
     out = order.folder / take_folder.request_name()
@@ -64,7 +64,7 @@ def _mouth(
                 crop=order.crop,
                 face=order.face,
                 out=str(out),
-                phones=marks.phones_of(rows),
+                phones=word_marks.phones_of(rows),
                 overwrite=True,
                 **made_of,
             ),
@@ -93,7 +93,7 @@ def _made_of(order: Order) -> dict[str, Any]:
 
 def _add(action: bpy.types.Action, face: bpy.types.Object, change: np.ndarray, rate: float) -> None:
     """Add a change of the mouth [T, 20] to the generated keys of a take."""
-    begin, fps = marks.timing(action)
+    begin, fps = word_marks.timing(action)
     curves = fcurves.curves_in(action, take_action.slot_of(action, face)).fcurves
     seconds = (np.arange(len(change)) + moments.MIDDLE) / rate
     names = [name for name in CHANNELS if bank_of(name) == "mouth"]

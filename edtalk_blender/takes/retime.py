@@ -23,12 +23,12 @@ import numpy as np
 
 from ...core.wire.channels import CHANNELS, STEPS_PER_SECOND
 from ...core.wire.moments import MIDDLE
-from ..face import fcurves, marks, rig, take_action
+from ..face import fcurves, rig, take_action, word_marks
 from ..pictures import image_sequence, sequencer, take_folder
 from ..settings import timing
 from . import take_rows
 
-RATE = marks.RATE
+RATE = word_marks.RATE
 SAME = 1e-3
 _SLACK = 1e-4  # of a frame: key positions are 32-bit floats
 COORDINATES = ("co", "handle_left", "handle_right")
@@ -177,7 +177,7 @@ def _stretch_action(
         for modifier in curve.modifiers:
             _stretch_modifier(modifier, pivot, factor)
         curve.update()
-    marks.stretch(action, pivot, factor)
+    word_marks.stretch(action, pivot, factor)
     if action.use_frame_range:
         first, last = action.frame_start, action.frame_end
         action.frame_start = pivot + (first - pivot) * factor

@@ -16,7 +16,7 @@ import numpy as np
 from bpy.app.handlers import persistent
 
 from ...core.wire.mouth_knobs import DEFAULTS
-from ..face import evaluation, fcurves, marks, rig, stand_in, take_action, teeth
+from ..face import evaluation, fcurves, rig, stand_in, take_action, teeth, word_marks
 from ..pictures import frame_record, take_folder
 from ..pictures.image_sequence import folder_of
 from ..pictures.passes import lacking
@@ -112,7 +112,7 @@ def _counting(uid: int, context: bpy.types.Context) -> Generator[int, None, None
     without_pass = lacking(record.folder, order.passes, pictures.numbers + pictures.shift, order.format)
     now[without_pass & (now == frame_record.CURRENT)] = frame_record.STALE
     action = take_action.take_of(face)
-    moved = marks.span(action) if action is not None else None
+    moved = word_marks.span(action) if action is not None else None
     if moved is not None:  # the mouth will follow its marks
         begin, end = np.array(moved) + pictures.first - take_action.begin_of(action, face)
         now[(numbers >= begin) & (numbers <= end) & (now == frame_record.CURRENT)] = frame_record.STALE

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ...core.wire.errors import EDTalkError
-from ..face import marks, rig, take_action
+from ..face import rig, take_action, word_marks
 from ..pictures import image_sequence, sequencer
 from ..server_process.jobs import busy
 from ..settings.explained import ExplainedOperator
@@ -108,7 +108,7 @@ class EDTALK_OT_show_marks(TakeOperator, bpy.types.Operator):
         """Only for a take that was made with a transcript, in its own action."""
         face = rig.active_face(context)
         action = take_action.take_of(face) if face is not None else None
-        if action is None or marks.MARKS not in action:
+        if action is None or word_marks.MARKS not in action:
             return "The take has no words: generate one with a transcript, where pocketsphinx is installed"
         return ""
 

@@ -21,7 +21,7 @@ from core.wire.channels import PARTS
 from core.wire.errors import InputError, OutputExists
 from core.wire.messages import Analyze, Analyzed
 
-from .. import marks
+from .. import origins
 from ..errors import blocked
 from ..report import Report
 from ..take import spare
@@ -142,9 +142,9 @@ def run(options: argparse.Namespace) -> int:
         rate = numbered(motion, options.fps, options.start).rate
         files = [report.files[number] for number in sorted(report.files)]
         sound, clip = whole(options.audio or options.driving), whole(options.driving)
-        origin = None if options.no_origin else marks.of_frames(files, {})
+        origin = None if options.no_origin else origins.of_frames(files, {})
         show(files, rate, out, sound, report, same_file(sound, clip) and not is_picture(clip), origin)
-    marks.note(options)
+    origins.note(options)
     for warning in analyzed.warnings:
         print(f"Note: {warning}")
     print(f"{out}: {len(files)} frames ({decoded.fps:.1f} a second), {', '.join(RESULTS)}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.wire import ranges, rules
 from core.wire.errors import InputError, OutputExists
 
-from .. import marks
+from .. import origins
 from ..film import found
 from ..take import spare
 from .animate import small
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="where in the sound the first frame is (default: its beginning)",
     )
-    marks.add_arguments(parser)
+    origins.add_arguments(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="the .mp4 to write")
     parser.add_argument("--overwrite", action="store_true", help="a film that is there may go")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -72,9 +72,11 @@ def run(options: argparse.Namespace) -> int:
                 yield small(file)
 
         sound = whole(options.sound) or None
-        heard = {"sound": marks.of_input(sound or "")}
-        origin = None if options.no_origin else marks.of_frames(files, {**heard, **marks.consent(options)})
+        heard = {"sound": origins.of_input(sound or "")}
+        origin = (
+            None if options.no_origin else origins.of_frames(files, {**heard, **origins.consent(options)})
+        )
         video.write_preview(out, pictures(), options.fps, sound, options.since, origin)
-    marks.note(options)
+    origins.note(options)
     print(f"{out}: {len(files)} frames")
     return 0

@@ -26,7 +26,7 @@ from core.wire import ranges
 from core.wire.errors import InputError
 from core.wire.messages import FORMATS, Decode, Decoded
 
-from .. import marks
+from .. import origins
 from .handles import add_handles, held
 from .terminal import Bars, add_output, add_source, checked, whole
 
@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
     runtime = Runtime(options.device)
     with Bars(options.quiet) as report:
         motion = held(options.handle, whole(options.checkpoint), runtime, report)(motion)
-        part, known = options.part, marks.inherited(path)
+        part, known = options.part, origins.inherited(path)
         decoded = draw(options, motion, path, options.crop, runtime, report, options.frames, part, known)
-    marks.note(options)
+    origins.note(options)
     print(f"{whole(options.out)}: {decoded.written} frames ({decoded.fps:.1f} a second)")
     return 0
 
@@ -103,7 +103,7 @@ def draw(
                 format=options.format,
                 passes=options.passes,
                 mark=not options.no_origin,
-                origin={**(known or {}), **marks.consent(options)},
+                origin={**(known or {}), **origins.consent(options)},
                 take=f"{take.name} {hashlib.blake2b(str(take).encode(errors='replace')).hexdigest()[:16]}",
                 overwrite=options.overwrite,
             ),

@@ -14,7 +14,7 @@ from typing import Any
 from core.wire import rules
 from core.wire.messages import COMPOSITES, PASSES, Decode
 
-from .. import marks
+from .. import origins
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
@@ -156,6 +156,6 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> Non
         metavar="NAMES",
         help=f"also write these, for compositing: {', '.join(PASSES)} (with commas), or all",
     )
-    marks.add_arguments(parser)
+    origins.add_arguments(parser)
     parser.add_argument("--format", choices=formats, default=formats[0], help="default: %(default)s")
     parser.add_argument("--overwrite", action="store_true", help="files of another take may go")

@@ -123,12 +123,12 @@ def marked(part, edtalk):
 
     action = bpy.data.actions.new("take")
     action["edtalk_begin"], action["edtalk_rate"] = 101.0, 25.0
-    part("face.marks").land(action, (*SAID, phone("p", 0.8, 0.9, "pa")))
+    part("face.word_marks").land(action, (*SAID, phone("p", 0.8, 0.9, "pa")))
     return action
 
 
 def test_phones_become_markers_of_the_action_and_come_back_to_the_millisecond(part, marked) -> None:
-    marks = part("face.marks")
+    marks = part("face.word_marks")
     names = [marker.name for marker in marked.pose_markers]
     assert names == ["mama m", "aa", "m", "aa", "-", "pa p", "-"]
     assert [marker.frame for marker in marked.pose_markers][:2] == [106, 108]
@@ -137,7 +137,7 @@ def test_phones_become_markers_of_the_action_and_come_back_to_the_millisecond(pa
 
 
 def test_a_moved_a_renamed_a_deleted_and_a_new_marker_are_heeded(part, marked) -> None:
-    marks = part("face.marks")
+    marks = part("face.word_marks")
     marked.pose_markers[2].frame += 1
     assert marks.are_moved(marked) and marks.span(marked)[0] <= 110 - 12
     found = marks.phones_of(marks.now(marked))
@@ -155,7 +155,7 @@ def test_a_moved_a_renamed_a_deleted_and_a_new_marker_are_heeded(part, marked) -
 
 
 def test_marks_go_with_the_keys_to_another_frame_rate_and_are_then_not_moved(part, marked) -> None:
-    marks, retime = part("face.marks"), part("takes.retime")
+    marks, retime = part("face.word_marks"), part("takes.retime")
     slot = marked.slots.new(id_type="OBJECT", name="face")
     retime._stretch_action(marked, slot, 100.5, 2.0)
     marked["edtalk_rate"] = 50.0
@@ -166,7 +166,7 @@ def test_marks_go_with_the_keys_to_another_frame_rate_and_are_then_not_moved(par
 
 @pytest.mark.parametrize("kept", ["", "{}", "[1]", '[["m"]]', "[[null, 0, 0]]", '[["m", "x", 1]]'])
 def test_what_is_kept_beside_the_markers_may_be_anything(part, marked, kept: str) -> None:
-    marks = part("face.marks")
+    marks = part("face.word_marks")
     marked["edtalk_marks"] = kept
     marks.are_moved(marked), marks.span(marked)
     assert [row["name"] for row in marks.phones_of(marks.now(marked))][:2] == ["m", "aa"]
@@ -183,7 +183,7 @@ def test_the_mouth_follows_a_mark_after_render_changed_and_hand_keys_stay(
     bpy.context.scene.edtalk.checkpoint = ""  # only the network that ships is read as curves
     bpy.context.scene.edtalk.idle = 0.0
     face = desk.generate()
-    marks, action = part("face.marks"), part("face.take_action").take_of(face)
+    marks, action = part("face.word_marks"), part("face.take_action").take_of(face)
     curves = part("face.fcurves").curves_in(action, part("face.take_action").slot_of(action, face)).fcurves
     press = curves.find(f'pose.bones["mouth"]["{MOUTH}"]', index=0)
     marks.land(action, (phone("aa", 0.1, 0.4, "ah"), phone("m", 0.4, 0.5), phone("aa", 0.5, 0.9)))
