@@ -159,13 +159,13 @@ def own_drawing(engine: Engine, portrait: Portrait, read: Reader = lip_reader.re
 
 
 def drawing_of(engine: Engine, portrait: Portrait, read: Reader) -> Drawing | None:
-    """What this portrait draws of the units that open its lips, from four pictures of it; None where the
+    """What this portrait draws of the units that open its lips, from seven pictures of it; None where the
     reader finds no face in one of them.
 
     Portraits differ more than tables do: a tenth of `jaw_open` parts the lips of one by .01 and of another
     by .14 eye distances, and behind a beard nothing opens at first.
     """
-    rows = common().every_fourth()
+    rows = common().every_second()
     weights = np.repeat(portrait.weights[None], len(rows.aperture), axis=0)
     mouth = np.zeros((len(weights), BANK_SLICES["mouth"].stop))
     for name, column in zip(OPENERS, rows.openers.T):

@@ -105,7 +105,7 @@ def make_rig(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     rig = bpy.data.objects.new(name, armature)
-    add_bones(rig, BONES)
+    add_bones(rig, [*BANKS, "emotion", "handle", "strength", "teeth"])
     scene.collection.objects.link(rig)
     rig.location = scene.cursor.location  # where Blender adds everything
     label_channels(rig, DEFAULT_CHANNELS)

@@ -53,6 +53,7 @@ def test_the_rig_has_three_bones_with_36_sliders_and_two_for_what_lies_on_top(ri
         "emotion",
         "handle",
         "strength",
+        "teeth",
     ]
     assert [name for bone in face.pose.bones for name in list(bone.keys())] == list(CHANNELS)
     assert rig.is_face(face) and not rig.is_face(None)

@@ -180,7 +180,7 @@ def test_a_phone_at_rest_is_this_face_at_rest_and_a_closed_mouth_is_closed(
     import bpy
 
     rest = np.linspace(-1, 1, 36).astype(np.float32)
-    face[part("face.take_action").REST] = rest.tolist()
+    face[part("face.rig").REST] = rest.tolist()
     still = Curves(arkit.NAMES, ((0.0,) * 52,) * 30, 25.0)
     (tmp_path / "a.csv").write_text(livelink.write(still))
     assert bpy.ops.edtalk.import_weights(filepath=str(tmp_path / "a.csv")) == {"FINISHED"}

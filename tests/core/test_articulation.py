@@ -192,7 +192,7 @@ def test_a_portraits_own_drawing_is_measured_on_its_own_pictures(shipped: Engine
     assert own is not None
     assert own.aperture[0] == 0 == own.width[0] and (np.diff(own.aperture) > 0).all()
     assert 0.1 < own.aperture[-1] < 0.6
-    np.testing.assert_array_equal(own.openers, common().every_fourth().openers)
+    np.testing.assert_array_equal(own.openers, common().every_second().openers)
     assert drawing_of(shipped, portrait, lambda pictures: None) is None
 
 

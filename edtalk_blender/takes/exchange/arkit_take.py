@@ -18,7 +18,7 @@ from ....core.wire.controls import STAND_INS
 from ....core.wire.formats import a2f, arkit, kinds, livelink
 from ....core.wire.formats.curves import Curves
 from ....core.wire.formats.weights import Table
-from ...face import controls, sliders, take_action
+from ...face import controls, rig, sliders
 
 HEAD_SCALE = 0.25
 """Radians that one unit of the first three weights of the pose bank turns the head, where no handle says."""
@@ -80,7 +80,7 @@ def base_of(face: bpy.types.Object | None) -> np.ndarray:
     """[36] the portrait's own weights without those of the mouth; zeros where they are not known yet."""
     base = np.zeros(len(CHANNELS))
     if face is not None:
-        base += take_action.rest_of(face)
+        base += rig.rest_of(face)
     base[BANK_SLICES["mouth"]] = 0.0
     return base
 
