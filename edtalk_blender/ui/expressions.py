@@ -10,6 +10,7 @@ key at the frame, and its picture is one of the viewport; hence Save Expression.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -177,13 +178,14 @@ def draw(layout: bpy.types.UILayout) -> None:
     row.operator("edtalk.save_expression", text="", icon="ADD")
 
 
-_WAS_THERE = f"{__package__}.library"
-"""Kept while this Blender runs: switched off and on again, EDTalk has its library again."""
+_WAS_THERE = "EDTALK_EXPRESSION_LIBRARY"
+"""Kept in the environment while this Blender runs: switched off and on again, EDTalk has its library again.
+Trap: with anything in `bpy.app.driver_namespace`, the bpy module hangs on leaving."""
 
 
 def register() -> None:
     """The library comes back with the add-on that was switched off."""
-    if bpy.app.driver_namespace.pop(_WAS_THERE, False):
+    if os.environ.pop(_WAS_THERE, ""):
         add()
 
 
@@ -195,7 +197,7 @@ def unregister() -> None:
     if entry is not None and Path(entry.path) == FOLDER:
         bpy.context.preferences.filepaths.asset_libraries.remove(entry)
         bpy.context.preferences.is_dirty = True
-        bpy.app.driver_namespace[_WAS_THERE] = True
+        os.environ[_WAS_THERE] = "1"
 
 
 CLASSES = (EDTALK_OT_expression_library, EDTALK_OT_save_expression)
