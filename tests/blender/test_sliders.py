@@ -336,7 +336,7 @@ def test_a_linked_face_is_updated_in_its_own_file(part, face, tmp_path: Path) ->
     bpy.context.scene.collection.objects.link(into.objects[0])
     update = part("ui.slider_buttons").EDTALK_OT_update_face
     assert "open the file it belongs to" in update.why_not(bpy.context)
-    assert "library override" in part("ui.slider_buttons").why_not_pose(bpy.context)
+    assert "library override" in part("face.sliders").why_not_pose(into.objects[0])
     into.objects[0].override_create(remap_local_usages=True)
     assert "open the file it belongs to" in update.why_not(bpy.context)
     assert bpy.ops.edtalk.reset_sliders.poll() and bpy.ops.edtalk.key_sliders.poll()
@@ -412,10 +412,10 @@ def test_one_press_keys_every_slider(part, face) -> None:
 def test_grey_buttons_say_why(part, old) -> None:
     import bpy
 
-    why = part("ui.slider_buttons").why_not_pose
-    assert "Update Face" in why(bpy.context) and not bpy.ops.edtalk.reset_sliders.poll()
+    why, active = part("face.sliders").why_not_pose, part("face.rig").active_face
+    assert "Update Face" in why(active(bpy.context)) and not bpy.ops.edtalk.reset_sliders.poll()
     bpy.data.objects.remove(old)
-    assert "Select a face" in why(bpy.context) and not bpy.ops.edtalk.update_face.poll()
+    assert "Select a face" in why(active(bpy.context)) and not bpy.ops.edtalk.update_face.poll()
 
 
 def test_the_directions_of_the_tests_reach_every_bank() -> None:
