@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""Makes the moving picture of the README from the frames of a take: every second frame, as animated WebP.
 
-    .venv/bin/python -m server.cli animate --source demo/portrait.png --audio demo/voice.wav \
+    .venv/bin/python -m server.cli animate --source demo/astronaut.png --audio demo/voice.wav \
         --idle 1 --size 320 --out out/talking \
         --emotion "0:neutral,2:neutral,2.8:happy:0.7,4.2:happy:0.5,5.2:surprised"
     .venv/bin/python tools/make_moving_picture.py out/talking docs/images/talking.webp

@@ -165,16 +165,20 @@ def test_targets_stand_beside_what_was_measured(found: Evaluation) -> None:
 
 def test_the_card_is_written_with_its_notes_and_curve(found: Evaluation, tmp_path: Path) -> None:
     notes = tmp_path / "notes.json"
-    notes.write_text(json.dumps({"data": "* heads", "sections": {"Use": "For anything."}}), encoding="utf-8")
+    notes.write_text(json.dumps({"data": "* heads", "real": "People.", "sections": {"Use": "For anything."}}))
     run = tmp_path / "run"
     run.mkdir()
     lines = [{"step": 20 * k, "l1_ratio": 1 - 0.01 * k, "r2_pose": 0.5} for k in range(1, 31)]
     (run / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     out = tmp_path / "docs" / "card.md"
+    out.parent.mkdir()
+    numbers = {"rest.difference": 0.5, "talk.r_aperture": 0.6}
+    (out.parent / "real-faces.json").write_text(json.dumps(numbers))
     card.write(found, checkpoint.default_checkpoint(), out, notes, run)
     text = out.read_text(encoding="utf-8")
     assert found.meta.id in text and "## Use\n\nFor anything." in text and "| 600 | 0.70 |" in text
     assert "core/checkpoints/edtalk-heads.safetensors" in text
+    assert text.index("People.") < text.index("0.60") < text.index("## What it learnt from")
     assert (out.parent / "images" / "model-card-sheet.png").is_file()
 
 
