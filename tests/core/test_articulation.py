@@ -205,7 +205,7 @@ def test_a_portrait_is_measured_once(shipped: Engine) -> None:
 
     portrait = pipeline.prepare_portrait(shipped, image.load(ROOT / "demo" / "portrait.png"))
     first, again = (own_drawing(shipped, portrait, read) for _ in range(2))
-    assert first is again is not None and asked == [4]
+    assert first is again is not None and asked == [7]
 
 
 def test_the_mesh_reads_lips_that_open_on_a_picture_of_a_face(shipped: Engine) -> None:

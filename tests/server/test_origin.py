@@ -19,7 +19,7 @@ from core.motion.motion import Motion
 from core.wire import messages, origin
 from core.wire.errors import BadFields
 from core.wire.messages import Decode, Film
-from server import cli, film, marks
+from server import cli, film
 from server.commands.terminal import Bars
 from server.runtime import Runtime
 from server.take import SIDECAR, noted_origins
@@ -58,7 +58,7 @@ def media(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("form", messages.FORMATS)
 def test_every_picture_of_a_decode_carries_the_record(runtime, asked, tmp_path: Path, form: str) -> None:
     runtime.answer(replace(asked, format=form), QUIET)
-    records = {path.name: marks.of_file(path) for path in media(tmp_path / "out")}
+    records = {path.name: origins.of_file(path) for path in media(tmp_path / "out")}
     assert len(records) == 3 * 4 + 1 and all(records.values())
     for said in records.values():
         assert said["source"] == origin.SOURCE and said["checkpoint"].startswith("tiny-")
@@ -71,7 +71,7 @@ def test_every_picture_of_a_decode_carries_the_record(runtime, asked, tmp_path: 
 
 def test_the_record_names_no_path_no_user_and_no_computer(runtime, asked, tmp_path: Path) -> None:
     runtime.answer(asked, QUIET)
-    said = marks.of_file(tmp_path / "out" / "take.0101.png")
+    said = origins.of_file(tmp_path / "out" / "take.0101.png")
     text = " ".join(said.values())
     for name in (str(tmp_path), tmp_path.name, socket.gethostname(), "anna.png", getpass.getuser()):
         assert not re.search(rf"\b{re.escape(name)}\b", text)
@@ -91,7 +91,7 @@ def test_switched_off_nothing_is_written_and_the_levels_are_the_same(runtime, as
     runtime.answer(asked, QUIET)
     runtime.answer(replace(asked, out=str(tmp_path / "off"), mark=False), QUIET)
     for path in media(tmp_path / "off"):
-        assert marks.of_file(path) is None
+        assert origins.of_file(path) is None
         with Image.open(path) as off, Image.open(tmp_path / "out" / path.name) as on:
             assert off.tobytes() == on.tobytes()
     assert noted_origins(tmp_path / "off" / SIDECAR) == {}
@@ -104,7 +104,7 @@ def test_frames_from_before_there_were_records_are_made_again_one_by_one(runtime
     replace(one, weights=one.weights[2:], numbers=one.frames[2:]).save(tmp_path / "part.npz")
     runtime.answer(replace(asked, motion=str(tmp_path / "part.npz"), hold=None), QUIET)
     assert (tmp_path / "out" / "take.0101.png").read_bytes() == old
-    assert marks.of_file(tmp_path / "out" / "take.0103.png")
+    assert origins.of_file(tmp_path / "out" / "take.0103.png")
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("mp4", ".mp4"), ("prores", ".mov"), ("ffv1", ".mkv")])
@@ -121,15 +121,15 @@ def test_a_film_says_what_its_frames_say(runtime, asked, tmp_path: Path, form: s
         origin={"shown": "Anna and Bo"},
     )
     film.make(order, QUIET)
-    said = marks.of_file(out)
+    said = origins.of_file(out)
     assert said["shown"] == "Anna and Bo" and said["permission"] == "by contract" and said["seed"] == "7"
-    frames = [marks.of_file(Path(asked.out) / f"take.{number:04d}.png") for number in range(101, 104)]
+    frames = [origins.of_file(Path(asked.out) / f"take.{number:04d}.png") for number in range(101, 104)]
     assert said["weights"] == origin.digest("".join(one["weights"] for one in frames).encode())
     with av.open(str(out)) as container:
         tags = {key.lower(): text for key, text in container.metadata.items()}
     assert origin.SOURCE in tags["comment"] and "Anna and Bo" in tags["comment"]
     film.make(replace(order, mark=False, overwrite=True), QUIET)
-    assert marks.of_file(out) is None
+    assert origins.of_file(out) is None
 
 
 def test_frames_without_a_record_still_make_a_film_that_says_it_is_synthetic(
@@ -139,7 +139,7 @@ def test_frames_without_a_record_still_make_a_film_that_says_it_is_synthetic(
     film.make(
         Film(frames_in=asked.out, name="take.", frames="101-103", rate=25, out=str(tmp_path / "a.mp4")), QUIET
     )
-    assert set(marks.of_file(tmp_path / "a.mp4")) == {"source", "tool", "version"}
+    assert set(origins.of_file(tmp_path / "a.mp4")) == {"source", "tool", "version"}
 
 
 @pytest.mark.parametrize("field", ["shown", "permission", "seed"])
@@ -165,24 +165,24 @@ def test_animate_decode_and_preview_leave_nothing_without_a_record(
     made = ["animate", *face, "--audio", str(voice), "--seed", "5", "--out", str(out), "--fps", "5"]
     assert cli.main([*made, "--shown", "Anna", "--permission", "by contract"]) == 0
     assert {"preview.mp4", "sheet.png"} <= {path.name for path in media(out)}
-    sound = marks.of_input(str(voice))
+    sound = origins.of_input(str(voice))
     for path in media(out):
-        said = marks.of_file(path)
+        said = origins.of_file(path)
         assert (said["seed"], said["shown"], said["sound"]) == ("5", "Anna", sound)
         assert said["permission"] == "by contract" and "clip" not in said
 
     again = tmp_path / "again"
     assert cli.main(["decode", *face, "--motion", str(out / "weights.csv"), "--out", str(again)]) == 0
-    assert all(marks.of_file(path)["sound"] == sound for path in media(again))
-    assert all(marks.of_file(path)["shown"] == "Anna" for path in media(again))
+    assert all(origins.of_file(path)["sound"] == sound for path in media(again))
+    assert all(origins.of_file(path)["shown"] == "Anna" for path in media(again))
 
     seen = ["preview", "--frames-in", str(again), "--fps", "25", "--quiet", "--shown", "Bo"]
     assert cli.main([*seen, "--out", str(tmp_path / "p.mp4")]) == 0
-    assert marks.of_file(tmp_path / "p.mp4") == marks.of_frames(media(again), {"shown": "Bo"})
+    assert origins.of_file(tmp_path / "p.mp4") == origins.of_frames(media(again), {"shown": "Bo"})
 
     capsys.readouterr()
     assert cli.main([*seen, "--out", str(tmp_path / "off.mp4"), "--no-origin"]) == 0
-    assert marks.of_file(tmp_path / "off.mp4") is None
+    assert origins.of_file(tmp_path / "off.mp4") is None
     assert "do not say that they are synthetic" in capsys.readouterr().out
 
     assert cli.main(["origin", str(tmp_path / "p.mp4"), str(out / SIDECAR)]) == 0
@@ -192,7 +192,7 @@ def test_animate_decode_and_preview_leave_nothing_without_a_record(
     assert cli.main(["origin", "--json", *files]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == ["sheet.png", "off.mp4", "anna.png"]
-    assert lines[0]["origin"] == marks.of_file(out / "sheet.png") and lines[1]["origin"] is None
+    assert lines[0]["origin"] == origins.of_file(out / "sheet.png") and lines[1]["origin"] is None
 
 
 @pytest.mark.parametrize("text", ["x" * 501, "Anna\nBo", "\x1b[31mAnna"])
@@ -222,13 +222,13 @@ def test_a_note_of_another_kind_says_nothing(note: str, tmp_path: Path, capsys) 
     (tmp_path / SIDECAR).write_text(note)
     assert cli.main(["origin", str(tmp_path / SIDECAR)]) == 1
     assert "says nothing of its origin" in capsys.readouterr().out
-    assert marks.inherited(tmp_path / "motion.npz") == {}
+    assert origins.inherited(tmp_path / "motion.npz") == {}
 
 
 def test_a_hostile_note_does_not_stop_a_decode(tmp_path: Path) -> None:
     said = {"seed": "1\n2", "shown": "x" * 10**5, "source": "\0", "other": "x"}
     note = {"schema": 1, "takes": {"take.####.png": {"origin": said}}}
     (tmp_path / SIDECAR).write_text(json.dumps(note))
-    known = marks.inherited(tmp_path / "motion.npz")
+    known = origins.inherited(tmp_path / "motion.npz")
     assert known == {"seed": "1 2", "shown": "x" * 500}
     assert Decode(portrait="/a", motion="/b", out="/c", origin=known).origin == known
