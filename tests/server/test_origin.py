@@ -19,7 +19,7 @@ from core.motion.motion import Motion
 from core.wire import messages, origin
 from core.wire.errors import BadFields
 from core.wire.messages import Decode, Film
-from server import cli, film
+from server import cli, film, origins
 from server.commands.terminal import Bars
 from server.runtime import Runtime
 from server.take import SIDECAR, noted_origins
