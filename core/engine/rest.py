@@ -33,8 +33,8 @@ SHOWN = 1.0  # of the blink: lids that are shut
 SHIFTED = 0.3  # of a shift's range: the head moves by some 4 % of the side
 EYE = (0.3, 0.6)  # share of the greatest change from which a place begins to count as the eyes, and does
 ROUND = 0.02  # of the side: how far around what changes the eyes and the mouth reach
-FACE = (0.5, 0.47), 0.33  # middle and radius, in sides of the crop: hair and ground are no eyes
-LOWER = (0.5, 0.66), 0.21  # and no mouth
+FACE = (0.5, 0.47), (0.33, 0.33)  # middle and half axes, in sides of the crop: hair and ground are no eyes
+LOWER = (0.5, 0.67), (0.18, 0.09)  # and half axes: chin and cheeks are no mouth
 HEAD = 0.14  # half the side, in sides of the crop, of a square about that middle that is surely head
 GOES_ALONG = (0.15, 0.45)  # share of the head's shift from which a place begins to be the figure, and is
 CONTOUR, FADE = 0.06, 0.02  # of the side: how broad the contour of the figure is, and how softly it ends
@@ -110,13 +110,13 @@ def _last(array: Plane) -> Plane:
     return np.ascontiguousarray(np.moveaxis(array, 0, -1))
 
 
-def _changed(change: Plane, within: tuple[tuple[float, float], float] = FACE) -> Plane:
-    """[S,S] softly 1 where a motion changes the picture, within a disc."""
+def _changed(change: Plane, within: tuple[tuple[float, float], tuple[float, float]] = FACE) -> Plane:
+    """[S,S] softly 1 where a motion changes the picture, within an ellipse."""
     import cv2
 
-    side, ((x, y), radius) = len(change), within
+    side, ((x, y), (across, down)) = len(change), within
     place = grid(side) / 2 + 0.5
-    change = change * (np.hypot(place[..., 0] - x, place[..., 1] - y) < radius)
+    change = change * (np.hypot((place[..., 0] - x) / across, (place[..., 1] - y) / down) < 1)
     if not change.any():
         return np.zeros_like(change)
     reach = 2 * max(1, round(ROUND * side)) + 1
