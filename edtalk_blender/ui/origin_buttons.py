@@ -58,7 +58,7 @@ def draw_for_export(layout: bpy.types.UILayout, face: bpy.types.Object) -> None:
         _lines(layout, origin.OFF, "ERROR")
     elif sentence := origin.for_export(face):
         _lines(layout, sentence, "QUESTION")
-        layout.prop(face.edtalk, "shown")
+        layout.prop(face.edtalk, "shown", text="Person")
         layout.prop(face.edtalk, "permission")
 
 
