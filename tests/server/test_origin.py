@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -23,6 +22,7 @@ from server import cli, film, origins
 from server.commands.terminal import Bars
 from server.runtime import Runtime
 from server.take import SIDECAR, noted_origins
+from tests.support.decoding import three_frames
 
 QUIET = Bars(quiet=True)
 CROP = ("--crop", "16", "0", "64", "--size", "48", "--quiet")
@@ -36,19 +36,7 @@ def runtime() -> Runtime:
 
 @pytest.fixture
 def asked(tiny_checkpoint: Path, portrait: Path, tmp_path: Path) -> Decode:
-    weights = np.random.default_rng(0).normal(0, 1, (3, 36)).astype(np.float32)
-    Motion(weights, 24.0, numbers=np.arange(101, 104)).save(tmp_path / "motion.npz")
-    return Decode(
-        portrait=str(portrait),
-        motion=str(tmp_path / "motion.npz"),
-        out=str(tmp_path / "out"),
-        checkpoint=str(tiny_checkpoint),
-        crop=(16, 0, 64),
-        size=48,
-        hold=100,
-        passes=("face", "matte", "plate"),
-        origin=KNOWN,
-    )
+    return three_frames(tiny_checkpoint, portrait, tmp_path, KNOWN)
 
 
 def media(folder: Path) -> list[Path]:

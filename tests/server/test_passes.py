@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.motion.motion import Motion
 from core.wire.errors import OutputExists
 from core.wire.messages import Decode
 from server import cli
 from server.commands.terminal import Bars
 from server.runtime import Runtime
 from server.take import Naming
+from tests.support.decoding import three_frames
 
 QUIET = Bars(quiet=True)
 
@@ -32,18 +32,7 @@ def runtime() -> Runtime:
 
 @pytest.fixture
 def asked(tiny_checkpoint: Path, portrait: Path, tmp_path: Path) -> Decode:
-    weights = np.random.default_rng(0).normal(0, 1, (3, 36)).astype(np.float32)
-    Motion(weights, 24.0, numbers=np.arange(101, 104)).save(tmp_path / "motion.npz")
-    return Decode(
-        portrait=str(portrait),
-        motion=str(tmp_path / "motion.npz"),
-        out=str(tmp_path / "out"),
-        checkpoint=str(tiny_checkpoint),
-        crop=(16, 0, 64),
-        size=48,
-        hold=100,
-        passes=("face", "matte", "plate"),
-    )
+    return three_frames(tiny_checkpoint, portrait, tmp_path)
 
 
 def names(folder: Path) -> set[str]:
